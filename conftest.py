@@ -1,0 +1,38 @@
+"""Settings that every test and doctest of the repository runs under.
+
+This file must be loaded before Numba is imported, so it imports nothing that imports Numba.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent
+USER_SETTINGS = ("S3_BUCKET_NAME", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def kernel_cache_key() -> str:
+    """Name the compiled state of the kernels: their sources and the flags that change their code.
+
+    Numba's cache looks only at the file that holds a function: it misses an edit of a kernel that the function calls
+    in another file, and it ignores a change of NUMBA_BOUNDSCHECK. A folder per key cannot be stale.
+    """
+    digest = hashlib.sha256()
+    for source in sorted((REPOSITORY / "kernels").rglob("*.py")):
+        digest.update(str(source.relative_to(REPOSITORY)).encode())
+        digest.update(source.read_bytes())
+    digest.update(os.environ.get("NUMBA_BOUNDSCHECK", "").encode())
+    return digest.hexdigest()[:16]
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".cache" / "numba" / kernel_cache_key()))
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_users_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in an empty folder without the user's bucket or credentials: no `.env`, `config/` or `data/lake` is found."""
+    for name in USER_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)

@@ -1,0 +1,35 @@
+"""What tests share: where real market data lies, and how hypothesis searches."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A first example may compile kernels for seconds, so no example has a deadline.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Give the root folder of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """Give the folder of real market data: $STOCKSTREAM_TEST_DATA, else `../shared/data` beside the checkout."""
+    named = os.environ.get("STOCKSTREAM_TEST_DATA")
+    if named:
+        folder = Path(named)
+        if not folder.is_dir():
+            pytest.fail(f"STOCKSTREAM_TEST_DATA names {named}, which is not a folder")
+        return folder
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real market data: set STOCKSTREAM_TEST_DATA to its folder")
+    return folder
