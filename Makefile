@@ -1,0 +1,158 @@
+# Every target sets up what it needs by itself: nothing to install, nothing to activate. `make help` lists them.
+#
+#   make demo                          first look: real prices, a backtest, a query, a sweep
+#   make test PYTEST_ARGS="-k rsi"     arguments go to pytest
+#   make demo PYTHON=/path/to/python   another Python (3.12 or newer)
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+PYTEST := $(BIN)/python -m pytest
+PYTEST_ARGS ?=
+KERNEL_TESTS := kernels tests/unit tests/laws
+
+.DEFAULT_GOAL := help
+
+# --- what people type ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.installed-demo ## Run the demonstration: real prices, a backtest, a query, a sweep
+	@$(BIN)/stockstream demo
+
+.PHONY: install
+install: $(VENV)/.installed-dev ## Set up .venv with everything for development
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Run every test but the slow ones
+	$(PYTEST) $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: $(VENV)/.installed-dev ## Run the unit tests, the laws and the examples in the docstrings
+	$(PYTEST) tests/unit tests/laws kernels stockstream $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: $(VENV)/.installed-dev ## Run the slow tests only
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+.PHONY: test-jit-off
+test-jit-off: $(VENV)/.installed-dev ## Run the kernels' tests as plain Python
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNEL_TESTS) -m "not slow and not compiled" $(PYTEST_ARGS)
+
+# A warm cache silently ignores the flag, hence the fresh folder.
+.PHONY: test-bounds
+test-bounds: $(VENV)/.installed-dev ## Run the kernels' tests with every array index checked
+	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(PYTEST) $(KERNEL_TESTS) $(PYTEST_ARGS)
+
+# Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python.
+.PHONY: coverage
+coverage: $(VENV)/.installed-dev ## Measure line coverage (floor in pyproject.toml); HTML in .coverage/html
+	@rm -rf .coverage && mkdir -p .coverage
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(KERNEL_TESTS) -m "not slow and not compiled" $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet --fail-under=0
+	@$(BIN)/coverage report
+	@echo "Open .coverage/html/index.html"
+
+.PHONY: lint
+lint: lint-style lint-types lint-imports ## Check style, formatting, types and import directions
+
+.PHONY: lint-style
+lint-style: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: lint-types
+lint-types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+.PHONY: lint-imports
+lint-imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The project's own pytest options skip benchmarks; here they are all that runs.
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## Run the benchmarks; figures in benchmarks/results/benchmarks.json
+	@mkdir -p benchmarks/results
+	$(PYTEST) benchmarks --override-ini addopts="--import-mode=importlib --strict-markers --strict-config" \
+		--benchmark-only --benchmark-json=benchmarks/results/benchmarks.json $(PYTEST_ARGS)
+
+.PHONY: docs
+docs: $(VENV)/.installed-dev ## Check the documentation: links, Python blocks, make targets, examples in docstrings
+	$(PYTEST) tests/distribution/test_documentation.py stockstream kernels $(PYTEST_ARGS)
+
+.PHONY: build
+build: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/
+	@rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+.PHONY: clean
+clean: ## Remove what was built and cached (.venv stays: remove it by hand to set up anew)
+	rm -rf dist build .cache .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find stockstream kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+# --- set-up: once, and again only when pyproject.toml changes -------------------------------------------------------
+
+NEW_ENOUGH := import sys, venv; raise SystemExit(sys.version_info < (3, 12))
+
+define NO_PYTHON
+stockstream needs Python 3.12 or newer, and none was found (looked for: $(or $(PYTHON),$(CANDIDATES))).
+Install one from https://www.python.org/downloads/, with `apt install python3.12-venv` or `brew install python@3.12`,
+then run make again; or name the one you have: make demo PYTHON=/path/to/python3.12
+endef
+export NO_PYTHON
+
+CANDIDATES := python3.12 python3.13 python3.14 python3 python
+
+# A folder that is there and works is kept, whoever made it. uv reads .python-version; without that version, any that serves.
+$(VENV)/.created:
+	@if $(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null; then touch $@; exit; fi; \
+	if [ -n "$(UV)" ]; then \
+		if [ -n "$(PYTHON)" ]; then uv venv --quiet --clear --python "$(PYTHON)" $(VENV); else \
+		uv venv --quiet --clear $(VENV) 2>/dev/null || uv venv --quiet --clear --python '>=3.12' $(VENV); fi \
+		|| { echo "$$NO_PYTHON" >&2; exit 1; }; \
+	else \
+		for python in $(or $(PYTHON),$(CANDIDATES)); do \
+			if "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then found=$$python; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then echo "$$NO_PYTHON" >&2; exit 1; fi; \
+		"$$found" -m venv --clear $(VENV) || exit 1; \
+	fi; \
+	touch $@
+
+ifdef UV
+INSTALL := uv pip install --quiet --python $(BIN)/python
+else
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+endif
+
+# An environment made by uv has no pip; where uv is gone since, Python brings its own.
+define install
+	@[ -n "$(UV)" ] || $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@echo "Setting up $(VENV) for $(1) with $(if $(UV),uv,pip): only now, and again when pyproject.toml changes."
+	@$(INSTALL) --editable '.[$(2)]'
+endef
+
+$(VENV)/.installed-demo: pyproject.toml $(VENV)/.created
+	$(call install,the demonstration,demo)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.created
+	$(call install,development,dev)
+	@touch $@ $(VENV)/.installed-demo
+
+$(VENV)/.installed-bench: pyproject.toml $(VENV)/.created
+	$(call install,benchmarks,dev$(comma)bench)
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed-demo
+
+comma := ,

@@ -1,0 +1,98 @@
+"""Import time and import directions are contracts, so they are tests."""
+
+import ast
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+FreshPython = Callable[[str], str]
+
+IMPORT_SECONDS = 0.1
+HEAVY = {"numba", "numpy", "polars", "pandas", "pyarrow", "duckdb", "plotly", "yfinance", "boto3", "typer", "rich"}
+MAY_LOAD_WITH_BARS = {"numpy"}
+REPOSITORY = Path(__file__).resolve().parents[2]
+KERNELS = REPOSITORY / "kernels" / "stockstream_kernels"
+
+REPORT_LOADED = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+
+
+def modules_of(*packages: str) -> list[str]:
+    """List the modules of the library's packages, found on disk, so that none is forgotten."""
+    paths = [path for package in packages for path in sorted((REPOSITORY / package.replace(".", "/")).rglob("*.py"))]
+    return [".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+
+def imported_packages(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield str(node.module).partition(".")[0]
+
+
+def test_import_takes_less_than_a_tenth_of_a_second(fresh_python: FreshPython) -> None:
+    clock = "from time import perf_counter; start = perf_counter(); import stockstream; print(perf_counter() - start)"
+    assert min(float(fresh_python(clock)) for _ in range(5)) < IMPORT_SECONDS
+
+
+def test_import_loads_nothing_heavy(fresh_python: FreshPython) -> None:
+    loaded = set(fresh_python(f"import stockstream; {REPORT_LOADED}").split())
+    assert "stockstream" in loaded
+    assert not loaded & HEAVY
+
+
+def test_bars_load_numpy_only(fresh_python: FreshPython) -> None:
+    loaded = set(fresh_python(f"import stockstream.bars; {REPORT_LOADED}").split())
+    assert not loaded & (HEAVY - MAY_LOAD_WITH_BARS)
+
+
+def test_every_public_name_resolves_and_is_listed(fresh_python: FreshPython) -> None:
+    code = """
+import stockstream
+print(len(stockstream.__all__), set(stockstream.__all__) <= set(dir(stockstream)))
+[getattr(stockstream, name) for name in stockstream.__all__]
+"""
+    count, listed = fresh_python(code).split()
+    assert int(count) > 0
+    assert listed == "True"
+
+
+def test_an_unknown_name_is_an_attribute_error(fresh_python: FreshPython) -> None:
+    code = (
+        "import stockstream\ntry: stockstream.bactest\nexcept AttributeError as error: print('bactest' in str(error))"
+    )
+    assert fresh_python(code) == "True"
+
+
+def test_ingest_and_lake_never_load_numba(fresh_python: FreshPython) -> None:
+    names = modules_of("stockstream/lake", "stockstream/ingest")
+    assert names
+    loaded = fresh_python(f"import {', '.join(names)}; {REPORT_LOADED}").split()
+    assert "stockstream" in loaded
+    assert not {"numba", "stockstream_kernels"} & set(loaded)
+
+
+@pytest.mark.parametrize("path", sorted(KERNELS.rglob("*.py")), ids=lambda path: path.stem)
+def test_kernels_import_numpy_and_numba_only(path: Path) -> None:
+    allowed = {"numpy", "stockstream_kernels", *sys.stdlib_module_names}
+    if path.name == "_compile.py":
+        allowed.add("numba")
+    assert set(imported_packages(ast.parse(path.read_text()))) <= allowed
+
+
+def test_importing_the_kernels_package_imports_nothing(fresh_python: FreshPython) -> None:
+    loaded = fresh_python(f"import stockstream_kernels; {REPORT_LOADED}").split()
+    assert not {"numba", "numpy"} & set(loaded)
+
+
+def test_layers_hold() -> None:
+    linter = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    done = subprocess.run(
+        [linter, "--no-logo", "--no-cache"], cwd=REPOSITORY, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
