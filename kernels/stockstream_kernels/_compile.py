@@ -1,0 +1,20 @@
+"""The one decorator of every kernel, and the only file that names Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+
+
+def kernel[F: Callable[..., Any]](func: F) -> F:
+    """Compile a function on first use, without the GIL, with IEEE division, cached on disk where possible.
+
+    `fastmath` stays off (it makes ``isnan`` False) and signatures stay lazy (eager ones cost seconds at import).
+    The plain Python function is ``func.py_func``; with ``NUMBA_DISABLE_JIT=1`` it is what runs.
+    """
+    try:
+        return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(func))
+    except RuntimeError:  # nowhere to write a cache, as on AWS Lambda or a read-only image
+        return cast("F", numba.njit(nogil=True, error_model="numpy")(func))

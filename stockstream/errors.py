@@ -1,0 +1,66 @@
+"""The exceptions of stockstream: one small tree, one sentence each.
+
+Every message says what was expected, what was found, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StockstreamError(Exception):
+    """Anything stockstream refuses or cannot do; the command line turns it into exit code 2."""
+
+
+class DataError(StockstreamError, ValueError):
+    """Prices, volumes, dates or events that cannot be true or do not fit together."""
+
+
+class ParameterError(StockstreamError, ValueError):
+    """An argument outside its range or of the wrong kind."""
+
+
+class UnknownNameError(StockstreamError, LookupError):
+    """A symbol, strategy, indicator, column or parameter that does not exist."""
+
+
+class StrategyError(StockstreamError):
+    """A strategy that raised, or answered something that is not an action.
+
+    Attributes
+    ----------
+    result
+        The run's ledger up to the bar before the failure, or None when nothing was recorded.
+    """
+
+    def __init__(self, message: str, result: object | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class LakeError(StockstreamError):
+    """A lake that is missing, unreadable, or asked for something it does not hold."""
+
+
+class SourceError(StockstreamError):
+    """A price or symbol source that did not answer, or answered something unusable."""
+
+
+class SettingsError(StockstreamError):
+    """A configuration value that is unknown, missing or malformed."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return " Did you mean …?" for the closest candidate, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("fast_perod", ["fast_period", "slow_period"])
+    " Did you mean 'fast_period'?"
+    >>> did_you_mean("zzz", ["fast_period"])
+    ''
+    """
+    by_folded = {candidate.casefold(): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""

@@ -1,0 +1,12 @@
+"""Technical indicators: declarations over compiled kernels, usable on arrays, on frames and in rules."""
+
+from __future__ import annotations
+
+from stockstream.indicators.frames import with_indicators
+from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, parameter
+from stockstream.indicators.momentum import RSI
+from stockstream.indicators.statistics import MAX, MIN, STDDEV
+from stockstream.indicators.trend import EMA, SMA
+from stockstream.indicators.volatility import ATR
+
+__all__ = ["ATR", "EMA", "MAX", "MIN", "RSI", "SMA", "STDDEV", "Indicator", "Oracle", "Output", "choice", "parameter", "with_indicators"]

@@ -1,0 +1,443 @@
+"""What an indicator declares, and the three things one declaration can do.
+
+One frozen dataclass per indicator: its fields are its parameters (with ranges), its class attributes say what it reads,
+what it gives, which kernel computes it and where the definition comes from. From the declaration come the call on
+arrays, the columns on frames, the expression in rules, the streaming form, the tables of the documentation and the
+parity test against the oracle.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stockstream.bars import Bars
+from stockstream.errors import DataError, ParameterError, did_you_mean
+from stockstream.indicators.expression import Column, Expression, as_expression, scalar
+from stockstream.schema import PRICES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from stockstream.indicators.stream import Stream
+
+type Series = NDArray[np.float64]
+
+LARGEST_WINDOW: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a parameter may be: whole or real numbers from low to high, or one of some choices."""
+
+    kind: Literal["int", "float", "choice"]
+    low: float = 0.0
+    high: float = float(LARGEST_WINDOW)
+    choices: tuple[str, ...] = ()
+    meaning: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "choice":
+            return "one of " + ", ".join(map(repr, self.choices))
+        noun = "a whole number" if self.kind == "int" else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}"
+
+    def checked(self, owner: str, name: str, value: Any) -> Any:
+        """Return the value in its own type, or raise an error that names the argument, the value and the range."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if self.kind == "choice":
+            good = value in self.choices
+        elif self.kind == "int":
+            good = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        else:
+            good = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not good:
+            message = f"{owner}: expected {name} to be {self}; found {value!r}"
+            raise ParameterError(message)
+        return float(value) if self.kind == "float" else value
+
+
+def parameter(default: float | str, *, low: float = 1, high: float = LARGEST_WINDOW, meaning: str = "") -> Any:
+    """Declare a numeric parameter: whole if the default is whole, with the range it may take."""
+    kind: Literal["int", "float"] = "int" if isinstance(default, int) else "float"
+    return field(default=default, metadata={"range": Range(kind, low, high, meaning=meaning)})
+
+
+def choice(default: str, *others: str, meaning: str = "") -> Any:
+    """Declare a keyword-only switch between conventions."""
+    allowed = Range("choice", choices=(default, *others), meaning=meaning)
+    return field(default=default, kw_only=True, metadata={"range": allowed})
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The independent source an indicator is tested against."""
+
+    library: str
+    function: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.library} {self.function}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass(frozen=True)
+class Indicator(Expression):
+    """An indicator as data: on arrays, on frames, in rules and bar by bar.
+
+    To add one of your own, subclass it and write either ``calculate(df)`` (a Polars frame of one symbol's own bars in,
+    the frame with new columns out) or ``compute(*inputs)`` (arrays in, one array per output out), or decorate a function
+    with `stockstream.indicator`.
+
+    Attributes
+    ----------
+    group, inputs, outputs
+        Family; names of the columns it reads; names of what it gives.
+    kernel
+        ``"module:function"`` in ``stockstream_kernels``.
+    source, oracle
+        Where the definition comes from, and what the tests compare with.
+    per_bar
+        Cost of one update of the streaming form: "O(1)", or what it is instead and why.
+    recursive
+        True when the state never forgets: NaN gives NaN on its bar and the state is carried over it.
+    """
+
+    of: Expression | None = field(default=None, kw_only=True)
+
+    group: ClassVar[str] = "custom"
+    inputs: ClassVar[tuple[str, ...]] = ("close",)
+    outputs: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = ()
+    kernel: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    oracle: ClassVar[Oracle | None] = None
+    per_bar: ClassVar[str] = "O(1)"
+    recursive: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.outputs = cls.__dict__.get("outputs") or getattr(cls, "outputs", ()) or (cls.__name__.lower(),)
+
+    def __post_init__(self) -> None:
+        for name, allowed in self.ranges().items():
+            value = getattr(self, name)
+            if isinstance(value, Expression):
+                continue
+            owner = type(self).__name__
+            if _is_grid(value):
+                checked: Any = tuple(allowed.checked(owner, name, item) for item in value)
+                if not checked:
+                    message = f"{owner}: expected at least one value for {name}; found an empty sequence"
+                    raise ParameterError(message)
+            else:
+                checked = allowed.checked(owner, name, value)
+            object.__setattr__(self, name, checked)
+        if self.of is not None:
+            if sum(name in PRICES for name in self.inputs) != 1:
+                message = f"{type(self).__name__} reads {', '.join(self.inputs)}; of= replaces a single price series only"
+                raise ParameterError(message)
+            object.__setattr__(self, "of", as_expression(self.of))
+        if not self.is_grid and not self.parameters():
+            self.check()
+
+    def check(self) -> None:
+        """Refuse combinations of parameters that are each in range but make no sense together."""
+
+    # ---- what is declared -------------------------------------------------------------------------------------
+
+    @classmethod
+    def ranges(cls) -> dict[str, Range]:
+        """Name of every parameter and what it may be, in order."""
+        return {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Name and default of every parameter, in order."""
+        return {f.name: f.default for f in fields(cls) if "range" in f.metadata}
+
+    @classmethod
+    def meaning(cls) -> str:
+        """One line on what it says."""
+        return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Name and value of every parameter."""
+        return {name: getattr(self, name) for name in self.ranges()}
+
+    @property
+    def is_grid(self) -> bool:
+        """True when a parameter holds several values."""
+        return any(isinstance(value, tuple) for value in self.values.values())
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The expressions it reads, one per input, and the parameters that are not numbers yet."""
+        unknown = tuple(value for value in self.values.values() if isinstance(value, Expression))
+        return (*self.input_expressions(), *unknown)
+
+    def input_expressions(self) -> tuple[Expression, ...]:
+        """The expression behind each input: the column of its name, or `of` in the place of the price."""
+        return tuple(
+            self.of if self.of is not None and name in PRICES else Column(name) for name in self.inputs
+        )
+
+    def bind(self, values: Mapping[str, float]) -> Indicator:
+        """Put numbers in the place of parameters; whole ones where the declaration says so."""
+        changes: dict[str, Any] = {}
+        for name, allowed in self.ranges().items():
+            value = getattr(self, name)
+            if isinstance(value, Expression):
+                bound = value.bind(values)
+                number = bound if bound.parameters() else scalar(bound)
+                whole = allowed.kind == "int" and isinstance(number, float) and number.is_integer()
+                changes[name] = int(cast("float", number)) if whole else number
+        for f in fields(self):
+            expression = getattr(self, f.name)
+            if f.name not in changes and isinstance(expression, Expression):
+                changes[f.name] = expression.bind(values)
+        return replace(self, **changes) if changes else self
+
+    def state_size(self) -> int:
+        """Length of the kernel's state."""
+        return 8
+
+    def warmup(self) -> int:
+        """Index of the first bar with a value, for input that is finite from the first bar on."""
+        return 0
+
+    def arguments(self) -> tuple[Any, ...]:
+        """What the kernel takes between the inputs and the state; switches become whole numbers by their place."""
+        ranges = self.ranges()
+        return tuple(
+            ranges[name].choices.index(value) if ranges[name].kind == "choice" else value
+            for name, value in self.values.items()
+        )
+
+    # ---- names ------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        shown = [
+            repr(value) if name not in self._switches() else f"{name}={value!r}"
+            for name, value in self.values.items()
+            if name not in self._switches() or value != self.defaults()[name]
+        ]
+        shown += [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if self._is_input(f.name) and getattr(self, f.name) is not None]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @classmethod
+    def _switches(cls) -> frozenset[str]:
+        return frozenset(name for name, allowed in cls.ranges().items() if allowed.kind == "choice")
+
+    @classmethod
+    def _is_input(cls, name: str) -> bool:
+        return name not in cls.ranges()
+
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns on a frame.
+
+        A single number is always part of the name (``rsi_14``); several only when one of them is not the default
+        (``macd``, ``macd_5_35_5``); a switch only when it is not the default (``ema_20_first``).
+        """
+        numbers = [name for name in self.ranges() if name not in self._switches()]
+        values, defaults = self.values, self.defaults()
+        parts = []
+        if len(numbers) == 1 or any(values[name] != defaults[name] for name in numbers):
+            parts += [f"{values[name]:g}" if isinstance(values[name], float) else str(values[name]) for name in numbers]
+        parts += [str(values[name]) for name in sorted(self._switches()) if values[name] != defaults[name]]
+        if self.of is not None:
+            inner = self.of.column_names()[0] if isinstance(self.of, Indicator | Output) else repr(self.of)
+            parts.append(f"of_{inner}")
+        return tuple("_".join([name, *parts]) for name in (self.columns or self.outputs))
+
+    def __getattr__(self, name: str) -> Output:
+        """Return one output of several as an expression, such as ``BBANDS(20, 2).upper``."""
+        if name.startswith("_") or name not in type(self).outputs:
+            message = f"{type(self).__name__} has no output or attribute {name!r}; outputs: {', '.join(type(self).outputs)}.{did_you_mean(name, type(self).outputs)}"
+            raise AttributeError(message)
+        return Output(self, name)
+
+    def to_dict(self) -> Any:
+        """Return ``{"indicator": name, parameter: value, …}``."""
+        data: dict[str, Any] = {"indicator": type(self).__name__}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is not None and (self._is_input(f.name) or value != f.default):
+                data[f.name] = value.to_dict() if isinstance(value, Expression) else value
+        return data
+
+    # ---- computing --------------------------------------------------------------------------------------------
+
+    def compute(self, *inputs: Series) -> tuple[Series, ...]:
+        """Return one array per output for one symbol's own bars.
+
+        The kernel runs once, on fresh state. Inputs are C-contiguous float64 of one length.
+        """
+        if type(self).calculate is not Indicator.calculate:
+            return self._compute_by_frame(inputs)
+        if not self.kernel:
+            message = f"{type(self).__name__} declares no kernel: write compute(*inputs) or calculate(df)"
+            raise ParameterError(message)
+        results = tuple(np.empty(len(inputs[0])) for _ in self.outputs)
+        _kernel(self.kernel)(*map(_readonly, inputs), *self.arguments(), np.zeros(self.state_size()), *results)
+        return results
+
+    def _compute_by_frame(self, inputs: Sequence[Series]) -> tuple[Series, ...]:
+        import polars as pl
+
+        frame = pl.DataFrame(dict(zip(self.inputs, inputs, strict=True)))
+        answer = self.calculate(frame)
+        missing = [name for name in self.column_names() if name not in answer.columns]
+        if missing or answer.height != frame.height:
+            message = (
+                f"{type(self).__name__}.calculate: expected {frame.height} rows with the column(s) "
+                f"{', '.join(self.column_names())}; found {answer.height} rows with {answer.columns}"
+            )
+            raise DataError(message)
+        return tuple(answer.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in self.column_names())
+
+    def __call__(self, *inputs: ArrayLike | Bars) -> Any:
+        """Compute on arrays.
+
+        Parameters
+        ----------
+        *inputs
+            One array of shape ``(T,)`` per name in `inputs`, or one `Bars`.
+
+        Returns
+        -------
+        ndarray or namedtuple of ndarray
+            ``(T,)`` per output, NaN during warm-up; ``(S, T)`` for `Bars`; with a grid of parameters one row more in
+            front for each combination, in the order of `itertools.product`.
+
+        Raises
+        ------
+        DataError
+            Arrays of different length, not one-dimensional, or not numbers.
+        """
+        if len(inputs) == 1 and isinstance(inputs[0], Bars):
+            return self._over_bars(inputs[0])
+        if self.is_grid:
+            return self._pack(*(np.stack(rows) for rows in zip(*(cell._arrays(inputs) for cell in self.grid()), strict=True)))
+        return self._pack(*self._arrays(inputs))
+
+    def grid(self) -> list[Indicator]:
+        """Return one indicator per combination of the parameters that hold several values."""
+        axes = [value if isinstance(value, tuple) else (value,) for value in self.values.values()]
+        return [replace(self, **dict(zip(self.values, cell, strict=True))) for cell in itertools.product(*axes)]
+
+    def _arrays(self, inputs: Sequence[Any]) -> tuple[Series, ...]:
+        if self.of is not None:
+            message = f"{self!r} is built on {self.of!r}: call it on Bars, use it in a rule, or call {type(self).__name__} on the array"
+            raise ParameterError(message)
+        if len(inputs) != len(self.inputs):
+            message = f"{type(self).__name__} expects {len(self.inputs)} arrays ({', '.join(self.inputs)}); found {len(inputs)}"
+            raise DataError(message)
+        arrays = [_series(name, values) for name, values in zip(self.inputs, inputs, strict=True)]
+        lengths = {len(values) for values in arrays}
+        if len(lengths) > 1:
+            found = ", ".join(f"{name} {len(values)}" for name, values in zip(self.inputs, arrays, strict=True))
+            message = f"{type(self).__name__} expects arrays of one length; found {found}"
+            raise DataError(message)
+        return self.compute(*arrays)
+
+    def _over_bars(self, bars: Bars) -> Any:
+        from stockstream.indicators.evaluate import Table, evaluate
+
+        table = Table.from_bars(bars)
+        if self.is_grid:
+            message = f"{self!r} holds several values; call it on arrays, or sweep over the parameter"
+            raise ParameterError(message)
+        return self._pack(*(table.scatter(evaluate(Output(self, name), table)) for name in self.outputs))
+
+    def _pack(self, *results: Series) -> Any:
+        return results[0] if len(self.outputs) == 1 else _record(type(self).__name__, self.outputs)(*results)
+
+    def calculate(self, df: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame with this indicator's column(s), per symbol.
+
+        Parameters
+        ----------
+        df
+            The columns it reads, sorted by date within each symbol; without a ``symbol`` column it is one symbol.
+        """
+        from stockstream.indicators.frames import with_indicators
+
+        return with_indicators(df, [self])
+
+    def stream(self) -> Stream:
+        """Return the bar-by-bar form: ``.update(bar)`` gives the same bits as the array form."""
+        from stockstream.indicators.stream import Stream
+
+        return Stream(self)
+
+
+@dataclass(frozen=True)
+class Output(Expression):
+    """One output of an indicator that has several, or the only one."""
+
+    indicator: Indicator
+    name: str
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The indicator."""
+        return (self.indicator,)
+
+    def bind(self, values: Mapping[str, float]) -> Output:
+        """Put numbers in the place of parameters."""
+        return Output(self.indicator.bind(values), self.name)
+
+    def column_names(self) -> tuple[str, ...]:
+        """Name of the output's column on a frame."""
+        return (self.indicator.column_names()[self.indicator.outputs.index(self.name)],)
+
+    def __repr__(self) -> str:
+        return f"{self.indicator!r}.{self.name}"
+
+    def to_dict(self) -> Any:
+        """Return the indicator's form with ``"output": name``."""
+        return {**self.indicator.to_dict(), "output": self.name}
+
+
+def _is_grid(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+
+
+def _readonly(values: Series) -> Series:
+    """A read-only view: kernels are compiled once, for inputs of exactly this type."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _series(name: str, values: Any) -> Series:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        message = f"expected numbers for {name}; found an array of {array.dtype}"
+        raise DataError(message)
+    if array.ndim != 1:
+        message = f"expected {name} of shape (T,), one symbol's bars in order; found {array.shape}. Pass Bars for many symbols."
+        raise DataError(message)
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+@functools.cache
+def _kernel(path: str) -> Callable[..., None]:
+    module, _, function = path.partition(":")
+    return cast("Callable[..., None]", getattr(importlib.import_module(f"stockstream_kernels.{module}"), function))
+
+
+@functools.cache
+def _record(name: str, outputs: tuple[str, ...]) -> Any:
+    return namedtuple(name, outputs)  # noqa: PYI024 the fields come from the declaration

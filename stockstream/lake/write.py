@@ -1,0 +1,246 @@
+"""Writing into a lake: rows become immutable Parquet files, or nothing at all.
+
+Needs NumPy and DuckDB only, as the function that fetches prices in the cloud does.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stockstream.errors import DataError, ParameterError
+from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, LocalFolder
+from stockstream.lake.rows import Judged, connect, describe_problem, first_line, judge, register
+from stockstream.schema import ROW_TYPES
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Small enough that one symbol's rows are found by the statistics of few groups, large enough to compress.
+ROW_GROUP_SIZE: Final = 32_768
+
+_PRICE_ROWS: Final = f"""
+SELECT {", ".join(f"{name}::{kind} AS {name}" for name, kind in ROW_TYPES.items())}
+FROM judged WHERE problem IS NULL AND NOT absent
+ORDER BY symbol, date, fetch_timestamp
+"""
+
+_EVENT_ROWS: Final = """
+SELECT symbol, date AS ex_date, kind, value, fetch_timestamp
+FROM (
+    SELECT symbol, date, 'dividend' AS kind, dividend AS value, fetch_timestamp FROM judged
+    WHERE problem IS NULL AND dividend > 0
+    UNION ALL
+    SELECT symbol, date, 'split', split, fetch_timestamp FROM judged
+    WHERE problem IS NULL AND split <> 1
+)
+ORDER BY symbol, ex_date, kind, fetch_timestamp
+"""
+
+_BAD_ROWS: Final = """
+SELECT symbol, date, open, high, low, close, traded AS volume, adjusted_close, dividend, split, fetch_timestamp,
+    problem AS reason, $decided_at AS decided_at
+FROM judged WHERE problem IS NOT NULL
+ORDER BY symbol, date, fetch_timestamp
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What one write stored.
+
+    Attributes
+    ----------
+    file
+        Name of the new file of prices inside the lake.
+    rows, symbols, first_date, last_date
+        Extent of the stored prices.
+    events
+        Dividends and splits stored beside them.
+    days_without_bar
+        Rows whose four prices are missing: days on which the symbol has no bar; not stored.
+    extra_columns
+        Columns of the input that a lake does not hold; not stored.
+    quarantined
+        Bad rows set aside in the lake's quarantine with a reason code.
+    """
+
+    file: str
+    rows: int
+    symbols: int
+    first_date: date
+    last_date: date
+    events: int = 0
+    days_without_bar: int = 0
+    extra_columns: tuple[str, ...] = ()
+    quarantined: int = 0
+
+
+def write_rows(
+    location: LocalFolder, rows: Any, *, session: date | str | None = None, fetched_at: datetime | None = None
+) -> Written:
+    """Store rows as the next batch of a session; see `stockstream.lake.Lake.write_rows`."""
+    connection = connect()
+    try:
+        register(connection, rows)
+        stamp = timestamp(fetched_at)
+        verdict = judge(connection, fetched_at=stamp, textual=False, absence_allowed=False)
+        return _store(connection, location, verdict, session=session, decided_at=None, origin="the rows given")
+    finally:
+        connection.close()
+
+
+def import_file(
+    location: LocalFolder,
+    path: str | os.PathLike[str],
+    *,
+    session: date | str | None = None,
+    fetched_at: datetime | None = None,
+    quarantine: bool = False,
+) -> Written:
+    """Store a CSV or Parquet file of rows; see `stockstream.lake.Lake.import_file`."""
+    import duckdb
+
+    source = Path(path).expanduser()
+    if not source.is_file():
+        message = f"expected a CSV or Parquet file of prices; there is no file {source}"
+        raise DataError(message)
+    connection = connect()
+    try:
+        textual = _open_source(connection, source)
+        stamp = timestamp(fetched_at)
+        verdict = judge(connection, fetched_at=stamp, textual=textual, absence_allowed=True)
+        decided_at = timestamp(None) if quarantine else None
+        return _store(connection, location, verdict, session=session, decided_at=decided_at, origin=str(source))
+    except duckdb.Error as error:
+        message = f"cannot read {source}: {first_line(error)}. Expected a CSV or Parquet file with one row a symbol and date."
+        raise DataError(message) from error
+    finally:
+        connection.close()
+
+
+def timestamp(moment: datetime | None) -> str:
+    """Return a moment (None: now) as the lake writes it, so that the order of texts is the order of times.
+
+    Examples
+    --------
+    >>> timestamp(datetime(2024, 1, 31, 5, 30, tzinfo=UTC))
+    '2024-01-31T05:30:00.000000Z'
+    """
+    if moment is None:
+        moment = datetime.now(UTC)
+    if moment.tzinfo is None:
+        message = f"expected a moment with a time zone for fetched_at; found {moment.isoformat()}. Add tzinfo=UTC."
+        raise ParameterError(message)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    location: LocalFolder,
+    verdict: Judged,
+    *,
+    session: date | str | None,
+    decided_at: str | None,
+    origin: str,
+) -> Written:
+    """Publish what was judged: events first, so that no reader ever sees prices without their dividends."""
+    if verdict.bad and decided_at is None:
+        message = f"{describe_problem(connection)}; {origin}: {verdict.rows} rows. Correct or drop them; nothing was written."
+        raise DataError(message)
+    if not verdict.good or verdict.first is None or verdict.last is None:
+        message = f"expected at least one row of prices in {origin}; found {verdict.rows} rows, none with prices"
+        raise DataError(message)
+    day = _session(session, verdict.last)
+    if verdict.bad:
+        _publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
+    if verdict.events:
+        _publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
+    name = _publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
+    return Written(
+        file=name,
+        rows=verdict.good,
+        symbols=verdict.symbols,
+        first_date=verdict.first,
+        last_date=verdict.last,
+        events=verdict.events,
+        days_without_bar=verdict.absent,
+        extra_columns=verdict.extra_columns,
+        quarantined=verdict.bad,
+    )
+
+
+def _publish(
+    connection: duckdb.DuckDBPyConnection,
+    location: LocalFolder,
+    folder: str,
+    session: date,
+    query: str,
+    params: dict[str, Any] | None = None,
+) -> str:
+    import duckdb
+
+    def fill(temporary: str) -> None:
+        relation = connection.sql(query, params=params) if params else connection.sql(query)
+        try:
+            relation.write_parquet(
+                temporary, compression="zstd", row_group_size=ROW_GROUP_SIZE, use_tmp_file=False
+            )
+        except duckdb.IOException as error:  # a full disk, a folder that may not be written
+            raise OSError(first_line(error)) from error
+
+    return location.publish(folder, session, fill)
+
+
+def _session(session: date | str | None, last: date) -> date:
+    if session is None:
+        return last
+    if isinstance(session, datetime):
+        session = session.date()
+    if isinstance(session, date):
+        return session
+    try:
+        return date.fromisoformat(session)
+    except (ValueError, TypeError) as error:
+        message = f"expected a session date like 2024-01-31; found {session!r}"
+        raise ParameterError(message) from error
+
+
+def _open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Bind a file as ``source`` and return whether its values are texts."""
+    name = path.name.casefold()
+    if name.endswith((".parquet", ".pq")):
+        connection.read_parquet(str(path)).create_view("source")
+        return False
+    if name.endswith((".csv", ".csv.gz")):
+        columns = dict.fromkeys(_header(path), "VARCHAR")
+        # Every column as text, nothing sniffed: a sniffer takes INF for a number, TRUE for a flag, and has been seen
+        # to skip rows that do not fit its guess.
+        relation = connection.read_csv(
+            str(path), header=True, delimiter=",", quotechar='"', escapechar='"', columns=columns, auto_detect=False
+        )
+        relation.create_view("source")
+        return True
+    message = f"expected a file ending in .csv, .csv.gz or .parquet; found {path.name}"
+    raise DataError(message)
+
+
+def _header(path: Path) -> list[str]:
+    opener = gzip.open if path.name.casefold().endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file), [])
+    except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error, EOFError) as error:
+        message = f"expected UTF-8 text with a header line in {path}; found something else ({error})"
+        raise DataError(message) from error
+    folded = [name.casefold() for name in names]
+    if len(set(folded)) != len(folded):
+        twice = next(name for name in names if folded.count(name.casefold()) > 1)
+        message = f"expected each column once in {path}; found {twice!r} several times"
+        raise DataError(message)
+    return names
