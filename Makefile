@@ -103,7 +103,7 @@ help: ## List the targets
 
 # --- set-up: once, and again only when pyproject.toml changes -------------------------------------------------------
 
-NEW_ENOUGH := import sys, venv; raise SystemExit(sys.version_info < (3, 12))
+NEW_ENOUGH := import sys; raise SystemExit(sys.version_info < (3, 12))
 
 define NO_PYTHON
 stockstream needs Python 3.12 or newer, and none was found (looked for: $(or $(PYTHON),$(CANDIDATES))).
@@ -128,6 +128,7 @@ $(VENV)/.created:
 		if [ -z "$$found" ]; then echo "$$NO_PYTHON" >&2; exit 1; fi; \
 		"$$found" -m venv --clear $(VENV) || exit 1; \
 	fi; \
+	$(BIN)/python -c '$(NEW_ENOUGH)' || { echo "$$NO_PYTHON" >&2; exit 1; }; \
 	touch $@
 
 ifdef UV
