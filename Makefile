@@ -95,7 +95,7 @@ build: $(VENV)/.installed-dev ## Build the source distribution and the wheel int
 .PHONY: clean
 clean: ## Remove what was built and cached (.venv stays: remove it by hand to set up anew)
 	rm -rf dist build .cache .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
-	find stockstream kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## List the targets
