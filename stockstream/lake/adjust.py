@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from stockstream.errors import DataError, LakeError, ParameterError
+from stockstream.errors import DataError, LakeError, ParameterError, did_you_mean
 from stockstream.schema import OHLCV, PRICES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ FROM prices GROUP BY symbol;
 #: One row per price row: total_factor = adjusted / stored price, split_ratio = new / old shares of all later splits.
 _FACTORS: Final = """
 CREATE VIEW price_factors AS
-SELECT p.*, s.by_events, s.source_adjusted,
+SELECT p.*,
     CASE
         WHEN s.by_events THEN CASE WHEN d.ex_date IS NULL THEN 1.0 ELSE d.factor END
         WHEN s.one_scale THEN p.adjusted_close / p.close
@@ -80,18 +80,50 @@ SELECT symbol, date, {", ".join(f"{name} * total_factor AS {name}" for name in P
 FROM price_factors;
 """
 
+#: Views over `prices`, `dividends` and `splits`, which must be there.
 ADJUSTMENT_VIEWS: Final = _CUMULATIVE + _FACTORS + _ADJUSTED
 
 _ROWS: Final = f"""
-SELECT {", ".join(("date", *OHLCV))}, by_events, source_adjusted, total_factor, split_ratio
-FROM price_factors WHERE date <= coalesce($until, DATE '9999-12-31')
-ORDER BY symbol, date
+SELECT {", ".join(("date", *OHLCV))}, total_factor, split_ratio
+FROM price_factors WHERE date <= $until ORDER BY symbol, date
 """
 
 _SYMBOLS: Final = """
-SELECT symbol, count(*) AS bars FROM prices WHERE date <= coalesce($until, DATE '9999-12-31')
-GROUP BY symbol ORDER BY symbol
+SELECT p.symbol, p.bars, s.by_events, s.one_scale, s.source_adjusted, p.symbol IN (SELECT symbol FROM splits)
+FROM (SELECT symbol, count(*) AS bars FROM prices WHERE date <= $until GROUP BY symbol) AS p
+JOIN adjustment_sources AS s ON p.symbol = s.symbol
+ORDER BY p.symbol
 """
+
+#: Events on the symbol's first bar at or after the ex-date; what happened before its first bar is nobody's.
+_EVENTS: Final = """
+SELECT e.symbol, p.date, sum(e.dividend * coalesce(r.ratio, 1.0)), sum(e.dividend), product(e.split)
+FROM (
+    SELECT symbol, ex_date, dividend, NULL AS split FROM dividends
+    UNION ALL SELECT symbol, ex_date, NULL, split FROM splits
+) AS e
+JOIN (SELECT symbol, min(date) AS date FROM prices GROUP BY symbol) AS f ON e.symbol = f.symbol AND e.ex_date >= f.date
+ASOF JOIN prices AS p ON e.symbol = p.symbol AND e.ex_date <= p.date
+ASOF LEFT JOIN split_factors AS r ON e.symbol = r.symbol AND e.ex_date < r.ex_date
+WHERE p.date <= $until GROUP BY e.symbol, p.date
+"""
+
+_ALWAYS: Final = date(9999, 12, 31)
+
+
+class _Panel:
+    """The places of long columns, sorted by symbol and date, in (S, T) arrays."""
+
+    def __init__(self, symbols: Sequence[str], counts: Sequence[int], dates: NDArray[Any]) -> None:
+        self.symbols = tuple(symbols)
+        self.days, self.column = np.unique(dates.astype("datetime64[D]"), return_inverse=True)
+        self.row = np.repeat(np.arange(len(symbols)), counts)
+
+    def spread(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the values as (S, T), NaN where there is no bar."""
+        panel = np.full((len(self.symbols), len(self.days)), np.nan)
+        panel[self.row, self.column] = values
+        return panel
 
 
 def adjusted_bars(
@@ -104,39 +136,126 @@ def adjusted_bars(
 ) -> Bars:
     """Build bars from the views of a connection; see `stockstream.lake.Lake.bars`.
 
-    `prices` must hold the wanted symbols from the wanted start on, and reach beyond `end`: the close before a later
-    ex-date decides the factor of every bar before it.
+    `prices` must hold the wanted symbols from the wanted start on, and reach beyond `end` where dividends lie there:
+    the close before a later ex-date decides the factor of every bar before it.
     """
     from stockstream.bars import Bars
 
-    until = {"until": end}
-    names, counts = _names(connection, until)
-    if not names:
-        message = "no prices in the range asked for"
+    until = {"until": end or _ALWAYS}
+    symbols = connection.execute(_SYMBOLS, until).fetchall()
+    if not symbols:
+        message = "the lake holds no prices in the range asked for"
         raise LakeError(message)
     columns = {name: _plain(values) for name, values in connection.execute(_ROWS, until).fetchnumpy().items()}
-    row = np.repeat(np.arange(len(names)), counts)
-    days, column = np.unique(columns["date"].astype("datetime64[D]"), return_inverse=True)
-    place = row * len(days) + column
-
-    def panel(values: NDArray[Any]) -> NDArray[np.float64]:
-        flat = np.full(len(names) * len(days), np.nan)
-        flat[place] = values
-        return flat.reshape(len(names), len(days))
-
-    factors = _factors(columns, adjust, lambda bad: (names[row[bad]], str(days[column[bad]])))
-    extras: dict[str, NDArray[np.float64]] = {}
-    price, volume = (1.0, 1.0) if factors is None else factors[:2]
-    if factors is not None:
-        extras = {"price_factor": panel(factors[2]), "volume_factor": panel(factors[3])}
+    panel = _Panel([row[0] for row in symbols], [row[1] for row in symbols], columns["date"])
+    price, volume = _multipliers(columns, symbols, panel, adjust)
+    extras = {
+        "price_factor": panel.spread(price / columns["split_ratio"]),
+        "volume_factor": panel.spread(columns["split_ratio"] * volume),
+    }
     if adjust != "total":
-        extras |= _event_panels(connection, names, days, panel(columns["close"]), adjust)
+        extras |= _event_panels(connection, panel, until, as_traded=adjust == "none")
     return Bars.from_arrays(
-        symbols=names,
-        dates=days,
-        **{name: panel(columns[name] * price) for name in PRICES},
-        volume=panel(columns["volume"] * volume),
+        symbols=panel.symbols,
+        dates=panel.days,
+        **{name: panel.spread(columns[name] * price) for name in PRICES},
+        volume=panel.spread(columns["volume"] * volume),
         currency=currency,
-        provenance={**provenance, "adjust": adjust, "adjustment": _sources(columns, row, len(names), adjust)},
+        provenance={**provenance, "adjust": adjust, "adjustment": _origins(symbols, adjust)},
         **extras,
     )
+
+
+def _plain(values: object) -> NDArray[Any]:
+    """Return a column of DuckDB as an array: nulls of numbers are NaN."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return np.asarray(values)
+    return np.ma.filled(values.astype(np.float64), np.nan) if values.dtype.kind in "fiu" else np.ma.filled(values)
+
+
+def _multipliers(
+    columns: Mapping[str, NDArray[Any]], symbols: list[Any], panel: _Panel, adjust: Adjustment
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the stored prices and volumes of each row are multiplied by.
+
+    A stored price is on the basis of all recorded splits already, and so is its volume.
+    """
+    ratio = columns["split_ratio"]
+    if adjust == "total":
+        _check_factors(columns["total_factor"], symbols, panel)
+        return columns["total_factor"], np.ones_like(ratio)
+    if adjust == "none":
+        return ratio, 1.0 / ratio
+    unknown = [
+        name
+        for name, _, by_events, _, source_adjusted, splits in symbols
+        if source_adjusted and not (by_events or splits)
+    ]
+    if unknown:
+        message = (
+            f"the splits of {unknown[0]} are not recorded, only an adjusted close that mixes splits and dividends "
+            f'({len(unknown)} such symbols). Use adjust="total", or adjust="none" for the prices as stored.'
+        )
+        raise LakeError(message)
+    return np.ones_like(ratio), np.ones_like(ratio)
+
+
+def _check_factors(factor: NDArray[np.float64], symbols: list[Any], panel: _Panel) -> None:
+    unknown = np.isnan(factor)
+    if not unknown.any():
+        return
+    at = int(np.flatnonzero(unknown)[-1])
+    name, _, by_events, *_ = symbols[panel.row[at]]
+    count = len(np.unique(panel.row[unknown]))
+    others = f" ({count} symbols have such a fault)" if count > 1 else ""
+    if by_events:
+        message = (
+            f"{name} has a dividend after {panel.days[panel.column[at]]} that is not below the close before it{others}."
+            ' Correct it, or leave the symbol out, or use adjust="none".'
+        )
+        raise DataError(message)
+    message = (
+        f"the adjusted closes of {name} come from several fetches and may be on different scales{others}. "
+        'Import its whole history in one file, or use adjust="none".'
+    )
+    raise LakeError(message)
+
+
+def _event_panels(
+    connection: duckdb.DuckDBPyConnection, panel: _Panel, until: dict[str, date], *, as_traded: bool
+) -> dict[str, NDArray[np.float64]]:
+    """Return the panels of dividends and, for prices as traded, of splits; none where nothing happened."""
+    dividend, split = (np.full((len(panel.symbols), len(panel.days)), np.nan) for _ in range(2))
+    row = {name: index for index, name in enumerate(panel.symbols)}
+    for name, day, raw_dividend, stored_dividend, ratio in connection.execute(_EVENTS, until).fetchall():
+        place = row[name], int(np.searchsorted(panel.days, np.datetime64(day)))
+        dividend[place] = np.nan if stored_dividend is None else raw_dividend if as_traded else stored_dividend
+        split[place] = np.nan if ratio is None else ratio
+    panels = {"dividend": dividend, "split": split} if as_traded else {"dividend": dividend}
+    return {name: values for name, values in panels.items() if not np.isnan(values).all()}
+
+
+def _origins(symbols: list[Any], adjust: Adjustment) -> dict[str, tuple[str, ...]]:
+    """Say in words, per symbol, what the adjustment rests on."""
+    found: dict[str, list[str]] = {}
+    for name, _, by_events, _, source_adjusted, splits in symbols:
+        if adjust == "total":
+            words = (
+                "recorded dividends" if by_events
+                else "adjusted_close of the source" if source_adjusted
+                else "nothing to adjust by: no dividends recorded, adjusted_close equals close"
+            )  # fmt: skip
+        elif adjust == "splits":
+            words = "close of the source, which contains its splits" if by_events or splits else "close as stored"
+        else:
+            words = "approximate: recorded splits undone" if splits else "close as stored"
+        found.setdefault(words, []).append(name)
+    return {words: tuple(names) for words, names in found.items()}
+
+
+def check_adjustment(adjust: str) -> None:
+    """Refuse anything but total, splits and none."""
+    if adjust not in ADJUSTMENTS:
+        guess = did_you_mean(str(adjust), ADJUSTMENTS)
+        message = f"expected adjust to be one of {', '.join(ADJUSTMENTS)}; found {adjust!r}.{guess}"
+        raise ParameterError(message)

@@ -10,13 +10,15 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stockstream.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
 
 RAW_DATA: Final = "raw-data"
 RAW_EVENTS: Final = "raw-events"
@@ -51,7 +53,7 @@ class LocalFolder:
             message = f"expected a folder for the lake; {self.root} is a file"
             raise LakeError(message)
         try:
-            names = os.listdir(self.root / folder)  # noqa: PTH208 names only; a lake has thousands of files
+            names = [entry.name for entry in os.scandir(self.root / folder)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -61,7 +63,8 @@ class LocalFolder:
         if session is not None:
             found = [match for match in found if match[1] == session.isoformat()]
         found.sort(key=lambda match: (match[1], int(match[2])))
-        return [os.path.abspath(self.root / folder / match[0]) for match in found]  # noqa: PTH100 a text for DuckDB
+        directory = (self.root / folder).absolute()
+        return [str(directory / match[0]) for match in found]
 
     def publish(self, folder: str, session: date, fill: Callable[[str], None]) -> str:
         """Write one new batch file, whole or not at all, and return its name inside the lake.
@@ -152,4 +155,6 @@ def bucket_location(bucket: str | None = None, prefix: str = "") -> LocalFolder:
         place = locate(None)
         return LocalFolder(place.root / prefix) if prefix.strip("/") else place
     is_folder = "/" in bucket or os.sep in bucket
-    return locate("/".join([bucket if is_folder else f"s3://{bucket}", *([prefix.strip("/")] if prefix.strip("/") else [])]))
+    return locate(
+        "/".join([bucket if is_folder else f"s3://{bucket}", *([prefix.strip("/")] if prefix.strip("/") else [])])
+    )

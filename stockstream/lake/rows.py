@@ -6,9 +6,8 @@ Every SQL text here is made of this library's own names; what a user passes is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,10 +16,18 @@ from stockstream.errors import DataError
 from stockstream.schema import EVENT_COLUMNS, PRICES, REQUIRED_COLUMNS, ROW_TYPES
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import duckdb
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 _NUMBERS: Final = (*PRICES, "volume", "adjusted_close", *EVENT_COLUMNS)
-_INTEGERS: Final = frozenset(f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"))
+_INTEGERS: Final = frozenset(
+    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+)
 _STAMPS: Final = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"})
 _STAMP_PATTERN: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z"
 
@@ -29,7 +36,10 @@ _MISSING_TEXT: Final = "('', 'null', 'nan', 'na', 'n/a', 'none')"
 
 #: Reason code -> (SQL condition, words). The first that holds is the verdict on a row.
 PROBLEMS: Final[dict[str, tuple[str, str]]] = {
-    "bad_symbol": ("coalesce(symbol, '') = '' OR symbol <> trim(symbol)", "a symbol that is empty or has spaces around it"),
+    "bad_symbol": (
+        "coalesce(symbol, '') = '' OR symbol <> trim(symbol)",
+        "a symbol that is empty or has spaces around it",
+    ),
     "bad_date": ("date IS NULL", "a date that is missing or not like 2024-01-31 without a clock time"),
     "bad_timestamp": (
         f"NOT regexp_full_match(fetch_timestamp, '{_STAMP_PATTERN}')",
@@ -42,7 +52,10 @@ PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no_prices": ("absent AND NOT absence_allowed", "no prices (null or NaN)"),
     "missing_price": ("NOT absent AND half", "some of its four prices missing (null or NaN)"),
-    "infinite": ("isinf(open) OR isinf(high) OR isinf(low) OR isinf(close) OR isinf(adjusted_close)", "an infinite price"),
+    "infinite": (
+        "isinf(open) OR isinf(high) OR isinf(low) OR isinf(close) OR isinf(adjusted_close)",
+        "an infinite price",
+    ),
     "price_not_positive": (
         "open <= 0 OR high <= 0 OR low <= 0 OR close <= 0 OR (NOT absent AND adjusted_close <= 0)",
         "a price that is not positive",
@@ -65,6 +78,10 @@ FROM (
     FROM typed
 )
 """
+
+
+type Column = Sequence[Any] | NDArray[Any]
+type Rows = Mapping[str, Column] | pl.DataFrame | pd.DataFrame | pa.Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +114,7 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def register(connection: duckdb.DuckDBPyConnection, rows: Any) -> None:
+def register(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     """Make rows readable as ``source``: a mapping of columns, or a Polars, pandas or Arrow table.
 
     Raises
@@ -108,14 +125,11 @@ def register(connection: duckdb.DuckDBPyConnection, rows: Any) -> None:
     import duckdb
 
     if isinstance(rows, Mapping):
-        rows = {str(name): _column(str(name), values) for name, values in rows.items()}
-        lengths = {name: len(values) for name, values in rows.items()}
-        if len(set(lengths.values())) > 1:
-            message = f"expected columns of one length; found {', '.join(f'{n} {k}' for n, k in lengths.items())}"
-            raise DataError(message)
-        _require_columns(rows)  # before DuckDB, which cannot register a table without columns
+        table: object = _columns(rows)
+    else:
+        table = rows
     try:
-        connection.register("source", rows)
+        connection.register("source", table)
     except (duckdb.Error, ValueError, TypeError) as error:
         message = (
             f"expected rows as a Polars, pandas or Arrow table or a mapping of columns; found {type(rows).__name__} "
@@ -124,8 +138,18 @@ def register(connection: duckdb.DuckDBPyConnection, rows: Any) -> None:
         raise DataError(message) from error
 
 
-def _column(name: str, values: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(values) if isinstance(values, np.ndarray) else np.array(values, dtype=_dtype_for(name, values))
+def _columns(rows: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    columns = {str(name): _column(str(name), values) for name, values in rows.items()}
+    _require_columns(columns)  # before DuckDB, which cannot register a table without columns
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        message = f"expected columns of one length; found {', '.join(f'{n} {k}' for n, k in lengths.items())}"
+        raise DataError(message)
+    return columns
+
+
+def _column(name: str, values: Column) -> NDArray[Any]:
+    array = values if isinstance(values, np.ndarray) else _array(name, list(values))
     if array.ndim != 1:
         message = f"expected a flat list for column {name!r}; found shape {array.shape}"
         raise DataError(message)
@@ -134,11 +158,13 @@ def _column(name: str, values: Any) -> np.ndarray[Any, Any]:
     return array.astype(object) if array.dtype.kind in "UT" else array
 
 
-def _dtype_for(name: str, values: Any) -> Any:
+def _array(name: str, values: list[Any]) -> NDArray[Any]:
     """Keep texts and dates as objects; a None among numbers becomes NaN."""
-    if name not in _NUMBERS:
-        return object
-    return object if any(isinstance(value, str) for value in values) else None if None not in values else np.float64
+    if name not in _NUMBERS or any(isinstance(value, str) for value in values):
+        return np.array(values, dtype=object)
+    if any(value is None for value in values):
+        return np.array(values, dtype=np.float64)
+    return np.array(values)
 
 
 def _require_columns(names: Iterable[str]) -> None:
@@ -152,9 +178,7 @@ def _require_columns(names: Iterable[str]) -> None:
         raise DataError(message)
 
 
-def judge(
-    connection: duckdb.DuckDBPyConnection, *, fetched_at: str, textual: bool, absence_allowed: bool
-) -> Judged:
+def judge(connection: duckdb.DuckDBPyConnection, *, fetched_at: str, textual: bool, absence_allowed: bool) -> Judged:
     """Type and judge the rows of ``source`` into the table ``judged``.
 
     Parameters
@@ -181,10 +205,12 @@ def judge(
     connection.execute(_JUDGED, {"absence_allowed": absence_allowed})
     known = {*ROW_TYPES, *EVENT_COLUMNS}
     counts = connection.execute(
-        "SELECT count(*), count(*) FILTER (problem IS NULL AND NOT absent), count(*) FILTER (problem IS NULL AND absent), "
+        "SELECT count(*), count(*) FILTER (problem IS NULL AND NOT absent), "
+        "count(*) FILTER (problem IS NULL AND absent), "
         "count(problem), count(DISTINCT symbol) FILTER (problem IS NULL AND NOT absent), "
         "min(date) FILTER (problem IS NULL AND NOT absent), max(date) FILTER (problem IS NULL AND NOT absent), "
-        "count(*) FILTER (problem IS NULL AND dividend > 0) + count(*) FILTER (problem IS NULL AND split <> 1) FROM judged"
+        "count(*) FILTER (problem IS NULL AND dividend > 0) + count(*) FILTER (problem IS NULL AND split <> 1) "
+        "FROM judged"
     ).fetchone()
     names = ("rows", "good", "absent", "bad", "symbols", "first", "last", "events")
     extra = tuple(name for name in types if name not in known)
@@ -226,7 +252,7 @@ def _typed_sql(types: Mapping[str, str], *, textual: bool) -> str:
             nullif({numbers["dividend"]}, 0) AS dividend, nullif({numbers["split"]}, 0) AS split,
             {f"CASE {unreadable} END" if textual else "NULL::VARCHAR"} AS unreadable
         FROM source
-    """  # noqa: S608 only names of the schema
+    """
 
 
 def _number(name: str, *, textual: bool) -> str:
@@ -235,7 +261,7 @@ def _number(name: str, *, textual: bool) -> str:
 
 
 def _is_missing(name: str) -> str:
-    return f'coalesce(lower(trim("{name}")), \'\') IN {_MISSING_TEXT}'
+    return f"coalesce(lower(trim(\"{name}\")), '') IN {_MISSING_TEXT}"
 
 
 def _unreadable(name: str) -> str:
@@ -246,9 +272,9 @@ def _date(kind: str) -> str:
     if kind == "DATE":
         return '"date"'
     if kind in _STAMPS:
-        return "CASE WHEN \"date\"::TIMESTAMP = date_trunc('day', \"date\"::TIMESTAMP) THEN \"date\"::DATE END"
+        return 'CASE WHEN "date"::TIMESTAMP = date_trunc(\'day\', "date"::TIMESTAMP) THEN "date"::DATE END'
     midnight = r"\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?"
-    return f"CASE WHEN regexp_full_match(\"date\", '{midnight}') THEN TRY_CAST(left(\"date\", 10) AS DATE) END"
+    return f'CASE WHEN regexp_full_match("date", \'{midnight}\') THEN TRY_CAST(left("date", 10) AS DATE) END'
 
 
 def describe_problem(connection: duckdb.DuckDBPyConnection) -> str:

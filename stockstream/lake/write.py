@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import DataError, ParameterError
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, LocalFolder
-from stockstream.lake.rows import Judged, connect, describe_problem, first_line, judge, register
+from stockstream.lake.rows import Judged, Rows, connect, describe_problem, first_line, judge, register
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
+    import os
+
     import duckdb
 
 #: Small enough that one symbol's rows are found by the statistics of few groups, large enough to compress.
@@ -82,7 +83,7 @@ class Written:
 
 
 def write_rows(
-    location: LocalFolder, rows: Any, *, session: date | str | None = None, fetched_at: datetime | None = None
+    location: LocalFolder, rows: Rows, *, session: date | str | None = None, fetched_at: datetime | None = None
 ) -> Written:
     """Store rows as the next batch of a session; see `stockstream.lake.Lake.write_rows`."""
     connection = connect()
@@ -118,7 +119,9 @@ def import_file(
         decided_at = timestamp(None) if quarantine else None
         return _store(connection, location, verdict, session=session, decided_at=decided_at, origin=str(source))
     except duckdb.Error as error:
-        message = f"cannot read {source}: {first_line(error)}. Expected a CSV or Parquet file with one row a symbol and date."
+        message = (
+            f"cannot read {source}: {first_line(error)}. Expected a CSV or Parquet file with one row a symbol and date."
+        )
         raise DataError(message) from error
     finally:
         connection.close()
@@ -151,7 +154,9 @@ def _store(
 ) -> Written:
     """Publish what was judged: events first, so that no reader ever sees prices without their dividends."""
     if verdict.bad and decided_at is None:
-        message = f"{describe_problem(connection)}; {origin}: {verdict.rows} rows. Correct or drop them; nothing was written."
+        message = (
+            f"{describe_problem(connection)}; {origin}: {verdict.rows} rows. Correct or drop them; nothing was written."
+        )
         raise DataError(message)
     if not verdict.good or verdict.first is None or verdict.last is None:
         message = f"expected at least one row of prices in {origin}; found {verdict.rows} rows, none with prices"
@@ -188,9 +193,7 @@ def _publish(
     def fill(temporary: str) -> None:
         relation = connection.sql(query, params=params) if params else connection.sql(query)
         try:
-            relation.write_parquet(
-                temporary, compression="zstd", row_group_size=ROW_GROUP_SIZE, use_tmp_file=False
-            )
+            relation.write_parquet(temporary, compression="zstd", row_group_size=ROW_GROUP_SIZE, use_tmp_file=False)
         except duckdb.IOException as error:  # a full disk, a folder that may not be written
             raise OSError(first_line(error)) from error
 

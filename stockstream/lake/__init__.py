@@ -1,0 +1,47 @@
+"""The lake of daily prices: immutable Parquet files, read by SQL, by frame or as bars.
+
+Names are resolved on first use, so that a writer in the cloud loads neither Polars nor PyArrow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stockstream.lake.lake import Lake
+    from stockstream.lake.loaders import load_all_data, load_date_range, load_symbols, merge_daily_batches
+    from stockstream.lake.samples import sample_rows
+    from stockstream.lake.write import Written
+
+__all__ = [
+    "Lake",
+    "Written",
+    "load_all_data",
+    "load_date_range",
+    "load_symbols",
+    "merge_daily_batches",
+    "sample_rows",
+]
+
+_HOMES = {
+    "Lake": "lake",
+    "Written": "write",
+    "load_all_data": "loaders",
+    "load_date_range": "loaders",
+    "load_symbols": "loaders",
+    "merge_daily_batches": "loaders",
+    "sample_rows": "samples",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,43 @@
+"""The lake's reading functions by bucket and prefix, for scripts that have no `Lake` at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stockstream.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    import polars as pl
+
+
+def load_all_data(bucket: str | None = None, prefix: str = "") -> pl.DataFrame:
+    """Return the latest version of every row; see `Lake.load_all_data`.
+
+    Parameters
+    ----------
+    bucket
+        A bucket's name, or a folder (anything with a slash in it); None as in `Lake`.
+    prefix
+        Where the lake begins inside it.
+    """
+    return Lake.in_bucket(bucket, prefix).load_all_data()
+
+
+def load_date_range(
+    start_date: date | str, end_date: date | str, bucket: str | None = None, prefix: str = ""
+) -> pl.DataFrame:
+    """Return the rows from one date to another, both included; see `Lake.load_date_range`."""
+    return Lake.in_bucket(bucket, prefix).load_date_range(start_date, end_date)
+
+
+def load_symbols(symbols: Sequence[str], bucket: str | None = None, prefix: str = "") -> pl.DataFrame:
+    """Return all rows of some symbols; see `Lake.load_symbols`."""
+    return Lake.in_bucket(bucket, prefix).load_symbols(symbols)
+
+
+def merge_daily_batches(date: date | str, bucket: str | None = None, prefix: str = "") -> pl.DataFrame:
+    """Return the latest rows among one session's batches; see `Lake.merge_daily_batches`."""
+    return Lake.in_bucket(bucket, prefix).merge_daily_batches(date)

@@ -1,0 +1,166 @@
+"""SQL over a lake: DuckDB reads the Parquet batches where they lie.
+
+`bind` makes the views; `run` runs one query of a user over them in a connection that can read these files and nothing
+else, and that can write nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from stockstream.errors import LakeError
+from stockstream.lake.adjust import ADJUSTMENT_VIEWS
+from stockstream.lake.rows import connect, first_line
+from stockstream.schema import KEY, ROW_TYPES
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+VIEWS: Final = ("prices", "prices_adjusted", "raw_prices", "symbols", "dividends", "splits")
+
+_EVENT_TYPES: Final = {
+    "symbol": "VARCHAR",
+    "ex_date": "DATE",
+    "kind": "VARCHAR",
+    "value": "DOUBLE",
+    "fetch_timestamp": "VARCHAR",
+}
+
+#: The latest version of each bar. Versions of one instant are told apart by their content, so that the answer does not
+#: depend on the names or the order of files.
+_LATEST: Final = f"""
+SELECT {", ".join(ROW_TYPES)} FROM raw_prices
+QUALIFY row_number() OVER (
+    PARTITION BY {", ".join(KEY)}
+    ORDER BY fetch_timestamp DESC,
+        {", ".join(f"{name} DESC NULLS LAST" for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))}
+) = 1
+"""
+
+_EVENTS: Final = """
+CREATE VIEW latest_events AS
+SELECT symbol, ex_date, kind, value, fetch_timestamp FROM raw_events
+QUALIFY row_number() OVER (PARTITION BY symbol, ex_date, kind ORDER BY fetch_timestamp DESC, value DESC) = 1;
+
+CREATE VIEW dividends AS
+SELECT symbol, ex_date, value AS dividend, fetch_timestamp FROM latest_events WHERE kind = 'dividend';
+
+CREATE VIEW splits AS
+SELECT symbol, ex_date, value AS split, fetch_timestamp FROM latest_events WHERE kind = 'split';
+"""
+
+_SYMBOLS: Final = """
+CREATE VIEW symbols AS
+SELECT symbol, min(date) AS first_date, max(date) AS last_date, count(*) AS bars FROM prices GROUP BY symbol;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of a lake that one answer is made of, listed once."""
+
+    prices: Sequence[str]
+    events: Sequence[str]
+
+    @property
+    def all(self) -> list[str]:
+        """Every file."""
+        return [*self.prices, *self.events]
+
+
+def bind(
+    connection: duckdb.DuckDBPyConnection,
+    files: Files,
+    *,
+    symbols: Iterable[str] | None = None,
+    start: date | None = None,
+    end: date | None = None,
+    stored: bool = False,
+) -> None:
+    """Make the views of a lake in a connection.
+
+    Parameters
+    ----------
+    connection
+        Fresh, from `stockstream.lake.rows.connect`.
+    files
+        What the views read.
+    symbols, start, end
+        Only these rows exist for the views; the filters reach the row groups of the files.
+    stored
+        Read the latest versions once, into memory, instead of at each mention of ``prices``.
+    """
+    import duckdb
+
+    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
+    relation = connection.read_parquet(list(files.prices))
+    if symbols is not None:
+        relation = relation.filter(column("symbol").isin(*(constant(name) for name in symbols)))
+    if start is not None:
+        relation = relation.filter(column("date") >= constant(start))
+    if end is not None:
+        relation = relation.filter(column("date") <= constant(end))
+    relation.create_view("raw_prices")
+    if files.events:
+        connection.read_parquet(list(files.events)).create_view("raw_events")
+    else:
+        columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _EVENT_TYPES.items())
+        connection.execute(f"CREATE VIEW raw_events AS SELECT {columns} WHERE false")
+    connection.execute(f"CREATE {'TEMP TABLE' if stored else 'VIEW'} prices AS {_LATEST}")
+    connection.execute(_EVENTS + _SYMBOLS + ADJUSTMENT_VIEWS)
+
+
+def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
+    """Leave a connection nothing but the named files to read, and its settings as they are."""
+    connection.execute("SET allowed_paths = $files", {"files": files.all})
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def run(files: Files, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
+    """Run one SELECT of a user over the views; see `stockstream.lake.Lake.sql`."""
+    import duckdb
+
+    connection = connect()
+    try:
+        bind(connection, files)
+        lock(connection, files)
+        statement = _one_select(connection, query)
+        relation = connection.sql(
+            statement, params=dict(params) if isinstance(params, Mapping) else params and list(params)
+        )
+        if relation is None:
+            message = _refusal("that answers rows")
+            raise LakeError(message)
+        relation.execute()  # now, so that a query which fails half-way fails here
+    except duckdb.Error as error:
+        message = f"{first_line(error)}. The lake has the views {', '.join(VIEWS)}; see DESCRIBE prices."
+        raise LakeError(message) from error
+    return relation
+
+
+def _one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """Return the query's one statement, a SELECT (or FROM, WITH, DESCRIBE, SUMMARIZE, SHOW).
+
+    The files a query may read could also be written by COPY: only the kind of the statement keeps them safe.
+    """
+    import duckdb
+
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        message = f"expected one SELECT; found {len(statements) or 'no'} statements. Run them one by one."
+        raise LakeError(message)
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise LakeError(_refusal(f"and found {statements[0].type.name}"))
+    return statements[0]
+
+
+def _refusal(found: str) -> str:
+    return (
+        f"a lake answers questions and takes no orders: expected one SELECT {found}. "
+        "To store rows, use `stockstream import FILE`."
+    )
