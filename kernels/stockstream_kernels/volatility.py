@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
+from stockstream_kernels.statistics import moments
 
 type Series = NDArray[np.float64]
+
+TILE: Final = 512  # bars worked on at a time, so that what one pass writes is still in the cache for the next
 
 
 @kernel
@@ -43,3 +48,31 @@ def atr(high: Series, low: Series, close: Series, window: int, first_tr: int, st
         if summed == window:
             out[t] = average
     state[0], state[1], state[2], state[3] = seen, summed, average, last
+
+
+@kernel
+def bollinger(
+    values: Series,
+    window: int,
+    deviations: float,
+    ddof: int,
+    state: Series,
+    upper: Series,
+    middle: Series,
+    lower: Series,
+    percent_b: Series,
+    width: Series,
+) -> None:
+    """Mean and so many standard deviations around it; where in the band the value is, and how wide the band is.
+
+    State: that of `moments`.
+    """
+    for start in range(0, len(values), TILE):
+        stop = min(start + TILE, len(values))
+        moments(values[start:stop], window, ddof, state, middle[start:stop], upper[start:stop])
+        for t in range(start, stop):
+            reach = deviations * np.sqrt(upper[t])
+            upper[t] = middle[t] + reach
+            lower[t] = middle[t] - reach
+            percent_b[t] = (values[t] - lower[t]) / (upper[t] - lower[t])
+            width[t] = (upper[t] - lower[t]) / middle[t]

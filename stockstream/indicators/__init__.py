@@ -7,6 +7,7 @@ from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, 
 from stockstream.indicators.momentum import RSI
 from stockstream.indicators.statistics import MAX, MIN, STDDEV
 from stockstream.indicators.trend import EMA, SMA
-from stockstream.indicators.volatility import ATR
+from stockstream.indicators.volatility import ATR, BBANDS
+from stockstream.indicators.volume import OBV, VWAP
 
-__all__ = ["ATR", "EMA", "MAX", "MIN", "RSI", "SMA", "STDDEV", "Indicator", "Oracle", "Output", "choice", "parameter", "with_indicators"]
+__all__ = ["ATR", "BBANDS", "OBV", "VWAP", "EMA", "MAX", "MIN", "RSI", "SMA", "STDDEV", "Indicator", "Oracle", "Output", "choice", "parameter", "with_indicators"]

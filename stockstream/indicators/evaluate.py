@@ -35,7 +35,7 @@ class Table:
     Attributes
     ----------
     columns
-        Name -> ``(N,)`` float64, symbol after symbol.
+        Name -> ``(N,)`` float64, symbol after symbol; ``date`` is in days since 1970-01-01.
     offsets
         ``(S + 1,)``: symbol s is ``columns[name][offsets[s]:offsets[s + 1]]``.
     session
@@ -57,7 +57,9 @@ class Table:
         offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int64)
         full = bool(present.all())
         columns = {n: getattr(bars, n).ravel() if full else getattr(bars, n)[present] for n in OHLCV}
-        return cls(columns, offsets, np.nonzero(present)[1].astype(np.int64), len(bars.dates))
+        session = np.nonzero(present)[1].astype(np.int64)
+        columns["date"] = bars.dates.astype(np.float64)[session]
+        return cls(columns, offsets, session, len(bars.dates))
 
     @property
     def slices(self) -> Iterator[slice]:

@@ -68,18 +68,20 @@ def _table(df: pl.DataFrame, indicators: Sequence[Expression]) -> tuple[Table, A
     if missing:
         message = f"expected a column {missing[0]!r}; the frame has {', '.join(df.columns)}.{did_you_mean(missing[0], df.columns)}"
         raise UnknownNameError(message)
-    textual = [name for name in sorted(needed) if not df.schema[name].is_numeric()]
+    textual = [name for name in sorted(needed - {"date"}) if not df.schema[name].is_numeric()]
     if textual:
         message = f"expected numbers in column {textual[0]!r}; found {df.schema[textual[0]]}"
         raise DataError(message)
     traded = "close" if "close" in df.columns else sorted(needed)[0]
     rows = np.flatnonzero(df.get_column(traded).cast(pl.Float64).is_not_null().to_numpy())
     offsets = _offsets(df, rows)
-    columns = {
+    columns: dict[str, Any] = {
         name: df.get_column(name).cast(pl.Float64).fill_null(float("nan")).to_numpy()[rows]
         for name in OHLCV
         if name in needed
     }
+    if "date" in needed:
+        columns["date"] = df.get_column("date").cast(pl.Date).to_physical().to_numpy()[rows].astype(np.float64)
     session = np.concatenate([np.arange(n) for n in np.diff(offsets)]) if len(rows) else np.empty(0, dtype=np.int64)
     return Table(columns, offsets, session, df.height), rows
 

@@ -423,6 +423,8 @@ def _readonly(values: Series) -> Series:
 
 def _series(name: str, values: Any) -> Series:
     array = np.asarray(values)
+    if name == "date" and array.dtype.kind == "M":
+        array = array.astype("datetime64[D]").astype(np.float64)
     if array.dtype.kind not in "fiu":
         message = f"expected numbers for {name}; found an array of {array.dtype}"
         raise DataError(message)

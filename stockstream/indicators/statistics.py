@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, override
 
+from stockstream.errors import ParameterError
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
+
+
+def refuse_no_freedom(owner: str, window: int, ddof: int) -> None:
+    """Raise ParameterError for a deviation of one value about itself."""
+    if window <= ddof:
+        message = f"{owner}: expected window to be more than ddof={ddof}; found {window}"
+        raise ParameterError(message)
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,16 +33,16 @@ class MAX(Indicator):
     source = "definition"
     oracle = Oracle("talib", "MAX")
 
+    @override
     def arguments(self) -> tuple[Any, ...]:
-        """Window and sign."""
         return (self.window, 1.0)
 
+    @override
     def state_size(self) -> int:
-        """Length of the kernel's state."""
         return 4 + 2 * self.window
 
+    @override
     def warmup(self) -> int:
-        """Index of the first value."""
         return self.window - 1
 
 
@@ -55,16 +63,16 @@ class MIN(Indicator):
     source = "definition"
     oracle = Oracle("talib", "MIN")
 
+    @override
     def arguments(self) -> tuple[Any, ...]:
-        """Window and sign."""
         return (self.window, -1.0)
 
+    @override
     def state_size(self) -> int:
-        """Length of the kernel's state."""
         return 4 + 2 * self.window
 
+    @override
     def warmup(self) -> int:
-        """Index of the first value."""
         return self.window - 1
 
 
@@ -88,14 +96,18 @@ class STDDEV(Indicator):
     source = "definition"
     oracle = Oracle("talib", "STDDEV")
 
+    @override
+    def check(self) -> None:
+        refuse_no_freedom("STDDEV", self.window, self.ddof)
+
+    @override
     def arguments(self) -> tuple[Any, ...]:
-        """Window, ddof and whether the root is taken."""
         return (self.window, self.ddof, True)
 
+    @override
     def state_size(self) -> int:
-        """Length of the kernel's state."""
         return 10 + 3 * self.window
 
+    @override
     def warmup(self) -> int:
-        """Index of the first value."""
         return self.window - 1

@@ -124,7 +124,10 @@ def _column(bar: Bar, name: str) -> np.ndarray[Any, Any]:
     if name not in bar:
         message = f"expected {name!r} in the bar; found {', '.join(bar)}"
         raise DataError(message)
-    return np.array([bar[name]], dtype=np.float64)
+    value: Any = bar[name]
+    if name == "date" and not isinstance(value, int | float):
+        value = np.datetime64(value, "D").astype(np.float64)
+    return np.array([value], dtype=np.float64)
 
 
 def _shift(read: Step, bars: int) -> Step:
