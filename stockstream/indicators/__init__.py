@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stockstream.indicators.convergence import APO, ERI, MACD, PPO, TRIX, TSI
 from stockstream.indicators.frames import with_indicators
 from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, parameter
 from stockstream.indicators.momentum import RSI
@@ -10,4 +11,27 @@ from stockstream.indicators.trend import EMA, SMA
 from stockstream.indicators.volatility import ATR, BBANDS
 from stockstream.indicators.volume import OBV, VWAP
 
-__all__ = ["ATR", "BBANDS", "OBV", "VWAP", "EMA", "MAX", "MIN", "RSI", "SMA", "STDDEV", "Indicator", "Oracle", "Output", "choice", "parameter", "with_indicators"]
+__all__ = [
+    "APO",
+    "ATR",
+    "BBANDS",
+    "EMA",
+    "ERI",
+    "MACD",
+    "MAX",
+    "MIN",
+    "OBV",
+    "PPO",
+    "RSI",
+    "SMA",
+    "STDDEV",
+    "TRIX",
+    "TSI",
+    "VWAP",
+    "Indicator",
+    "Oracle",
+    "Output",
+    "choice",
+    "parameter",
+    "with_indicators",
+]
