@@ -36,7 +36,7 @@ ADJUSTMENTS: Final = ("total", "splits", "none")
 
 #: Per ex-date: the factor of all prices before it, which is the product over this and every later event.
 _CUMULATIVE: Final = """
-CREATE VIEW dividend_factors AS
+CREATE VIEW derived.dividend_factors AS
 SELECT symbol, ex_date,
     CASE WHEN count(*) OVER later = count(step) OVER later THEN product(step) OVER later END AS factor
 FROM (
@@ -45,12 +45,12 @@ FROM (
 )
 WINDOW later AS (PARTITION BY symbol ORDER BY ex_date DESC ROWS UNBOUNDED PRECEDING);
 
-CREATE VIEW split_factors AS
+CREATE VIEW derived.split_factors AS
 SELECT symbol, ex_date,
     product(split) OVER (PARTITION BY symbol ORDER BY ex_date DESC ROWS UNBOUNDED PRECEDING) AS ratio
 FROM splits;
 
-CREATE VIEW adjustment_sources AS
+CREATE VIEW derived.adjustment_sources AS
 SELECT symbol,
     symbol IN (SELECT symbol FROM dividends) AS by_events,
     min(fetch_timestamp) = max(fetch_timestamp) OR bool_and(adjusted_close = close) AS one_scale,
@@ -60,7 +60,7 @@ FROM prices GROUP BY symbol;
 
 #: One row per price row: total_factor = adjusted / stored price, split_ratio = new / old shares of all later splits.
 _FACTORS: Final = """
-CREATE VIEW price_factors AS
+CREATE VIEW derived.price_factors AS
 SELECT p.*,
     CASE
         WHEN s.by_events THEN CASE WHEN d.ex_date IS NULL THEN 1.0 ELSE d.factor END
@@ -68,16 +68,16 @@ SELECT p.*,
     END AS total_factor,
     coalesce(r.ratio, 1.0) AS split_ratio
 FROM prices AS p
-JOIN adjustment_sources AS s ON p.symbol = s.symbol
-ASOF LEFT JOIN dividend_factors AS d ON p.symbol = d.symbol AND p.date < d.ex_date
-ASOF LEFT JOIN split_factors AS r ON p.symbol = r.symbol AND p.date < r.ex_date;
+JOIN derived.adjustment_sources AS s ON p.symbol = s.symbol
+ASOF LEFT JOIN derived.dividend_factors AS d ON p.symbol = d.symbol AND p.date < d.ex_date
+ASOF LEFT JOIN derived.split_factors AS r ON p.symbol = r.symbol AND p.date < r.ex_date;
 """
 
 _ADJUSTED: Final = f"""
 CREATE VIEW prices_adjusted AS
 SELECT symbol, date, {", ".join(f"{name} * total_factor AS {name}" for name in PRICES)}, volume,
     total_factor AS price_factor, fetch_timestamp
-FROM price_factors;
+FROM derived.price_factors;
 """
 
 #: Views over `prices`, `dividends` and `splits`, which must be there.
@@ -85,13 +85,13 @@ ADJUSTMENT_VIEWS: Final = _CUMULATIVE + _FACTORS + _ADJUSTED
 
 _ROWS: Final = f"""
 SELECT {", ".join(("date", *OHLCV))}, total_factor, split_ratio
-FROM price_factors WHERE date <= $until ORDER BY symbol, date
+FROM derived.price_factors WHERE date <= $until ORDER BY symbol, date
 """
 
 _SYMBOLS: Final = """
 SELECT p.symbol, p.bars, s.by_events, s.one_scale, s.source_adjusted, p.symbol IN (SELECT symbol FROM splits)
 FROM (SELECT symbol, count(*) AS bars FROM prices WHERE date <= $until GROUP BY symbol) AS p
-JOIN adjustment_sources AS s ON p.symbol = s.symbol
+JOIN derived.adjustment_sources AS s ON p.symbol = s.symbol
 ORDER BY p.symbol
 """
 
@@ -104,7 +104,7 @@ FROM (
 ) AS e
 JOIN (SELECT symbol, min(date) AS date FROM prices GROUP BY symbol) AS f ON e.symbol = f.symbol AND e.ex_date >= f.date
 ASOF JOIN prices AS p ON e.symbol = p.symbol AND e.ex_date <= p.date
-ASOF LEFT JOIN split_factors AS r ON e.symbol = r.symbol AND e.ex_date < r.ex_date
+ASOF LEFT JOIN derived.split_factors AS r ON e.symbol = r.symbol AND e.ex_date < r.ex_date
 WHERE p.date <= $until GROUP BY e.symbol, p.date
 """
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError, ParameterError, UnknownNameError, did_you_mean
 from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
+from stockstream.lake.basis import check_one_scale
 from stockstream.lake.location import RAW_DATA, RAW_EVENTS, LocalFolder, bucket_location, locate
-from stockstream.lake.query import Files, bind, run
-from stockstream.lake.rows import connect
+from stockstream.lake.query import Files, bind, read_parquet, run
+from stockstream.lake.rows import connect, first_line
 from stockstream.lake.write import Written, import_file, write_rows
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
     import polars as pl
@@ -142,7 +144,7 @@ class Lake:
 
     def load_all_data(self) -> pl.DataFrame:
         """Return the latest version of every row, sorted by symbol and date."""
-        return self.scan().collect()
+        return self._collect(self.scan())
 
     def load_date_range(self, start_date: Day, end_date: Day) -> pl.DataFrame:
         """Return the rows from one date to another, both included, sorted by symbol and date.
@@ -157,7 +159,7 @@ class Lake:
         import polars as pl
 
         start, end = _range(start_date, end_date)
-        frame = self.scan().filter(pl.col("date").is_between(start, end)).collect()
+        frame = self._collect(self.scan().filter(pl.col("date").is_between(start, end)))
         if frame.height == 0:
             raise LakeError(self._empty_range(start, end))
         return frame
@@ -173,7 +175,7 @@ class Lake:
         import polars as pl
 
         wanted = _wanted(symbols)
-        frame = self.scan().filter(pl.col("symbol").is_in(wanted)).collect()
+        frame = self._collect(self.scan().filter(pl.col("symbol").is_in(wanted)))
         self._check_found(wanted, set(frame.get_column("symbol").unique()))
         return frame
 
@@ -193,16 +195,13 @@ class Lake:
             self._files()
             message = f"the lake at {self._location} has no batches of session {session}"
             raise LakeError(message)
-        return latest(files).collect()
+        return self._collect(latest(files))
 
     def symbols(self) -> tuple[str, ...]:
         """Return every symbol of which the lake has a row, sorted."""
-        connection = connect()
-        try:
-            relation = connection.read_parquet(list(self._files().prices))
+        with self._reading() as connection:
+            relation = read_parquet(connection, self._files().prices)
             return tuple(row[0] for row in relation.select("symbol").distinct().order("symbol").fetchall())
-        finally:
-            connection.close()
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Answer one SELECT over the lake.
@@ -267,7 +266,8 @@ class Lake:
         UnknownNameError
             The lake has no rows of a symbol.
         LakeError
-            The lake is missing, the range is empty, or the adjustment cannot be known.
+            The lake is missing, the range is empty, the rows of a symbol come from fetches on different scales, or the
+            adjustment cannot be known.
         DataError
             A dividend is not below the close before it.
         """
@@ -276,14 +276,12 @@ class Lake:
         first, last = _range(start, end)
         files = self._files()
         provenance = {"lake": str(self._location), "files": len(files.all)}
-        connection = connect()
-        try:
+        with self._reading() as connection:
             # Prices after the end are read only where the closes before later ex-dates are needed.
             bind(connection, files, symbols=wanted, start=first, end=None if files.events else last, stored=True)
             self._check_range(connection, wanted, first, last)
+            check_one_scale(connection)
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
-        finally:
-            connection.close()
         return bars if wanted is None else bars.select(wanted)
 
     def _check_range(
@@ -310,16 +308,35 @@ class Lake:
             raise UnknownNameError(message)
 
     def _empty_range(self, start: date | None, end: date | None) -> str:
-        connection = connect()
-        try:
-            relation = connection.read_parquet(list(self._files().prices))
+        with self._reading() as connection:
+            relation = read_parquet(connection, self._files().prices)
             first, last = relation.aggregate("min(date), max(date)").fetchone() or (None, None)
-        finally:
-            connection.close()
         return (
             f"no prices between {start or 'the beginning'} and {end or 'the end'}; "
             f"the lake at {self._location} runs from {first} to {last}"
         )
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        import duckdb
+
+        connection = connect()
+        try:
+            yield connection
+        except duckdb.Error as error:
+            message = f"cannot read the lake at {self._location}: {first_line(error)}"
+            raise LakeError(message) from error
+        finally:
+            connection.close()
+
+    def _collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        import polars as pl
+
+        try:
+            return frame.collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            message = f"cannot read the lake at {self._location}: {first_line(error)}"
+            raise LakeError(message) from error
 
     def _files(self) -> Files:
         prices = self._location.batches(RAW_DATA)

@@ -118,6 +118,17 @@ def _reach_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def literal(path: str) -> str:
+    """Spell a path so that DuckDB, which takes ``*``, ``?`` and ``[`` for wildcards, finds this file and no other.
+
+    Examples
+    --------
+    >>> literal("data/prices[1].csv")
+    'data/prices[[]1].csv'
+    """
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
 def locate(path: str | os.PathLike[str] | None = None) -> LocalFolder:
     """Find the place of a lake.
 

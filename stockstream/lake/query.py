@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT_VIEWS
+from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
 from stockstream.schema import KEY, ROW_TYPES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-VIEWS: Final = ("prices", "prices_adjusted", "raw_prices", "symbols", "dividends", "splits")
+VIEWS: Final = ("prices", "prices_adjusted", "raw_prices", "symbols", "dividends", "splits", "raw_events")
 
 _EVENT_TYPES: Final = {
     "symbol": "VARCHAR",
@@ -42,15 +43,17 @@ QUALIFY row_number() OVER (
 """
 
 _EVENTS: Final = """
-CREATE VIEW latest_events AS
+CREATE SCHEMA derived;  -- not shown beside the views that questions are asked of
+
+CREATE VIEW derived.latest_events AS
 SELECT symbol, ex_date, kind, value, fetch_timestamp FROM raw_events
 QUALIFY row_number() OVER (PARTITION BY symbol, ex_date, kind ORDER BY fetch_timestamp DESC, value DESC) = 1;
 
 CREATE VIEW dividends AS
-SELECT symbol, ex_date, value AS dividend, fetch_timestamp FROM latest_events WHERE kind = 'dividend';
+SELECT symbol, ex_date, value AS dividend, fetch_timestamp FROM derived.latest_events WHERE kind = 'dividend';
 
 CREATE VIEW splits AS
-SELECT symbol, ex_date, value AS split, fetch_timestamp FROM latest_events WHERE kind = 'split';
+SELECT symbol, ex_date, value AS split, fetch_timestamp FROM derived.latest_events WHERE kind = 'split';
 """
 
 _SYMBOLS: Final = """
@@ -70,6 +73,11 @@ class Files:
     def all(self) -> list[str]:
         """Every file."""
         return [*self.prices, *self.events]
+
+
+def read_parquet(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> duckdb.DuckDBPyRelation:
+    """Return the rows of some files, whatever characters are in their names."""
+    return connection.read_parquet([literal(path) for path in files])
 
 
 def bind(
@@ -97,7 +105,7 @@ def bind(
     import duckdb
 
     column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
-    relation = connection.read_parquet(list(files.prices))
+    relation = read_parquet(connection, files.prices)
     if symbols is not None:
         relation = relation.filter(column("symbol").isin(*(constant(name) for name in symbols)))
     if start is not None:
@@ -106,7 +114,7 @@ def bind(
         relation = relation.filter(column("date") <= constant(end))
     relation.create_view("raw_prices")
     if files.events:
-        connection.read_parquet(list(files.events)).create_view("raw_events")
+        read_parquet(connection, files.events).create_view("raw_events")
     else:
         columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _EVENT_TYPES.items())
         connection.execute(f"CREATE VIEW raw_events AS SELECT {columns} WHERE false")
@@ -116,7 +124,7 @@ def bind(
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
     """Leave a connection nothing but the named files to read, and its settings as they are."""
-    connection.execute("SET allowed_paths = $files", {"files": files.all})
+    connection.execute("SET allowed_paths = $files", {"files": [*files.all, *map(literal, files.all)]})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -138,7 +146,7 @@ def run(files: Files, query: str, params: Sequence[Any] | Mapping[str, Any] | No
             raise LakeError(message)
         relation.execute()  # now, so that a query which fails half-way fails here
     except duckdb.Error as error:
-        message = f"{first_line(error)}. The lake has the views {', '.join(VIEWS)}; see DESCRIBE prices."
+        message = f"{first_line(error).rstrip('.!')}. The lake has the views {', '.join(VIEWS)}; see DESCRIBE prices."
         raise LakeError(message) from error
     return relation
 

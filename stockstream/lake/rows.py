@@ -6,7 +6,7 @@ Every SQL text here is made of this library's own names; what a user passes is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,11 +139,14 @@ def register(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
 
 
 def _columns(rows: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    require_columns([str(name) for name in rows])  # before DuckDB, which cannot register a table without columns
     columns = {str(name): _column(str(name), values) for name, values in rows.items()}
-    _require_columns(columns)  # before DuckDB, which cannot register a table without columns
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         message = f"expected columns of one length; found {', '.join(f'{n} {k}' for n, k in lengths.items())}"
+        raise DataError(message)
+    if 0 in lengths.values():  # an empty list has no type to judge
+        message = "expected at least one row of prices; found none"
         raise DataError(message)
     return columns
 
@@ -167,7 +170,8 @@ def _array(name: str, values: list[Any]) -> NDArray[Any]:
     return np.array(values)
 
 
-def _require_columns(names: Iterable[str]) -> None:
+def require_columns(names: Collection[str]) -> None:
+    """Refuse names, in any case, among which a column of prices is missing."""
     have = {name.casefold() for name in names}
     missing = [name for name in REQUIRED_COLUMNS if name not in have]
     if missing:
@@ -198,7 +202,7 @@ def judge(connection: duckdb.DuckDBPyConnection, *, fetched_at: str, textual: bo
         A column is missing, or is of a type that cannot be what its name says.
     """
     types = {str(name).casefold(): str(kind) for name, kind, *_ in connection.execute("DESCRIBE source").fetchall()}
-    _require_columns(types)
+    require_columns(types)
     if not textual:
         _check_types(types)
     connection.execute(_typed_sql(types, textual=textual), {"fetched_at": fetched_at})

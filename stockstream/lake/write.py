@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import DataError, ParameterError
-from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, LocalFolder
-from stockstream.lake.rows import Judged, Rows, connect, describe_problem, first_line, judge, register
+from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, LocalFolder, literal
+from stockstream.lake.rows import Judged, Rows, connect, describe_problem, first_line, judge, register, require_columns
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
@@ -86,12 +86,17 @@ def write_rows(
     location: LocalFolder, rows: Rows, *, session: date | str | None = None, fetched_at: datetime | None = None
 ) -> Written:
     """Store rows as the next batch of a session; see `stockstream.lake.Lake.write_rows`."""
+    import duckdb
+
     connection = connect()
     try:
         register(connection, rows)
         stamp = timestamp(fetched_at)
         verdict = judge(connection, fetched_at=stamp, textual=False, absence_allowed=False)
-        return _store(connection, location, verdict, session=session, decided_at=None, origin="the rows given")
+        return _store(connection, location, verdict, session=session, decided_at=None, origin="this call")
+    except duckdb.Error as error:
+        message = f"cannot read the rows given: {first_line(error)}. Nothing was written."
+        raise DataError(message) from error
     finally:
         connection.close()
 
@@ -155,7 +160,8 @@ def _store(
     """Publish what was judged: events first, so that no reader ever sees prices without their dividends."""
     if verdict.bad and decided_at is None:
         message = (
-            f"{describe_problem(connection)}; {origin}: {verdict.rows} rows. Correct or drop them; nothing was written."
+            f"{describe_problem(connection)} among the {verdict.rows} rows of {origin}. Nothing was written: correct "
+            "or drop the bad rows, or import the file with quarantine=True, which sets them aside."
         )
         raise DataError(message)
     if not verdict.good or verdict.first is None or verdict.last is None:
@@ -218,14 +224,22 @@ def _open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Bind a file as ``source`` and return whether its values are texts."""
     name = path.name.casefold()
     if name.endswith((".parquet", ".pq")):
-        connection.read_parquet(str(path)).create_view("source")
+        connection.read_parquet(literal(str(path))).create_view("source")
         return False
     if name.endswith((".csv", ".csv.gz")):
-        columns = dict.fromkeys(_header(path), "VARCHAR")
+        names = _header(path)
+        require_columns(names)
+        columns = dict.fromkeys(names, "VARCHAR")
         # Every column as text, nothing sniffed: a sniffer takes INF for a number, TRUE for a flag, and has been seen
         # to skip rows that do not fit its guess.
         relation = connection.read_csv(
-            str(path), header=True, delimiter=",", quotechar='"', escapechar='"', columns=columns, auto_detect=False
+            literal(str(path)),
+            header=True,
+            delimiter=",",
+            quotechar='"',
+            escapechar='"',
+            columns=columns,
+            auto_detect=False,
         )
         relation.create_view("source")
         return True
