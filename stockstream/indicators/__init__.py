@@ -2,32 +2,73 @@
 
 from __future__ import annotations
 
+from stockstream.indicators.bands import ACCBANDS, BBANDS, CHANDELIER, DONCHIAN, KELTNER
 from stockstream.indicators.convergence import APO, ERI, MACD, PPO, TRIX, TSI
 from stockstream.indicators.frames import with_indicators
 from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, parameter
 from stockstream.indicators.momentum import RSI
-from stockstream.indicators.statistics import MAX, MIN, STDDEV
+from stockstream.indicators.money_flow import ADOSC, CMF, EFI, EMV, KVO, MARKETFI, MFI, PVO
+from stockstream.indicators.prices import AVGPRICE, MEDPRICE, TYPPRICE, WCLPRICE
+from stockstream.indicators.statistics import BETA, CORREL, MAX, MIN, PERCENTRANK, STDDEV, ZSCORE
+from stockstream.indicators.stochastics import KDJ, STOCH, STOCHF, STOCHRSI, WILLR
 from stockstream.indicators.trend import EMA, SMA
-from stockstream.indicators.volatility import ATR, BBANDS
-from stockstream.indicators.volume import OBV, VWAP
+from stockstream.indicators.volatility import ATR, CHAIKIN_VOL, CHOP, NATR, RVI, TR, ULCER, VAR
+from stockstream.indicators.volume import AD, NVI, OBV, PVI, PVT, VWAP, WAD
 
 __all__ = [
+    "ACCBANDS",
+    "AD",
+    "ADOSC",
     "APO",
     "ATR",
+    "AVGPRICE",
     "BBANDS",
+    "BETA",
+    "CHAIKIN_VOL",
+    "CHANDELIER",
+    "CHOP",
+    "CMF",
+    "CORREL",
+    "DONCHIAN",
+    "EFI",
     "EMA",
+    "EMV",
     "ERI",
+    "KDJ",
+    "KELTNER",
+    "KVO",
     "MACD",
+    "MARKETFI",
     "MAX",
+    "MEDPRICE",
+    "MFI",
     "MIN",
+    "NATR",
+    "NVI",
     "OBV",
+    "PERCENTRANK",
     "PPO",
+    "PVI",
+    "PVO",
+    "PVT",
     "RSI",
+    "RVI",
     "SMA",
     "STDDEV",
+    "STOCH",
+    "STOCHF",
+    "STOCHRSI",
+    "TR",
     "TRIX",
     "TSI",
+    "TYPPRICE",
+    "ULCER",
+    "VAR",
     "VWAP",
+    "WAD",
+    "WCLPRICE",
+    "WILLR",
+    "ZSCORE",
     "Indicator",
     "Oracle",
     "Output",

@@ -12,7 +12,7 @@ from stockstream.indicators.expression import Expression, from_dict
 from stockstream.indicators.indicator import Indicator, Output
 
 #: The families, in the order in which they are listed.
-FAMILIES: Final = ("trend", "momentum", "convergence", "volatility", "volume", "statistics")
+FAMILIES: Final = ("trend", "momentum", "convergence", "stochastics", "volatility", "bands", "volume", "money_flow", "statistics", "prices")
 
 
 @functools.cache
