@@ -77,3 +77,83 @@ def anchored_vwap(
         money += (price - first) * traded
         out[t] = first + money / shares
     state[0], state[1], state[2], state[3], state[4] = started, first, shares, money, period
+
+
+@kernel
+def flow(high: float, low: float, close: float, volume: float) -> float:
+    """Volume times where the close lies in the day's range, -1 at the low to 1 at the high; 0 without a range."""
+    reach = high - low
+    place = (close - low) - (high - close)
+    return place * volume / reach if reach != 0.0 else place * volume
+
+
+@kernel
+def ad(high: Series, low: Series, close: Series, volume: Series, state: Series, out: Series) -> None:
+    """Accumulated `flow`. State: ``[sum]``."""
+    total = state[0]
+    for t in range(len(close)):
+        out[t] = flow(high[t], low[t], close[t], volume[t])
+    for t in range(len(close)):
+        moved = out[t]
+        total = total if np.isnan(moved) else total + moved
+        out[t] = np.nan if np.isnan(moved) else total
+    state[0] = total
+
+
+@kernel
+def volume_index(close: Series, volume: Series, sign: float, state: Series, out: Series) -> None:
+    """Index from 1000 that follows the price on bars whose volume rose (sign 1) or fell (sign -1).
+
+    State: ``[started, last close, last volume, index]``.
+    """
+    started, last, before, index = state[0], state[1], state[2], state[3]
+    for t in range(len(close)):
+        price, traded = close[t], volume[t]
+        if np.isnan(price + traded):
+            out[t] = np.nan
+            continue
+        if started == 0.0:
+            started, index = 1.0, 1000.0
+        else:
+            ratio = price / last
+            index *= ratio if sign * (traded - before) > 0.0 else 1.0
+        last, before = price, traded
+        out[t] = index
+    state[0], state[1], state[2], state[3] = started, last, before, index
+
+
+@kernel
+def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
+    """Volume times relative change of the price, summed; 0 on the first bar. State: ``[started, last close, sum]``."""
+    started, last, total = state[0], state[1], state[2]
+    for t in range(len(close)):
+        price, traded = close[t], volume[t]
+        if np.isnan(price + traded):
+            out[t] = np.nan
+            continue
+        total += traded * ((price - last) / last) if started == 1.0 else 0.0
+        started, last = 1.0, price
+        out[t] = total
+    state[0], state[1], state[2] = started, last, total
+
+
+@kernel
+def wad(high: Series, low: Series, close: Series, state: Series, out: Series) -> None:
+    """Distance of a rising close to the true low, of a falling one to the true high, summed; 0 on the first bar.
+
+    State: ``[started, last close, sum]``.
+    """
+    started, last, total = state[0], state[1], state[2]
+    for t in range(len(close)):
+        price = close[t]
+        if np.isnan(high[t] + low[t] + price):
+            out[t] = np.nan
+            continue
+        last = last if started == 1.0 else price
+        started = 1.0
+        bottom, top = min(last, low[t]), max(last, high[t])
+        moved = price - (bottom if price > last else top)
+        total += 0.0 if price == last else moved
+        last = price
+        out[t] = total
+    state[0], state[1], state[2] = started, last, total

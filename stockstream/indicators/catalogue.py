@@ -12,7 +12,7 @@ from stockstream.indicators.expression import Expression, from_dict
 from stockstream.indicators.indicator import Indicator, Output
 
 #: The families, in the order in which they are listed.
-FAMILIES: Final = ("trend", "momentum", "convergence", "stochastics", "volatility", "bands", "volume", "money_flow", "statistics", "prices")
+FAMILIES: Final = ("trend", "momentum", "convergence", "stochastics", "oscillators", "volatility", "bands", "volume", "money_flow", "statistics", "prices")
 
 
 @functools.cache

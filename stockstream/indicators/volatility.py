@@ -1,12 +1,53 @@
-"""Ranges and bands."""
+"""Ranges of price: how far it moves, whichever way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
 from stockstream.indicators.statistics import refuse_no_freedom
+
+FIRST_RANGE = "whether the first bar's range counts"
+
+
+def room(window: int) -> int:
+    """Length of state that the kernels set aside for one step over a window."""
+    return 16 + 4 * window
+
+
+@dataclass(frozen=True, repr=False)
+class TR(Indicator):
+    """True range: the largest of the day's range and the gaps from yesterday's close to the high and the low.
+
+    Parameters
+    ----------
+    first_tr
+        ``"skip"``: NaN on the first bar, which has no close before it. ``"range"``: its high less its low.
+
+    Notes
+    -----
+    In the price's unit. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> TR()(np.array([2.0, 3.0]), np.array([1.0, 2.5]), np.array([2.0, 2.5]))
+    array([nan, 1.])
+    """
+
+    first_tr: str = choice("skip", "range", meaning=FIRST_RANGE)
+
+    group = "volatility"
+    inputs = ("high", "low", "close")
+    kernel = "volatility:tr"
+    source = "Wilder 1978, New Concepts in Technical Trading Systems"
+    oracle = Oracle("talib", "TRANGE")
+    recursive = True
+
+    @override
+    def warmup(self) -> int:
+        return 1 if self.first_tr == "skip" else 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +62,10 @@ class ATR(Indicator):
         ``"skip"``: the first bar, which has no close before it, is left out; the first value is on bar `window`.
         ``"range"``: its range counts, and the first value is on bar ``window - 1`` (StockCharts, TradingView).
 
+    Notes
+    -----
+    In the price's unit. A bar with a NaN gives NaN and is skipped. A price that does not move gives 0.
+
     Examples
     --------
     >>> import numpy as np
@@ -29,7 +74,7 @@ class ATR(Indicator):
     """
 
     window: int = parameter(14, meaning="bars averaged")
-    first_tr: str = choice("skip", "range", meaning="whether the first bar's range counts")
+    first_tr: str = choice("skip", "range", meaning=FIRST_RANGE)
 
     group = "volatility"
     inputs = ("high", "low", "close")
@@ -44,51 +89,202 @@ class ATR(Indicator):
 
 
 @dataclass(frozen=True, repr=False)
-class BBANDS(Indicator):
-    """Bollinger bands: the mean of the last `window` values and `deviations` standard deviations around it.
+class NATR(Indicator):
+    """Normalised average true range: the average true range in percent of the close.
+
+    Parameters
+    ----------
+    window, first_tr
+        Those of `ATR`.
+
+    Notes
+    -----
+    A bar with a NaN gives NaN and is skipped.
+    """
+
+    window: int = parameter(14, meaning="bars averaged")
+    first_tr: str = choice("skip", "range", meaning=FIRST_RANGE)
+
+    group = "volatility"
+    inputs = ("high", "low", "close")
+    kernel = "volatility:natr"
+    source = "Forman 2006, Cross-Market Evaluations With Normalized Average True Range"
+    oracle = Oracle("talib", "NATR")
+    recursive = True
+
+    @override
+    def warmup(self) -> int:
+        return self.window if self.first_tr == "skip" else self.window - 1
+
+
+@dataclass(frozen=True, repr=False)
+class VAR(Indicator):
+    """Variance of the last `window` values.
 
     Parameters
     ----------
     window
         Bars, 1 or more (more than `ddof`). The first value is on bar ``window - 1``; a NaN is felt only while it is in
-        the window. Equal values collapse the bands to the price exactly.
-    deviations
-        Standard deviations from the middle to each band.
+        the window; equal values give exactly 0.
     ddof
         0 divides by the window (population), 1 by one less (sample).
-
-    Notes
-    -----
-    Outputs: ``upper, middle, lower`` in the price's unit; ``percent_b``, 0 on the lower band and 1 on the upper, NaN
-    where they are one; ``width``, upper less lower over middle.
 
     Examples
     --------
     >>> import numpy as np
-    >>> bands = BBANDS(2, 1.0)(np.array([1.0, 3.0, 7.0]))
-    >>> bands.upper, bands.percent_b
-    (array([nan, 3., 7.]), array([nan, 1., 1.]))
+    >>> VAR(2)(np.array([1.0, 3.0, 3.0]))
+    array([nan, 1., 0.])
     """
 
-    window: int = parameter(20, meaning="bars averaged")
-    deviations: float = parameter(2.0, low=0, high=100, meaning="standard deviations to each band")
+    window: int = parameter(20, meaning="bars looked at")
     ddof: int = parameter(0, low=0, high=1, meaning="0 population, 1 sample")
 
     group = "volatility"
-    outputs = ("upper", "middle", "lower", "percent_b", "width")
-    columns = tuple(f"bollinger_{name}" for name in outputs)
-    kernel = "volatility:bollinger"
-    source = "Bollinger; Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "BBANDS", "percent_b and width by definition")
+    kernel = "rolling:variance"
+    source = "definition"
+    oracle = Oracle("talib", "VAR")
 
     @override
     def check(self) -> None:
-        refuse_no_freedom("BBANDS", self.window, self.ddof)
+        refuse_no_freedom("VAR", self.window, self.ddof)
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.window, self.ddof, False)
 
     @override
     def state_size(self) -> int:
-        return 7 + 3 * self.window
+        return room(self.window)
 
     @override
     def warmup(self) -> int:
         return self.window - 1
+
+
+@dataclass(frozen=True, repr=False)
+class ULCER(Indicator):
+    """Ulcer index: the root mean square of the falls from the highest price of the window.
+
+    Parameters
+    ----------
+    window
+        Bars, 1 or more, both for the highest price and for the mean. In percent; 0 while prices only rise. The first
+        value is on bar ``2 * window - 2``; a NaN is felt only in the bars from which that value is made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ULCER(2)(np.array([10.0, 10.0, 9.0, 9.0])).round(3)
+    array([  nan,   nan, 7.071, 7.071])
+    """
+
+    window: int = parameter(14, meaning="bars looked at")
+
+    group = "volatility"
+    kernel = "volatility:ulcer"
+    source = "Martin and McCann 1989; StockCharts ChartSchool"
+    oracle = Oracle("pandas_ta_classic", "ui")
+
+    @override
+    def state_size(self) -> int:
+        return 2 * room(self.window)
+
+    @override
+    def warmup(self) -> int:
+        return 2 * self.window - 2
+
+
+@dataclass(frozen=True, repr=False)
+class CHAIKIN_VOL(Indicator):  # noqa: N801 the name it goes by
+    """Chaikin volatility: how the averaged range of high and low has changed.
+
+    Parameters
+    ----------
+    window
+        Bars of the exponential average, 1 or more.
+    change
+        Bars back to the average compared with, 1 or more. In percent. The first value is on bar
+        ``window + change - 1``; a bar with a NaN gives NaN and is skipped; NaN where there was no range at all.
+    """
+
+    window: int = parameter(10, meaning="bars averaged")
+    change: int = parameter(10, meaning="bars back")
+
+    group = "volatility"
+    inputs = ("high", "low")
+    columns = ("chaikin_volatility",)
+    kernel = "volatility:chaikin_volatility"
+    source = "Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "CVI")
+    recursive = True
+
+    @override
+    def state_size(self) -> int:
+        return 8 + self.change
+
+    @override
+    def warmup(self) -> int:
+        return self.window + self.change - 1
+
+
+@dataclass(frozen=True, repr=False)
+class RVI(Indicator):
+    """Relative volatility index: the share of rising days in the standard deviation, 0 to 100.
+
+    Parameters
+    ----------
+    window
+        Bars of Wilder's average, 1 or more.
+    deviation_window
+        Bars of the standard deviation, 1 or more. The first value is on bar ``max(1, deviation_window - 1) + window - 1``;
+        a bar with a NaN gives NaN and is skipped; NaN where the price has never moved.
+
+    Notes
+    -----
+    A day without a change counts on neither side.
+    """
+
+    window: int = parameter(14, meaning="bars averaged")
+    deviation_window: int = parameter(10, meaning="bars of the standard deviation")
+
+    group = "volatility"
+    kernel = "volatility:rvi"
+    source = "Dorsey 1993, The Relative Volatility Index"
+    oracle = Oracle("talib", "RVI")
+    recursive = True
+
+    @override
+    def state_size(self) -> int:
+        return 18 + 7 + 3 * self.deviation_window
+
+    @override
+    def warmup(self) -> int:
+        return max(1, self.deviation_window - 1) + self.window - 1
+
+
+@dataclass(frozen=True, repr=False)
+class CHOP(Indicator):
+    """Choppiness index: whether the bars go sideways (towards 100) or one way (towards 0).
+
+    Parameters
+    ----------
+    window
+        Bars, 2 or more. The first value is on bar `window`; a NaN is felt only while it is in the window or on the bar
+        before it; NaN where the whole window has no range.
+    """
+
+    window: int = parameter(14, low=2, meaning="bars looked at")
+
+    group = "volatility"
+    inputs = ("high", "low", "close")
+    kernel = "volatility:chop"
+    source = "Dreiss; StockCharts ChartSchool"
+    oracle = Oracle("pandas_ta_classic", "chop")
+
+    @override
+    def state_size(self) -> int:
+        return 2 + 3 * room(self.window)
+
+    @override
+    def warmup(self) -> int:
+        return self.window

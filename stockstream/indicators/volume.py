@@ -78,3 +78,126 @@ class VWAP(Indicator):
     @override
     def arguments(self) -> tuple[Any, ...]:
         return () if self.anchor == "none" else super().arguments()
+
+
+@dataclass(frozen=True, repr=False)
+class AD(Indicator):
+    """Accumulation/distribution: volume, weighted by where the close lies in the day's range, summed.
+
+    Notes
+    -----
+    In shares. A bar without a range adds nothing. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> AD()(np.array([2.0, 2.0]), np.array([0.0, 0.0]), np.array([2.0, 0.5]), np.array([10.0, 20.0]))
+    array([10.,  0.])
+    """
+
+    group = "volume"
+    inputs = ("high", "low", "close", "volume")
+    kernel = "volume:ad"
+    source = "Chaikin; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "AD")
+    recursive = True
+
+
+@dataclass(frozen=True, repr=False)
+class NVI(Indicator):
+    """Negative volume index: follows the price on days whose volume fell, from 1000.
+
+    Notes
+    -----
+    Starts at 1000 on the first bar. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> NVI()(np.array([10.0, 11.0, 12.0]), np.array([5.0, 4.0, 6.0]))
+    array([1000., 1100., 1100.])
+    """
+
+    group = "volume"
+    inputs = ("close", "volume")
+    kernel = "volume:volume_index"
+    source = "Dysart; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "NVI")
+    recursive = True
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (-1.0,)
+
+
+@dataclass(frozen=True, repr=False)
+class PVI(Indicator):
+    """Positive volume index: follows the price on days whose volume rose, from 1000.
+
+    Notes
+    -----
+    Starts at 1000 on the first bar. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PVI()(np.array([10.0, 11.0, 12.1]), np.array([5.0, 4.0, 6.0]))
+    array([1000., 1000., 1100.])
+    """
+
+    group = "volume"
+    inputs = ("close", "volume")
+    kernel = "volume:volume_index"
+    source = "Dysart; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "PVI")
+    recursive = True
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (1.0,)
+
+
+@dataclass(frozen=True, repr=False)
+class PVT(Indicator):
+    """Price volume trend: volume times the relative change of the price, summed.
+
+    Notes
+    -----
+    In shares; 0 on the first bar. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PVT()(np.array([10.0, 11.0, 5.5]), np.array([1.0, 20.0, 10.0]))
+    array([ 0.,  2., -3.])
+    """
+
+    group = "volume"
+    inputs = ("close", "volume")
+    kernel = "volume:pvt"
+    source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
+    oracle = Oracle("talib", "PVT")
+    recursive = True
+
+
+@dataclass(frozen=True, repr=False)
+class WAD(Indicator):
+    """Williams' accumulation/distribution: how far closes stand from the true low on rises, the true high on falls.
+
+    Notes
+    -----
+    In the price's unit; 0 on the first bar; reads no volume. A bar with a NaN gives NaN and is skipped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> WAD()(np.array([3.0, 5.0, 4.5]), np.array([1.0, 3.0, 3.0]), np.array([2.0, 4.0, 3.5]))
+    array([0., 2., 1.])
+    """
+
+    group = "volume"
+    inputs = ("high", "low", "close")
+    kernel = "volume:wad"
+    source = "Williams; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "WAD")
+    recursive = True
