@@ -22,6 +22,19 @@ GROUPS: Final = ("Return and risk", "Distribution of returns", "Drawdowns", "Tra
 RETURN, SHAPE, DRAWDOWNS, TRADES, ACTIVITY, BENCHMARK = GROUPS
 
 
+#: How a value of each unit is written: digits, scale, suffix.
+_WRITTEN: Final = {
+    FRACTION: (2, 100, " %"),
+    PER_YEAR: (2, 100, " %"),
+    RATIO: (3, 1, ""),
+    RATIO_PER_YEAR: (3, 1, ""),
+    TIMES_PER_YEAR: (2, 1, " × a year"),
+    MONEY: (2, 1, ""),
+    BARS: (0, 1, " bars"),
+    COUNT: (0, 1, ""),
+}
+
+
 @dataclass(frozen=True)
 class Definition:
     """What one measure means.
@@ -59,13 +72,10 @@ class Definition:
             return "–"
         if math.isinf(value):
             return "∞" if value > 0 else "−∞"
-        if self.unit in {FRACTION, PER_YEAR}:
-            return f"{value * 100:,.2f} %"
-        if self.unit == COUNT:
-            return f"{value:,.0f}"
-        if self.unit == BARS:
-            return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-        return f"{value:,.2f}" if self.unit == MONEY else f"{value:,.3f}"
+        digits, scale, suffix = _WRITTEN[self.unit]
+        text = f"{value * scale:,.{digits}f}"
+        # what rounds to nothing has no sign
+        return (text.removeprefix("-") if not float(text.replace(",", "")) else text) + suffix
 
 
 def measure(label: str, group: str, unit: str, text: str, edges: str = "") -> int:
@@ -296,7 +306,7 @@ class Metrics:
             if definition.group != group:
                 group = definition.group
                 lines.append(f"{group}")
-            lines.append(f"  {definition.label:<24}{text:>16}")
+            lines.append(f"  {definition.label:<26}{text:>18}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -123,20 +123,22 @@ def metrics(
     sums = path_sums(path, cash, hurdle)
     average = mean_equity(path)
     turnover = totals.traded / average * periods_per_year / len(path) if average > 0.0 else math.nan
-    return Metrics(
+    values = {
         **path_ratios(sums, periods_per_year, hurdle)._asdict(),
         **path_shape(path, cash, sums.mean, hurdle)._asdict(),
         **path_tails(path, cash, np.empty(len(path)))._asdict(),
         **path_drawdowns(path, cash)._asdict(),
         **_trade_measures(trades)._asdict(),
         **_relative(path, level, periods_per_year, hurdle)._asdict(),
-        exposure=float(held.mean()),
-        turnover=turnover,
-        fees=totals.fees,
-        slippage=totals.slippage,
-        borrow=totals.borrow,
-        interest=totals.interest,
-    )
+        "exposure": held.mean(),
+        "turnover": turnover,
+        "fees": totals.fees,
+        "slippage": totals.slippage,
+        "borrow": totals.borrow,
+        "interest": totals.interest,
+    }
+    # Uncompiled kernels and accounts hold NumPy scalars; a JSON writer wants Python's.
+    return Metrics(**{name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()})
 
 
 def rolling(
