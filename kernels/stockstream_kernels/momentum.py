@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
+from stockstream_kernels.rolling import sma
+from stockstream_kernels.windows import CHUNK, before, mean, remember
 
 type Series = NDArray[np.float64]
 
@@ -43,3 +45,258 @@ def rsi(values: Series, window: int, state: Series, out: Series) -> None:
         else:
             out[t] = np.nan
     state[0], state[1], state[2], state[3] = count, gain, loss, last
+
+
+@kernel
+def past(values: Series, window: int, state: Series, out: Series) -> int:
+    """Write the values `window` bars before the first bars, which this input does not hold; return how many.
+
+    State: ``[started, place of the oldest]`` and the last `window` values.
+    """
+    ring = state[2 : 2 + window]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        ring[:] = np.nan
+    count, oldest = min(window, len(values)), int(state[1])
+    for t in range(count):
+        out[t] = before(values, t, window, ring, oldest)
+    state[1] = remember(values, ring, oldest)
+    return count
+
+
+@kernel
+def mom(values: Series, window: int, state: Series, out: Series) -> None:
+    """Change over `window` bars. State: 2 + window."""
+    count, lag = past(values, window, state, out), np.uint64(window)
+    for t in range(count):
+        out[t] = values[t] - out[t]
+    for t in range(np.uint64(count), np.uint64(len(values))):
+        out[t] = values[t] - values[t - lag]
+
+
+@kernel
+def roc(values: Series, window: int, state: Series, out: Series) -> None:
+    """Change over `window` bars in percent. State: 2 + window."""
+    count, lag = past(values, window, state, out), np.uint64(window)
+    for t in range(count):
+        out[t] = 100.0 * (values[t] - out[t]) / out[t]
+    for t in range(np.uint64(count), np.uint64(len(values))):
+        out[t] = 100.0 * (values[t] - values[t - lag]) / values[t - lag]
+
+
+@kernel
+def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
+    """Change over `window` bars as a share, -1 to 1, of the sum of the changes' sizes on the way.
+
+    NaN where the price has not moved. Gains less losses over gains plus losses is the same number.
+    State: ``[started, last value]``, `past`'s, `sma`'s and two chunks: ``10 + 3 * window`` and two chunks.
+    """
+    if state[0] == 0.0:
+        state[0], state[1] = 1.0, np.nan
+    average = state[4 + window : 10 + 3 * window]
+    work = state[10 + 3 * window :]
+    sizes, means = work[:CHUNK], work[CHUNK : 2 * CHUNK]
+    lag = np.uint64(window)
+    for t in range(np.uint64(past(values, window, state[2 : 4 + window], out)), np.uint64(len(values))):
+        out[t] = values[t - lag]
+    last, start = state[1], 0
+    while start < len(values):
+        count = min(CHUNK, len(values) - start)
+        prices, result = values[start : start + count], out[start : start + count]
+        sizes[0] = abs(prices[0] - last)
+        for k in range(np.uint64(1), np.uint64(count)):
+            sizes[k] = abs(prices[k] - prices[k - np.uint64(1)])
+        sma(sizes[:count], window, average, means[:count])
+        for k in range(count):
+            share = (prices[k] - result[k]) / (window * means[k])
+            share = 1.0 if share > 1.0 else share
+            result[k] = -1.0 if share < -1.0 else share
+        last = prices[count - 1]
+        start += count
+    state[1] = last
+
+
+@kernel
+def er(values: Series, window: int, state: Series, out: Series) -> None:
+    """Size of the change over `window` bars as a share of the way. State: `efficiency`'s."""
+    efficiency(values, window, state, out)
+    for t in range(len(values)):
+        out[t] = abs(out[t])
+
+
+@kernel
+def cmo(values: Series, window: int, smoothing: int, state: Series, out: Series) -> None:
+    """Gains less losses in percent of gains plus losses: sums (smoothing 0) or Wilder's averages (1).
+
+    State: `efficiency`'s.
+    """
+    if smoothing == 0:
+        efficiency(values, window, state, out)
+        for t in range(len(values)):
+            out[t] = 100.0 * out[t]
+    else:
+        rsi(values, window, state, out)
+        for t in range(len(values)):
+            out[t] = 2.0 * out[t] - 100.0
+
+
+@kernel
+def coppock(values: Series, window: int, first: int, second: int, state: Series, out: Series) -> None:
+    """Weighted mean of the sum of two rates of change.
+
+    With weights 1 … n the part of the window in its own block is ``(n - 1 - p) * prefix + ramp``, where p is the place
+    in the block and ramp the sum of the values times 1 … p + 1; the part in the block before is a suffix sum of suffix
+    sums. Nothing is subtracted.
+    State: ``[started, position, prefix, ramp, place of the oldest]``, ``window + 1`` and the last ``max(first, second)``.
+    """
+    held, ring = state[5 : 6 + window], state[6 + window : 6 + window + max(first, second)]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        held[:window], ring[:] = np.nan, np.nan
+    position, prefix, ramp, oldest = int(state[1]), state[2], state[3], int(state[4])
+    weight = 0.5 * window * (window + 1.0)
+    for t in range(len(values)):
+        one, two = before(values, t, first, ring, oldest), before(values, t, second, ring, oldest)
+        value = values[t] * (one + two) / (one * two) - 2.0
+        held[position] = value
+        position += 1
+        prefix += value
+        ramp += position * value
+        out[t] = 100.0 * (held[position] + (window - position) * prefix + ramp) / weight
+        if position == window:
+            total, twice = 0.0, 0.0
+            for k in range(window - 1, 0, -1):
+                total += held[k]
+                twice += total
+                held[k] = twice
+            position, prefix, ramp = 0, 0.0, 0.0
+    state[1], state[2], state[3], state[4] = position, prefix, ramp, remember(values, ring, oldest)
+
+
+@kernel
+def kst(
+    values: Series,
+    changes: tuple[int, int, int, int],
+    means: tuple[int, int, int, int],
+    signal: int,
+    state: Series,
+    line: Series,
+    signals: Series,
+) -> None:
+    """Sum of four averaged rates of change, weighted 1 to 4, and its mean.
+
+    State: ``[started, place of the oldest]``, the memories of four means and of the signal's, the last values.
+    """
+    first, second = 6 + means[0], 10 + means[0] + means[1]
+    third, fourth = second + 4 + means[2], second + 8 + means[2] + means[3]
+    ring = state[fourth + 4 + signal : fourth + 4 + signal + max(changes[0], changes[1], changes[2], changes[3])]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        ring[:] = np.nan
+    oldest = int(state[1])
+    for t in range(len(values)):
+        one = rate(values, t, changes[0], ring, oldest)
+        two = rate(values, t, changes[1], ring, oldest)
+        three = rate(values, t, changes[2], ring, oldest)
+        four = rate(values, t, changes[3], ring, oldest)
+        line[t] = (
+            mean(one, means[0], state[2:first])
+            + 2.0 * mean(two, means[1], state[first:second])
+            + 3.0 * mean(three, means[2], state[second:third])
+            + 4.0 * mean(four, means[3], state[third:fourth])
+        )
+        signals[t] = mean(line[t], signal, state[fourth : fourth + 4 + signal])
+    state[1] = remember(values, ring, oldest)
+
+
+@kernel
+def rate(values: Series, t: int, lag: int, ring: Series, oldest: int) -> float:
+    """Return the change over `lag` bars in percent."""
+    base = before(values, t, lag, ring, oldest)
+    return 100.0 * (values[t] - base) / base
+
+
+@kernel
+def fosc(values: Series, window: int, state: Series, out: Series) -> None:
+    """Price less what the line through the `window` bars before foretold for this bar, in percent of the price.
+
+    The line's next point is ``mean + 6 / (n * (n - 1)) * sum of (i - middle) * value``; both sums run in blocks as in
+    `coppock`. A run of equal prices foretells itself exactly.
+    State: ``[started, position, prefix, ramp, run, last value, forecast]`` and two places of ``window + 1``.
+    """
+    sums, ramps = state[7 : 8 + window], state[8 + window : 9 + 2 * window]
+    if state[0] == 0.0:
+        state[0], state[6] = 1.0, np.nan
+        sums[:window], ramps[:window] = np.nan, np.nan
+    position, prefix, ramp, run = int(state[1]), state[2], state[3], int(state[4])
+    last, forecast = state[5], state[6]
+    tilt = 6.0 / (window * (window - 1.0))
+    for t in range(len(values)):
+        value = values[t]
+        out[t] = 100.0 * (value - forecast) / value
+        run = run + 1 if value == last else 1
+        last = value
+        sums[position], ramps[position] = value, value
+        position += 1
+        prefix += value
+        ramp += position * value
+        whole = sums[position] + prefix
+        leaning = ramps[position] + (window - position) * prefix + ramp - 0.5 * (window + 1.0) * whole
+        forecast = value if run >= window else whole / window + tilt * leaning
+        if position == window:
+            total, twice = 0.0, 0.0
+            for k in range(window - 1, 0, -1):
+                total += sums[k]
+                twice += total
+                sums[k], ramps[k] = total, twice
+            position, prefix, ramp = 0, 0.0, 0.0
+    state[1], state[2], state[3], state[4], state[5], state[6] = position, prefix, ramp, run, last, forecast
+
+
+@kernel
+def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
+    """Mean of an RSI, the RSI of the length of the run of rises or falls, and the rank of today's change.
+
+    State: ``[started, streak, last value, run of whole changes]``, two of `rsi`, the last `rank` changes, three chunks.
+    """
+    history = state[12 : 12 + rank + CHUNK]
+    runs, strength = state[12 + rank + CHUNK : 12 + rank + 2 * CHUNK], state[12 + rank + 2 * CHUNK :]
+    start = 0
+    while start < len(values):
+        count = min(CHUNK, len(values) - start)
+        prices, result = values[start : start + count], out[start : start + count]
+        rsi(prices, window, state[4:8], result)
+        changes_and_streaks(prices, state, history[rank:], runs)
+        rsi(runs[:count], streaks, state[8:12], strength[:count])
+        for k in range(count):
+            change, below = history[rank + k], 0
+            for past_change in history[k : k + rank]:
+                below += past_change < change
+            state[3] = state[3] + 1.0 if change == change else 0.0
+            place = 100.0 * below / rank if state[3] > rank else np.nan
+            result[k] = (result[k] + strength[k] + place) / 3.0
+        for k in range(rank):
+            history[k] = history[count + k]
+        start += count
+
+
+@kernel
+def changes_and_streaks(values: Series, state: Series, changes: Series, streaks: Series) -> None:
+    """Write the relative change of each bar and the number of rises (or falls, negative) in a row that it ends.
+
+    The first bar has a streak of 0 and no change; a gap has neither and does not end a streak.
+    """
+    for k in range(len(values)):
+        value, streak, last = values[k], state[1], state[2] if state[0] == 1.0 else np.nan
+        changes[k] = (value - last) / last
+        if value != value:
+            streaks[k] = np.nan
+            continue
+        if value > last:
+            state[1] = max(streak, 0.0) + 1.0
+        elif value < last:
+            state[1] = min(streak, 0.0) - 1.0
+        else:
+            state[1] = 0.0
+        state[0], state[2] = 1.0, value
+        streaks[k] = state[1]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.convergence import average
 from stockstream_kernels.momentum import rsi
-from stockstream_kernels.windows import CHUNK, extremes, place
+from stockstream_kernels.windows import CHUNK, fold, place
 
 type Series = NDArray[np.float64]
 
@@ -39,16 +39,6 @@ def means(smooth: int, signal: int, state: Series, k: Series, d: Series) -> None
         if two == signal:
             two, total = 0, fold(second, signal)
     state[1], state[2], state[3], state[4] = one, prefix, two, total
-
-
-@kernel
-def fold(held: Series, window: int) -> float:
-    """Turn a full block of values into its suffix sums; return the sum of nothing, with which the next one starts."""
-    total = 0.0
-    for k in range(window - 1, 0, -1):
-        total += held[k]
-        held[k] = total
-    return 0.0
 
 
 @kernel

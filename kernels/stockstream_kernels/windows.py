@@ -152,3 +152,49 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
             for k in range(count):
                 result[k] = 100.0 * (last[k] - bottom[k]) / (top[k] - bottom[k])
         t += count
+
+
+@kernel
+def before(values: Series, t: int, lag: int, ring: Series, oldest: int) -> float:
+    """Return the value `lag` bars before bar t, from the ring of the last values where the input begins too late."""
+    if t >= lag:
+        return values[t - lag]
+    place = oldest + len(ring) + t - lag
+    return ring[place - len(ring) if place >= len(ring) else place]
+
+
+@kernel
+def remember(values: Series, ring: Series, oldest: int) -> int:
+    """Put the newest values in the place of the oldest; return where the oldest is now."""
+    count = min(len(values), len(ring))
+    for k in range(count):
+        ring[oldest] = values[len(values) - count + k]
+        oldest = oldest + 1 if oldest + 1 < len(ring) else 0
+    return oldest
+
+
+@kernel
+def mean(value: float, window: int, memory: Series) -> float:
+    """Feed one value to a mean of the last `window` values. Memory: ``3 + window + 1``, the last place is zero."""
+    held = memory[3 : 4 + window]
+    if memory[0] == 0.0:
+        memory[0] = 1.0
+        held[:window] = np.nan
+    position = int(memory[1])
+    memory[2] += value
+    held[position] = value
+    total = held[position + 1] + memory[2]
+    memory[1] += 1.0
+    if position + 1 == window:
+        memory[1], memory[2] = 0.0, fold(held, window)
+    return total / window
+
+
+@kernel
+def fold(held: Series, window: int) -> float:
+    """Turn a full block of values into its suffix sums; return the sum of nothing, with which the next one starts."""
+    total = 0.0
+    for k in range(window - 1, 0, -1):
+        total += held[k]
+        held[k] = total
+    return 0.0

@@ -1,10 +1,14 @@
-"""Oscillators of price change."""
+"""Momentum as the size and the persistence of price changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final, override
 
-from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
+
+#: Bars that `stockstream_kernels.windows` computes at a time.
+CHUNK: Final = 512
 
 
 @dataclass(frozen=True, repr=False)
@@ -14,7 +18,8 @@ class RSI(Indicator):
     Parameters
     ----------
     window
-        Bars, 1 or more. The first value is on bar `window`. NaN where the price has never moved.
+        Bars, 1 or more. The first value is on bar `window`. NaN where the price has never moved; NaN gives NaN on its
+        bar and the averages are carried over it.
 
     Examples
     --------
@@ -31,6 +36,288 @@ class RSI(Indicator):
     oracle = Oracle("talib", "RSI")
     recursive = True
 
+    @override
     def warmup(self) -> int:
-        """Index of the first value."""
         return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class MOM(Indicator):
+    """Momentum: the change over `window` bars, in units of the price.
+
+    Parameters
+    ----------
+    window
+        Bars, 1 or more. The first value is on bar `window`; NaN only where one of the two prices is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> MOM(2)(np.array([1.0, 2.0, 4.0]))
+    array([nan, nan, 3.])
+    """
+
+    window: int = parameter(10, meaning="bars back")
+
+    group = "momentum"
+    kernel = "momentum:mom"
+    source = "Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "MOM")
+
+    @override
+    def state_size(self) -> int:
+        return 2 + self.window
+
+    @override
+    def warmup(self) -> int:
+        return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class ROC(Indicator):
+    """Rate of change: the change over `window` bars in percent.
+
+    Parameters
+    ----------
+    window
+        Bars, 1 or more. The first value is on bar `window`; NaN only where one of the two prices is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ROC(2)(np.array([1.0, 2.0, 4.0]))
+    array([ nan,  nan, 300.])
+    """
+
+    window: int = parameter(12, meaning="bars back")
+
+    group = "momentum"
+    kernel = "momentum:roc"
+    source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
+    oracle = Oracle("talib", "ROC")
+
+    @override
+    def state_size(self) -> int:
+        return 2 + self.window
+
+    @override
+    def warmup(self) -> int:
+        return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class CMO(Indicator):
+    """Chande momentum oscillator: gains less losses in percent of gains plus losses, -100 to 100.
+
+    Parameters
+    ----------
+    window
+        Changes summed or averaged, 1 or more. The first value is on bar `window`. NaN where the price has not moved.
+    smoothing
+        ``"none"``: plain sums over the window; a NaN is felt only while it is in the window. ``"wilder"``: Wilder's
+        averages, which is 2 * RSI - 100; NaN gives NaN on its bar and the averages are carried over it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> CMO(2)(np.array([1.0, 2.0, 4.0, 3.0]))
+    array([        nan,         nan, 100.        ,  33.33333333])
+    """
+
+    window: int = parameter(14, meaning="changes looked at")
+    smoothing: str = choice("none", "wilder", meaning="plain sums or Wilder's averages")
+
+    group = "momentum"
+    kernel = "momentum:cmo"
+    source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "CMOU", 'smoothing="wilder" is its CMO')
+
+    @override
+    def state_size(self) -> int:
+        return 10 + 3 * self.window + 2 * CHUNK
+
+    @override
+    def warmup(self) -> int:
+        return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class ER(Indicator):
+    """Efficiency ratio: the size of the change as a share of the way the price went, 0 (to and fro) to 1 (straight).
+
+    Parameters
+    ----------
+    window
+        Changes looked at, 1 or more. The first value is on bar `window`. NaN where the price has not moved; a NaN is
+        felt only while it is in the window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ER(2)(np.array([1.0, 2.0, 4.0, 3.0]))
+    array([       nan,        nan, 1.        , 0.33333333])
+    """
+
+    window: int = parameter(10, meaning="changes looked at")
+
+    group = "momentum"
+    kernel = "momentum:er"
+    source = "Kaufman 1995, Smarter Trading"
+    oracle = Oracle("talib", "ER")
+
+    @override
+    def state_size(self) -> int:
+        return 10 + 3 * self.window + 2 * CHUNK
+
+    @override
+    def warmup(self) -> int:
+        return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class COPPOCK(Indicator):
+    """Coppock curve: the weighted mean of the sum of two rates of change, in percent.
+
+    Parameters
+    ----------
+    window
+        Bars of the mean; the newest weighs `window`, the oldest 1.
+    first, second
+        Bars back of the two rates of change. The first value is on bar ``max(first, second) + window - 1``; a NaN is
+        felt only while it is among the prices used.
+    """
+
+    window: int = parameter(10, meaning="bars of the weighted mean")
+    first: int = parameter(11, meaning="bars back of one rate of change")
+    second: int = parameter(14, meaning="bars back of the other")
+
+    group = "momentum"
+    kernel = "momentum:coppock"
+    source = "Coppock 1962, Barron's; StockCharts ChartSchool"
+    oracle = Oracle("talib", "COPPOCK")
+
+    @override
+    def state_size(self) -> int:
+        return 6 + self.window + max(self.first, self.second)
+
+    @override
+    def warmup(self) -> int:
+        return max(self.first, self.second) + self.window - 1
+
+
+@dataclass(frozen=True, repr=False)
+class KST(Indicator):
+    """Know sure thing: four averaged rates of change, weighted 1 to 4, and the mean of their sum as signal.
+
+    Parameters
+    ----------
+    first, second, third, fourth
+        Bars back of the four rates of change, which are in percent.
+    first_mean, second_mean, third_mean, fourth_mean
+        Bars of their means.
+    signal
+        Bars of the signal's mean. The line is there from the bar on which the last of the four means is (44 with the
+        defaults), the signal ``signal - 1`` bars later; a NaN is felt only while it is among the prices used.
+    """
+
+    first: int = parameter(10, meaning="bars back of the first rate of change")
+    second: int = parameter(15, meaning="bars back of the second")
+    third: int = parameter(20, meaning="bars back of the third")
+    fourth: int = parameter(30, meaning="bars back of the fourth")
+    first_mean: int = parameter(10, meaning="bars of the first rate's mean")
+    second_mean: int = parameter(10, meaning="bars of the second's")
+    third_mean: int = parameter(10, meaning="bars of the third's")
+    fourth_mean: int = parameter(15, meaning="bars of the fourth's")
+    signal: int = parameter(9, meaning="bars of the signal's mean")
+
+    group = "momentum"
+    outputs = ("kst", "signal")
+    columns = ("kst", "kst_signal")
+    kernel = "momentum:kst"
+    source = "Pring 1992, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
+    oracle = Oracle("talipp", "KST")
+
+    def pairs(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+        """Return the bars back of the four rates, and the bars of their means."""
+        means = (self.first_mean, self.second_mean, self.third_mean, self.fourth_mean)
+        return (self.first, self.second, self.third, self.fourth), means
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (*self.pairs(), self.signal)
+
+    @override
+    def state_size(self) -> int:
+        changes, means = self.pairs()
+        return 22 + sum(means) + self.signal + max(changes)
+
+    @override
+    def warmup(self) -> int:
+        return max(change + mean - 1 for change, mean in zip(*self.pairs(), strict=True))
+
+
+@dataclass(frozen=True, repr=False)
+class FOSC(Indicator):
+    """Forecast oscillator: how far the price is from what the bars before foretold, in percent of the price.
+
+    Parameters
+    ----------
+    window
+        Bars of the least-squares line, 2 or more; its next point is the forecast. The first value is on bar `window`;
+        a NaN is felt only while it is among the prices used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> FOSC(2)(np.array([1.0, 2.0, 4.0]))
+    array([nan, nan, 25.])
+    """
+
+    window: int = parameter(5, low=2, meaning="bars of the line")
+
+    group = "momentum"
+    kernel = "momentum:fosc"
+    source = "Chande; Achelis, Technical Analysis from A to Z"
+    oracle = Oracle("talib", "FOSC")
+
+    @override
+    def state_size(self) -> int:
+        return 9 + 2 * self.window
+
+    @override
+    def warmup(self) -> int:
+        return self.window
+
+
+@dataclass(frozen=True, repr=False)
+class CRSI(Indicator):
+    """Connors RSI: the mean of an RSI, the RSI of the runs of rises and falls, and the rank of today's change, 0 to 100.
+
+    Parameters
+    ----------
+    window, streak
+        Bars of the RSI of the price and of the RSI of the length of the run that each bar ends (falls are negative).
+    rank
+        Changes among which today's is ranked: the percentage of them that are smaller. The first value is on bar
+        ``rank + 1`` with the defaults. NaN where one of the three is not known; a NaN is carried over by the two RSI
+        and felt by the rank while it is among its changes.
+    """
+
+    window: int = parameter(3, meaning="bars of the RSI of the price")
+    streak: int = parameter(2, meaning="bars of the RSI of the runs")
+    rank: int = parameter(100, meaning="changes ranked")
+
+    group = "momentum"
+    kernel = "momentum:crsi"
+    source = "Connors and Alvarez 2012, An Introduction to ConnorsRSI"
+    oracle = Oracle("talib", "RSI", "its RSI, RSI of the streaks and PERCENTRANK of ROC(1), averaged")
+    per_bar = "O(rank): all changes are compared with today's"
+    recursive = True
+
+    @override
+    def state_size(self) -> int:
+        return 12 + self.rank + 3 * CHUNK
+
+    @override
+    def warmup(self) -> int:
+        return max(self.window, self.streak, self.rank + 1)
