@@ -36,6 +36,7 @@ def bollinger(
         moments(values[start:stop], window, ddof, state, middle[start:stop], upper[start:stop])
         for t in range(start, stop):
             reach = deviations * np.sqrt(upper[t])
+            middle[t] = values[t] - middle[t]
             upper[t] = middle[t] + reach
             lower[t] = middle[t] - reach
             percent_b[t] = (values[t] - lower[t]) / (upper[t] - lower[t])

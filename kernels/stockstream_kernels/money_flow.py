@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,10 @@ from stockstream_kernels.volatility import room
 from stockstream_kernels.volume import ad, flow
 
 type Series = NDArray[np.float64]
+
+#: Typical prices that differ by less, relative to the price, are equal: real bars of equal sums are told apart by the
+#: rounding of the last bit alone. (TA-Lib's bound is 1e-14 whatever the price, Tulip Indicators has none.)
+TIE: Final = 1e-15
 
 
 @kernel
@@ -70,8 +76,9 @@ def mfi(high: Series, low: Series, close: Series, volume: Series, window: int, s
             price = (high[t] + low[t] + close[t]) / 3.0
             money = price * volume[t]
             known = (price - last) * 0.0 + money * 0.0  # 0, or NaN where there is no change to speak of
-            rise[t - start] = (money if price > last else 0.0) + known
-            fall[t - start] = (money if price < last else 0.0) + known
+            slack = TIE * price
+            rise[t - start] = (money if price - last > slack else 0.0) + known
+            fall[t - start] = (money if last - price > slack else 0.0) + known
             last = price
         sma(rise, window, state[2 : 2 + size], out[start:stop])
         sma(fall, window, state[2 + size : 2 + 2 * size], falls)

@@ -22,8 +22,8 @@ TILE: Final = 4096  # bars worked on at a time, so that what one step writes is 
 
 
 @kernel
-def moments(values: Series, window: int, ddof: int, state: Series, mean: Series, variance: Series) -> None:
-    """Mean and variance of the last `window` values.
+def moments(values: Series, window: int, ddof: int, state: Series, away: Series, variance: Series) -> None:
+    """Distance of the value from the mean of the last `window` values, and their variance.
 
     State: ``[block before, position, sum, sum of squares, anchor, held values, suffixes, suffixes of squares]``, of
     length ``7 + 3 * window``.
@@ -49,7 +49,7 @@ def moments(values: Series, window: int, ddof: int, state: Series, mean: Series,
             squares += distance * distance
             one, two = first[k + 1] + total, second[k + 1] + squares
             spread = (two - one * one * share) * divisor
-            mean[t] = anchor + one * share
+            away[t] = distance - one * share
             variance[t] = 0.0 if spread < 0.0 else spread  # written so that NaN stays NaN
             t += 1
             position += 1
@@ -61,13 +61,13 @@ def moments(values: Series, window: int, ddof: int, state: Series, mean: Series,
 @kernel
 def zscore(values: Series, window: int, ddof: int, state: Series, out: Series) -> None:
     """Distance to the mean in standard deviations; NaN where all values are equal. State: that of `moments`."""
-    tiles = np.empty((2, min(TILE, len(values))))
+    spreads = np.empty(min(TILE, len(values)))
     for start in range(0, len(values), TILE):
         stop = min(start + TILE, len(values))
-        mean, spread = tiles[0, : stop - start], tiles[1, : stop - start]
-        moments(values[start:stop], window, ddof, state, mean, spread)
+        spread = spreads[: stop - start]
+        moments(values[start:stop], window, ddof, state, out[start:stop], spread)
         for k in range(stop - start):
-            out[start + k] = (values[start + k] - mean[k]) / np.sqrt(spread[k])
+            out[start + k] /= np.sqrt(spread[k])
 
 
 @kernel

@@ -201,17 +201,17 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
     for start in range(0, len(values), TILE):
         own = values[start : start + TILE]
         count = finite_values(own, tiles[0])
-        dense, mean, spread = tiles[0, :count], tiles[1, :count], tiles[2, :count]
-        moments(dense, deviation, 0, state[18:], mean, spread)
+        dense, fallen, spread = tiles[0, :count], tiles[1, :count], tiles[2, :count]
+        moments(dense, deviation, 0, state[18:], fallen, spread)
         for k in range(count):
             value, swing = dense[k], np.sqrt(spread[k])
             swing = swing if started == 1.0 else np.nan
             dense[k] = swing if value > last or np.isnan(swing) else 0.0
-            mean[k] = swing if value < last or np.isnan(swing) else 0.0
+            fallen[k] = swing if value < last or np.isnan(swing) else 0.0
             started, last = 1.0, value
         rise, fall = tiles[3, :count], tiles[4, :count]
         rma(dense, window, state[2:10], rise)
-        rma(mean, window, state[10:18], fall)
+        rma(fallen, window, state[10:18], fall)
         k = 0
         for t in range(len(own)):
             out[start + t] = np.nan

@@ -75,7 +75,7 @@ class MFI(Indicator):
     ----------
     window
         Changes, 1 or more. The first value is on bar `window`; a NaN is felt only while it is in the window or on the
-        bar before it; NaN where no money moved at a changed price.
+        bar before it; NaN where no money moved at a changed price. Prices that differ by rounding alone are equal.
     """
 
     window: int = parameter(14, meaning="changes summed")

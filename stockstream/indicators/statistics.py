@@ -211,6 +211,7 @@ class CORREL(PairIndicator):
 
     group = "statistics"
     inputs = ("close", "volume")
+    outputs = ("correl",)
     kernel = "statistics:correl"
     source = "definition"
     oracle = Oracle("talib", "CORREL")
@@ -248,6 +249,7 @@ class BETA(PairIndicator):
 
     group = "statistics"
     inputs = ("close", "volume")
+    outputs = ("beta",)
     kernel = "statistics:beta"
     source = "definition"
     oracle = Oracle("talib", "BETA", "arguments the other way round")

@@ -64,7 +64,7 @@ def cmf(indicator, high, low, close, volume):
 
 def mfi(indicator, high, low, close, volume):
     price = (high + low + close) / 3
-    change = price - before(price)
+    change = np.where(np.isclose(price, before(price), rtol=1e-15, atol=0), 0, price - before(price))
 
     def index(move, money):
         rise, fall = sum(money[move > 0]), sum(money[move < 0])
