@@ -51,6 +51,8 @@ class Bars:
         for raw prices: adjusted prices never also pay dividends.
     currency
         One code for all symbols, such as ``"AUD"``.
+    delisted
+        Symbol -> last day of its listing, for those known to have ended.
     provenance
         Where the bars came from: lake, as_of, adjustment.
 
@@ -80,6 +82,7 @@ class Bars:
     dividend: Panel | None = None
     split: Panel | None = None
     currency: str = ""
+    delisted: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -169,6 +172,7 @@ class Bars:
         close: ArrayLike,
         volume: ArrayLike,
         currency: str = "",
+        delisted: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
         **extras: ArrayLike | None,
     ) -> Self:
@@ -182,7 +186,7 @@ class Bars:
             T days, strictly increasing.
         open, high, low, close, volume
             ``(S, T)``, or ``(T,)`` for one symbol; NaN in all of them where there is no bar.
-        currency, provenance
+        currency, delisted, provenance
             See the attributes.
         **extras
             ``price_factor``, ``volume_factor``, ``dividend``, ``split``, each of shape ``(S, T)``.
@@ -209,7 +213,8 @@ class Bars:
                 message = f"expected {name} values above 0 (NaN where there is none); found {np.nanmin(panel)}"
                 raise DataError(message)
         frozen = {name: None if p is None else _frozen(p) for name, p in (panels | optional).items()}
-        return cls(symbols=names, dates=_frozen(days), currency=currency, provenance=dict(provenance or {}), **frozen)  # type: ignore[arg-type]
+        facts: dict[str, Any] = {"currency": currency, "delisted": dict(delisted or {}), "provenance": dict(provenance or {})}
+        return cls(symbols=names, dates=_frozen(days), **facts, **frozen)  # type: ignore[arg-type]
 
     @classmethod
     def from_polars(cls, frame: pl.DataFrame, *, currency: str = "", provenance: Mapping[str, Any] | None = None) -> Self:

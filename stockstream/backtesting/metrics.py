@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stockstream.backtest.measures import DEFINITIONS, Definition, Metrics
+from stockstream.backtesting.measures import DEFINITIONS, Definition, Metrics
 from stockstream.errors import DataError, ParameterError
 
 if TYPE_CHECKING:

@@ -1,0 +1,286 @@
+"""What a run is made of: records of positions, orders, fills and trades, the account, and every code.
+
+Plain data, shared by the kernels, the event loop and the reports. Bars are numbered by session index; -1 means never.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Series = NDArray[np.float64]
+type Records = NDArray[Any]
+
+NEVER: Final = np.int64(-1)
+
+# Codes are np.int64, not int: Numba would compile a function again for each literal it is called with.
+
+# ---- codes -------------------------------------------------------------------------------------------------------
+
+STATUSES: Final = ("waiting", "filled", "partly filled", "cancelled", "expired", "rejected")
+WAITING, FILLED, PARTLY_FILLED, CANCELLED, EXPIRED, REJECTED = map(np.int64, range(6))
+
+KINDS: Final = ("market", "limit", "stop", "stop-limit")
+MARKET, LIMIT, STOP, STOP_LIMIT = map(np.int64, range(4))
+
+#: How the size of an order is meant.
+SIZES: Final = ("all cash", "shares", "value", "weight", "risk", "close", "target weight", "target shares")
+ALL_CASH, SHARES, VALUE, WEIGHT, RISK, CLOSE, TARGET_WEIGHT, TARGET_SHARES = map(np.int64, range(8))
+
+REASONS: Final = (
+    "",
+    "entry signal",
+    "exit signal",
+    "reversal",
+    "rebalance",
+    "stop loss",
+    "take profit",
+    "trailing stop",
+    "time exit",
+    "margin call",
+    "delisted",
+    "not filled before the end of the data",
+    "no cash left",
+    "below the minimum parcel",
+    "below one lot",
+    "no trade within the waiting time",
+    "superseded by a newer decision",
+    "cancelled by the strategy",
+    "maximum number of positions reached",
+    "entry long and short on the same bar",
+    "account stopped after ruin",
+    "stopped out on this bar",
+    "no position to close",
+    "price level not reached",
+    "size is not a positive number",
+    "risk sizing needs a stop",
+    "day order ended",
+    "position closed",
+    "strategy order",
+    "volume cap",
+    "weights beyond the leverage",
+    "dividend reinvested",
+    "consolidation fraction",
+    "cut to the cash",
+    "target already met",
+)
+(
+    NO_REASON,
+    ENTRY,
+    EXIT,
+    REVERSAL,
+    REBALANCE,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TRAILING_STOP,
+    TIME_EXIT,
+    MARGIN_CALL,
+    DELISTED,
+    END_OF_DATA,
+    NO_CASH,
+    BELOW_PARCEL,
+    BELOW_LOT,
+    NO_TRADE,
+    SUPERSEDED,
+    CANCELLED_BY_STRATEGY,
+    MAX_POSITIONS,
+    CONFLICT,
+    RUINED,
+    STOPPED_TODAY,
+    NO_POSITION,
+    LEVEL_NOT_REACHED,
+    BAD_SIZE,
+    NO_STOP,
+    DAY_ENDED,
+    POSITION_CLOSED,
+    BY_STRATEGY,
+    VOLUME_CAP,
+    BEYOND_LEVERAGE,
+    REINVESTED,
+    FRACTION_PAID,
+    CUT_TO_CASH,
+    NOTHING_TO_DO,
+) = map(np.int64, range(35))
+
+#: What an order does to a position on the other side: net against it, only reduce it, or close it and open its own.
+NET, REDUCE_ONLY, ENTRY_ORDER = map(np.int64, range(3))
+
+#: When in its bar a position was filled; decides which of its levels are live on that bar.
+NOT_TODAY, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = map(np.int64, range(5))
+
+# ---- records -----------------------------------------------------------------------------------------------------
+
+POSITION: Final = np.dtype(
+    [
+        ("quantity", "f8"),  # shares, negative for a short
+        ("mark", "f8"),  # last known price
+        ("entry_price", "f8"),  # average fill price of the shares that opened it
+        ("entry_notional", "f8"),
+        ("exit_notional", "f8"),
+        ("entry_shares", "f8"),
+        ("exit_shares", "f8"),
+        ("fees", "f8"),
+        ("income", "f8"),  # dividends and fractions received, negative when paid
+        ("stop", "f8"),  # level, NaN without
+        ("target", "f8"),
+        ("trail", "f8"),  # distance of the trailing stop, NaN without
+        ("trail_extreme", "f8"),  # best price since the fill, of completed bars
+        ("highest", "f8"),
+        ("lowest", "f8"),
+        ("opened", "i8"),
+        ("bars", "i8"),  # own bars held
+        ("most_bars", "i8"),  # time exit after that many own bars, 0 without
+        ("filled", "i8"),  # NOT_TODAY, AT_OPEN, …
+        ("stopped_on", "i8"),  # session on which an attachment closed it
+        ("entry_reason", "i8"),
+        ("trail_relative", "i8"),  # 1: trail is a fraction of the extreme
+        ("pending", "i8"),  # waiting order of the last decision, NEVER without
+        ("traded", "f8"),  # shares filled in session traded_on, for the volume cap
+        ("traded_on", "i8"),
+    ],
+    align=True,
+)
+
+ORDER: Final = np.dtype(
+    [
+        ("symbol", "i8"),
+        ("created", "i8"),
+        ("kind", "i8"),
+        ("side", "i8"),  # 1 buy, -1 sell, 0 whatever the target needs
+        ("size_kind", "i8"),
+        ("size", "f8"),
+        ("limit", "f8"),
+        ("stop", "f8"),
+        ("stop_loss", "f8"),  # distance below the fill (fraction or money), NaN without
+        ("take_profit", "f8"),
+        ("trailing", "f8"),
+        ("relative", "i8"),  # bits: 1 stop_loss, 2 take_profit, 4 trailing are fractions of the fill price
+        ("most_bars", "i8"),
+        ("life", "i8"),  # own bars it may wait, 0 until cancelled
+        ("waited", "i8"),
+        ("rank", "f8"),  # smaller goes first
+        ("effect", "i8"),  # NET, REDUCE_ONLY, ENTRY_ORDER
+        ("triggered", "i8"),
+        ("status", "i8"),
+        ("cause", "i8"),  # why it was made
+        ("reason", "i8"),  # why it ended as it did, 0 when simply filled
+        ("remaining", "f8"),  # signed shares still to do once the size is resolved, NaN before
+        ("asked", "f8"),  # signed shares the size came to
+        ("filled", "f8"),  # signed shares
+        ("fill_price", "f8"),
+        ("filled_on", "i8"),
+        ("cash", "f8"),  # what could be spent when it was tried
+    ],
+    align=True,
+)
+
+FILL: Final = np.dtype(
+    [
+        ("order", "i8"),
+        ("session", "i8"),
+        ("symbol", "i8"),
+        ("quantity", "f8"),
+        ("price", "f8"),
+        ("fee", "f8"),
+        ("slippage", "f8"),  # money lost to slippage
+        ("reason", "i8"),
+    ],
+    align=True,
+)
+
+TRADE: Final = np.dtype(
+    [
+        ("symbol", "i8"),
+        ("side", "i8"),
+        ("entry", "i8"),
+        ("exit", "i8"),
+        ("entry_price", "f8"),
+        ("exit_price", "f8"),
+        ("quantity", "f8"),
+        ("pnl", "f8"),
+        ("fees", "f8"),
+        ("income", "f8"),
+        ("bars_held", "i8"),
+        ("mae", "f8"),
+        ("mfe", "f8"),
+        ("entry_reason", "i8"),
+        ("exit_reason", "i8"),
+    ],
+    align=True,
+)
+
+# ---- account and counts: places in small arrays ------------------------------------------------------------------
+
+CASH, LONG_VALUE, SHORT_VALUE, OVERNIGHT_CASH, OVERNIGHT_SHORT, FEES, SLIPPAGE, INTEREST, BORROW, TURNOVER = map(np.int64, range(10))
+ACCOUNT_SIZE: Final = 16
+UNSETTLED: Final = 10  # proceeds of this session and of the one before, at UNSETTLED and UNSETTLED + 1
+
+ORDERS, FILLS, TRADES, ACTIVE, HELD, AMBIGUOUS, RUIN, SETTLED_SESSIONS = map(np.int64, range(8))
+COUNTS_SIZE: Final = 8
+
+
+class Book(NamedTuple):
+    """Everything that changes during a run."""
+
+    account: Series
+    counts: NDArray[np.int64]
+    positions: Records
+    orders: Records
+    active: NDArray[np.int64]
+    held: NDArray[np.int64]
+    fills: Records
+    trades: Records
+
+
+class Market(NamedTuple):
+    """Everything that does not: panels (S, T), or (0, 0) where there is none."""
+
+    open: Series
+    high: Series
+    low: Series
+    close: Series
+    volume: Series
+    price_factor: Series
+    volume_factor: Series
+    dividend: Series
+    split: Series
+    days: NDArray[np.int64]
+    has_volume: NDArray[np.bool_]
+    delisted: NDArray[np.int64]
+
+
+class Terms(NamedTuple):
+    """Costs, limits and switches of a run; money in the currency of the bars, rates as fractions."""
+
+    tiers: Series  # (n, 3): up to notional, fixed fee, rate of notional
+    per_share: float
+    minimum_fee: float
+    slippage: float  # fraction of price
+    slippage_ticks: float
+    ticks: Series  # (n, 2): up to price, tick; (0, 2) without
+    lot: float  # 0 is fractional
+    parcel: float  # least notional of a first purchase
+    participation: float  # largest share of the day's volume, 0 without
+    borrow_rate: float
+    cash_rate: float
+    leverage: float
+    maintenance: float  # least equity / gross exposure
+    delist_loss: float
+    optimistic: bool
+    settle: bool
+    reinvest: bool
+    close_fills: bool
+    at_decision: bool  # sizes are resolved with the close of the decision
+    max_positions: int
+
+
+class Record(NamedTuple):
+    """What is kept of every session: (T,) each, and positions (T, S) or (0, 0)."""
+
+    equity: Series
+    cash: Series
+    long_value: Series
+    short_value: Series
+    positions: Series

@@ -1,0 +1,530 @@
+"""One session in its fixed order: events, open, inside the bar, interest, (the decision), close, mark.
+
+Each step is a function over the book; the array kernel and the event loop call the same ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stockstream_kernels._compile import step
+from stockstream_kernels.fills import whole_lots
+from stockstream_kernels.ledger import (
+    ACTIVE,
+    AMBIGUOUS,
+    AT_CLOSE,
+    AT_OPEN,
+    BORROW,
+    BY_LIMIT,
+    BY_STOP,
+    CANCELLED,
+    CASH,
+    CLOSE,
+    DAY_ENDED,
+    DELISTED,
+    EXPIRED,
+    HELD,
+    INTEREST,
+    FILLED,
+    LEVEL_NOT_REACHED,
+    LIMIT,
+    LONG_VALUE,
+    MARGIN_CALL,
+    MARKET,
+    NO_REASON,
+    NO_TRADE,
+    NOT_TODAY,
+    NOTHING_TO_DO,
+    OVERNIGHT_CASH,
+    OVERNIGHT_SHORT,
+    REDUCE_ONLY,
+    RUIN,
+    SHARES,
+    SHORT_VALUE,
+    STOP,
+    STOP_LIMIT,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TARGET_SHARES,
+    TIME_EXIT,
+    TRAILING_STOP,
+    UNSETTLED,
+    VOLUME_CAP,
+    WAITING,
+    Book,
+    Market,
+    Record,
+    Terms,
+)
+from stockstream_kernels.orders import direction, equity_now, execute, factor_of, fill_order, finish, submit, sweep_active, value
+
+
+@step
+def present(market: Market, s: int, t: int) -> bool:
+    """Whether a symbol has a bar."""
+    return not np.isnan(market.close[s, t])
+
+
+@step
+def tradable(market: Market, s: int, t: int) -> bool:
+    """Whether a symbol traded: a bar, and volume where volume is known."""
+    return present(market, s, t) and (not market.has_volume[s] or market.volume[s, t] > 0.0)
+
+
+# ---- (1) events --------------------------------------------------------------------------------------------------
+
+
+@step
+def split_position(book: Book, terms: Terms, s: int, ratio: float, t: int) -> None:
+    """Multiply shares and divide prices; with lots, the fraction of a share is paid in cash at the mark."""
+    position = book.positions[s]
+    position["quantity"] *= ratio
+    position["entry_shares"] *= ratio
+    position["exit_shares"] *= ratio
+    position["mark"] /= ratio
+    position["entry_price"] /= ratio
+    position["stop"] /= ratio
+    position["target"] /= ratio
+    position["trail_extreme"] /= ratio
+    position["highest"] /= ratio
+    position["lowest"] /= ratio
+    if position["trail_relative"] == 0:
+        position["trail"] /= ratio
+    if terms.lot > 0.0 and position["quantity"] != 0.0:
+        side = 1.0 if position["quantity"] > 0.0 else -1.0
+        whole = whole_lots(terms, abs(position["quantity"]), 1.0)
+        fraction = abs(position["quantity"]) - whole
+        if whole > 0.0 and fraction > 1e-9:
+            book.account[CASH] += side * fraction * position["mark"]
+            position["exit_notional"] += fraction * position["mark"]
+            position["exit_shares"] += fraction
+            position["quantity"] = side * whole
+
+
+@step
+def split_orders(book: Book, s: int, ratio: float) -> None:
+    """Resting orders keep their meaning: levels and money distances are divided, shares multiplied."""
+    for i in range(book.counts[ACTIVE]):
+        order = book.orders[book.active[i]]
+        if order["symbol"] != s:
+            continue
+        order["limit"] /= ratio
+        order["stop"] /= ratio
+        order["remaining"] *= ratio
+        if order["size_kind"] in (SHARES, TARGET_SHARES):
+            order["size"] *= ratio
+        if not order["relative"] & 1:
+            order["stop_loss"] /= ratio
+        if not order["relative"] & 2:
+            order["take_profit"] /= ratio
+        if not order["relative"] & 4:
+            order["trailing"] /= ratio
+
+
+@step
+def pay_dividend(book: Book, terms: Terms, s: int, dividend: float) -> None:
+    """Credit the holder of the evening before; a short pays. Reinvested, it buys shares at the mark less the dividend."""
+    position = book.positions[s]
+    amount = position["quantity"] * dividend
+    if terms.reinvest and position["mark"] > dividend:
+        bought = amount / (position["mark"] - dividend)
+        position["quantity"] += bought
+        position["entry_shares"] += abs(bought)
+        position["entry_notional"] += abs(amount)
+        position["entry_price"] = position["entry_notional"] / position["entry_shares"]
+    else:
+        book.account[CASH] += amount
+    position["income"] += amount
+
+
+@step
+def events(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """(1) Splits, dividends and delistings of the day, before anything trades."""
+    splits, dividends = market.split.shape[0] > 0, market.dividend.shape[0] > 0
+    if splits or dividends:
+        for s in range(market.close.shape[0]):
+            ratio = market.split[s, t] if splits else np.nan
+            if ratio == ratio and ratio != 1.0:
+                split_position(book, terms, s, ratio, t)
+                split_orders(book, s, ratio)
+            dividend = market.dividend[s, t] if dividends else np.nan
+            if dividend == dividend and book.positions[s]["quantity"] != 0.0:
+                pay_dividend(book, terms, s, dividend)
+    i = 0
+    while i < book.counts[HELD]:
+        s = book.held[i]
+        if market.delisted[s] == t:
+            close_position(book, terms, s, book.positions[s]["mark"] * (1.0 - terms.delist_loss), DELISTED, t)
+        else:
+            i += 1
+    for j in range(book.counts[ACTIVE]):
+        if market.delisted[book.orders[book.active[j]]["symbol"]] == t:
+            finish(book, book.active[j], CANCELLED, DELISTED)
+
+
+@step
+def close_position(book: Book, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
+    """Close a whole position at a price without slippage, outside the market: delisting."""
+    side = -1 if book.positions[s]["quantity"] > 0.0 else 1
+    number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
+    execute(book, terms, number, s, -book.positions[s]["quantity"], price, price, 1.0, reason, t)
+    finish(book, number, FILLED, NO_REASON)
+    sweep_active(book)
+
+
+# ---- (2) the open ------------------------------------------------------------------------------------------------
+
+
+@step
+def revalue(book: Book, panel: np.ndarray, t: int) -> None:
+    """Mark positions with a price this instant; the others keep their last known one."""
+    book.account[LONG_VALUE], book.account[SHORT_VALUE] = 0.0, 0.0
+    for i in range(book.counts[HELD]):
+        s = book.held[i]
+        price = panel[s, t]
+        if price == price:
+            book.positions[s]["mark"] = price
+        value(book, s, 1.0)
+
+
+@step
+def stop_level(book: Book, s: int) -> float:
+    """The nearer of the fixed and the trailing stop, NaN without either."""
+    position = book.positions[s]
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    fixed, trail = position["stop"], position["trail"]
+    if trail != trail:
+        return fixed
+    distance = trail * position["trail_extreme"] if position["trail_relative"] == 1 else trail
+    level = position["trail_extreme"] - side * distance
+    if fixed != fixed:
+        return level
+    return max(fixed, level) if side > 0.0 else min(fixed, level)
+
+
+@step
+def leave(book: Book, market: Market, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
+    """Close by an attachment: a stop slips, a target is a limit. What the volume cap leaves goes on as a market order."""
+    position = book.positions[s]
+    side = -1 if position["quantity"] > 0.0 else 1
+    number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
+    order = book.orders[number]
+    order["created"] = position["opened"]
+    if reason == TAKE_PROFIT:
+        order["kind"], order["limit"] = LIMIT, price
+    elif reason != MARGIN_CALL:
+        order["kind"], order["stop"] = STOP, price
+    fill_order(book, market, terms, number, price, AT_OPEN, t)
+    position["stopped_on"] = t
+    if position["quantity"] != 0.0:  # the volume cap left some: it goes on as a market order, not by its levels
+        order["kind"] = MARKET
+        position["stop"], position["target"], position["trail"] = np.nan, np.nan, np.nan
+
+
+@step
+def gaps(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """Levels that the open has jumped over fill at the open, a stop before a target."""
+    i = 0
+    while i < book.counts[HELD]:
+        s = book.held[i]
+        before = book.counts[HELD]
+        position = book.positions[s]
+        if tradable(market, s, t):
+            side = 1.0 if position["quantity"] > 0.0 else -1.0
+            level, price = stop_level(book, s), market.open[s, t]
+            if side * (level - price) >= 0.0:
+                leave(book, market, terms, s, price, stop_reason(book, s, level), t)
+            elif side * (price - position["target"]) >= 0.0:
+                leave(book, market, terms, s, price, TAKE_PROFIT, t)
+        if book.counts[HELD] == before:
+            i += 1
+
+
+@step
+def stop_reason(book: Book, s: int, level: float) -> int:
+    """Which of the two stops a level belongs to."""
+    return STOP_LOSS if level == book.positions[s]["stop"] else TRAILING_STOP
+
+
+@step
+def reached(market: Market, order: np.void, side: int, t: int) -> bool:
+    """Whether the open fills an order: a market order always, a limit at or better, a stop at or beyond."""
+    price = market.open[order["symbol"], t]
+    kind = order["kind"]
+    if kind == STOP or (kind == STOP_LIMIT and order["triggered"] == 0):
+        if side * (price - order["stop"]) < 0.0:
+            return False
+        order["triggered"] = 1
+    return kind in (MARKET, STOP) or side * (order["limit"] - price) >= 0.0
+
+
+@step
+def goes_first(book: Book, one: int, two: int) -> bool:
+    """Whether an order goes before another: by rank, then symbol, then age."""
+    first, second = book.orders[one], book.orders[two]
+    if first["rank"] != second["rank"]:
+        return first["rank"] < second["rank"]
+    if first["symbol"] != second["symbol"]:
+        return first["symbol"] < second["symbol"]
+    return one < two
+
+
+@step
+def sort_active(book: Book) -> None:
+    """Sort the waiting orders by who goes first: Shell's method, in place, cheap when they already are in order."""
+    active, count = book.active, book.counts[ACTIVE]
+    gap = 1
+    while gap < count // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, count):
+            number, j = active[i], i
+            while j >= gap and goes_first(book, number, active[j - gap]):
+                active[j] = active[j - gap]
+                j -= gap
+            active[j] = number
+        gap //= 3
+
+
+@step
+def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """(2) Gaps through levels, then waiting orders: sells before buys, then rank, then symbol."""
+    gaps(book, market, terms, t)
+    sweep_active(book)
+    if book.counts[ACTIVE] == 0:
+        return
+    revalue(book, market.open, t)
+    sort_active(book)
+    count = book.counts[ACTIVE]
+    for side in (-1, 1):
+        for i in range(count):
+            number = book.active[i]
+            order = book.orders[number]
+            s = order["symbol"]
+            if order["status"] != WAITING or order["created"] == t or not tradable(market, s, t):
+                continue
+            if direction(book, number, market.open[s, t]) == side and reached(market, order, side, t):
+                fill_order(book, market, terms, number, market.open[s, t], AT_OPEN, t)
+    for i in range(count):
+        number = book.active[i]
+        order = book.orders[number]
+        if order["status"] == WAITING and order["side"] == 0 and order["created"] < t and tradable(market, order["symbol"], t):
+            if direction(book, number, market.open[order["symbol"], t]) == 0:
+                finish(book, number, CANCELLED, NOTHING_TO_DO)
+    sweep_active(book)
+
+
+# ---- (3) inside the bar ------------------------------------------------------------------------------------------
+
+
+@step
+def inside(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """(3) Levels inside the range: attachments, then limits and stops, then attachments of what those opened."""
+    attachments(book, market, terms, t, NOT_TODAY)
+    resting = False
+    for i in range(book.counts[ACTIVE]):
+        resting = resting or book.orders[book.active[i]]["kind"] != MARKET
+    if resting:
+        for side in (-1, 1):
+            for i in range(book.counts[ACTIVE]):
+                number = book.active[i]
+                order = book.orders[number]
+                if order["status"] == WAITING and order["side"] == side and order["kind"] != MARKET and order["created"] < t:
+                    if tradable(market, order["symbol"], t):
+                        rest(book, market, terms, number, side, t)
+        attachments(book, market, terms, t, AT_OPEN)
+    sweep_active(book)
+
+
+@step
+def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: int) -> None:
+    """Fill a resting order whose level lies inside the bar: a limit at its limit, a stop at its stop, slipped."""
+    order = book.orders[number]
+    s = order["symbol"]
+    best, worst = (market.low[s, t], market.high[s, t]) if side > 0 else (market.high[s, t], market.low[s, t])
+    if order["kind"] == STOP:
+        if side * (worst - order["stop"]) >= 0.0:
+            fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
+        return
+    if order["kind"] == STOP_LIMIT and order["triggered"] == 0:
+        if side * (worst - order["stop"]) < 0.0:
+            return
+        order["triggered"] = 1
+        if side * (order["limit"] - order["stop"]) >= 0.0:
+            fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
+        elif side * (order["limit"] - market.close[s, t]) >= 0.0:
+            # the close comes after the trigger, so the limit was certainly met on the way to it
+            fill_order(book, market, terms, number, order["limit"], BY_LIMIT, t)
+        return
+    if side * (order["limit"] - best) >= 0.0:
+        fill_order(book, market, terms, number, order["limit"], BY_LIMIT, t)
+
+
+@step
+def attachments(book: Book, market: Market, terms: Terms, t: int, of_this_bar: int) -> None:
+    """Stops and targets inside the bar, of older positions or of those that a resting order has just opened."""
+    i = 0
+    while i < book.counts[HELD]:
+        s = book.held[i]
+        before = book.counts[HELD]
+        position = book.positions[s]
+        fresh = position["opened"] == t and position["filled"] in (BY_LIMIT, BY_STOP)
+        if fresh == (of_this_bar != NOT_TODAY) and tradable(market, s, t):
+            touch(book, market, terms, s, t)
+        if book.counts[HELD] == before:
+            i += 1
+
+
+@step
+def touch(book: Book, market: Market, terms: Terms, s: int, t: int) -> None:
+    """Fill a stop or target whose level the bar touches.
+
+    Both inside: the stop, pessimistically, and the bar counts as ambiguous. On the bar of an intrabar entry a stop in
+    the range fills (certain after a limit entry, ambiguous after a stop entry); a target fills only after a stop entry
+    that opened on the near side of it, for then the target came later.
+    """
+    position = book.positions[s]
+    side = 1.0 if position["quantity"] > 0.0 else -1.0
+    worst, best = (market.low[s, t], market.high[s, t]) if side > 0.0 else (market.high[s, t], market.low[s, t])
+    when = position["filled"] if position["opened"] == t else NOT_TODAY
+    level, target = stop_level(book, s), position["target"]
+    stopped = side * (level - worst) >= 0.0
+    aimed = side * (best - target) >= 0.0 and when != BY_LIMIT
+    if when == AT_CLOSE or not (stopped or aimed):
+        return
+    if stopped and (aimed or when == BY_STOP):
+        book.counts[AMBIGUOUS] += 1
+        if terms.optimistic and (aimed or when == BY_STOP):
+            stopped = False
+    if stopped:
+        leave(book, market, terms, s, level, stop_reason(book, s, level), t)
+    elif aimed:
+        leave(book, market, terms, s, target, TAKE_PROFIT, t)
+
+
+# ---- (4) interest ------------------------------------------------------------------------------------------------
+
+
+@step
+def accrue(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """(4) Interest on the cash and fee on the shorts that were carried over the night, calendar days / 365.
+
+    Short proceeds are collateral and earn nothing; cash that is not settled earns nothing; borrowed cash costs the
+    borrow rate.
+    """
+    if t == 0 or (terms.cash_rate == 0.0 and terms.borrow_rate == 0.0):
+        return
+    years = (market.days[t] - market.days[t - 1]) / 365.0
+    account = book.account
+    carried = account[OVERNIGHT_CASH]
+    interest = carried * (terms.cash_rate if carried > 0.0 else terms.borrow_rate) * years
+    borrow = account[OVERNIGHT_SHORT] * terms.borrow_rate * years
+    account[CASH] += interest - borrow
+    account[INTEREST] += interest
+    account[BORROW] += borrow
+
+
+# ---- (6) the close, (7) the mark ---------------------------------------------------------------------------------
+
+
+@step
+def at_close(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """(6) Close fills: what was decided on this bar, and closes forced by margin or time.
+
+    Runs after `revalue` at the close.
+    """
+    if terms.close_fills and book.counts[ACTIVE] > 0:
+        sort_active(book)
+        count = book.counts[ACTIVE]
+        for side in (-1, 1):
+            for i in range(count):
+                number = book.active[i]
+                order = book.orders[number]
+                s = order["symbol"]
+                if order["status"] == WAITING and order["kind"] == MARKET and tradable(market, s, t):
+                    if direction(book, number, market.close[s, t]) == side:
+                        fill_order(book, market, terms, number, market.close[s, t], AT_CLOSE, t)
+        sweep_active(book)
+    account = book.account
+    gross = account[LONG_VALUE] + account[SHORT_VALUE]
+    if gross > 0.0 and equity_now(book) < terms.maintenance * gross:
+        liquidate(book, market, terms, t)
+
+
+@step
+def liquidate(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """Close everything that trades today at the close, with costs; equity that is gone stops the account."""
+    i = 0
+    while i < book.counts[HELD]:
+        s = book.held[i]
+        before = book.counts[HELD]
+        if tradable(market, s, t):
+            leave(book, market, terms, s, market.close[s, t], MARGIN_CALL, t)
+        if book.counts[HELD] == before:
+            i += 1
+    sweep_active(book)
+
+
+@step
+def age(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """Count the own bars of positions and waiting orders; run out the ones at their limit, extend trailing stops."""
+    for i in range(book.counts[HELD]):
+        s = book.held[i]
+        if not present(market, s, t):
+            continue
+        position = book.positions[s]
+        high, low = market.high[s, t], market.low[s, t]
+        seen = position["opened"] < t or position["filled"] == AT_OPEN
+        if seen:
+            position["bars"] += 1
+            position["highest"] = max(position["highest"], high)
+            position["lowest"] = min(position["lowest"], low)
+            extreme = position["trail_extreme"]
+            position["trail_extreme"] = max(extreme, high) if position["quantity"] > 0.0 else min(extreme, low)
+        if position["most_bars"] > 0 and position["bars"] >= position["most_bars"] and position["pending"] < 0:
+            number = submit(book, t, s, -1 if position["quantity"] > 0.0 else 1, CLOSE, 0.0, REDUCE_ONLY, TIME_EXIT)
+            position["pending"] = number
+    for i in range(book.counts[ACTIVE]):
+        number = book.active[i]
+        order = book.orders[number]
+        if order["created"] == t or not present(market, order["symbol"], t):
+            continue
+        order["waited"] += 1
+        if order["life"] > 0 and order["waited"] >= order["life"]:
+            expire(book, market, number, t)
+    sweep_active(book)
+
+
+@step
+def expire(book: Book, market: Market, number: int, t: int) -> None:
+    """End an order that has waited as long as it may, saying what it waited for."""
+    order = book.orders[number]
+    if order["filled"] != 0.0:
+        finish(book, number, EXPIRED, VOLUME_CAP)
+    elif order["kind"] != MARKET and tradable(market, order["symbol"], t):
+        finish(book, number, EXPIRED, DAY_ENDED if order["life"] == 1 else LEVEL_NOT_REACHED)
+    else:
+        finish(book, number, EXPIRED, NO_TRADE)
+
+
+@step
+def mark(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
+    """(7) The final mark at the close, written down."""
+    account = book.account
+    equity = equity_now(book)
+    record.equity[t], record.cash[t] = equity, account[CASH]
+    record.long_value[t], record.short_value[t] = account[LONG_VALUE], account[SHORT_VALUE]
+    if equity <= 0.0:
+        book.counts[RUIN] = 1
+    unsettled = 0.0
+    if terms.settle:
+        unsettled = account[UNSETTLED] + account[UNSETTLED + 1]
+        account[UNSETTLED + 1], account[UNSETTLED] = account[UNSETTLED], 0.0
+    account[OVERNIGHT_CASH] = account[CASH] - unsettled - account[SHORT_VALUE]
+    account[OVERNIGHT_SHORT] = account[SHORT_VALUE]
+    if record.positions.shape[0] > 0:
+        for i in range(book.counts[HELD]):
+            s = book.held[i]
+            record.positions[t, s] = book.positions[s]["quantity"]
+
+
