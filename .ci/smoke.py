@@ -8,6 +8,15 @@ import numpy as np
 import stockstream as ss
 from stockstream.indicators import RSI, SMA
 
+
+class Crossover(ss.RuleStrategy):
+    """Hold while the fast average is above the slow one."""
+
+    def rules(self) -> ss.Rules:
+        fast, slow = SMA(5), SMA(20)
+        return ss.Rules(enter_long=fast.crosses_above(slow), exit_long=fast.crosses_below(slow))
+
+
 SITE = Path(ss.__file__).resolve().parents[1]
 
 
@@ -37,7 +46,7 @@ def check_backtest() -> None:
     )
     if not np.isclose(SMA(20)(close)[19], close[:20].mean()) or not 0 <= RSI(14)(close)[-1] <= 100:
         raise SystemExit("an indicator of the installed wheel is wrong")
-    result = ss.backtest(ss.MovingAverageCrossover(5, 20), bars, cash=100_000, costs=ss.Costs(commission=0.001))
+    result = ss.backtest(Crossover(), bars, cash=100_000, costs=ss.Costs(commission=0.001))
     if result.trades.is_empty() or not np.isfinite(result.metrics.sharpe):
         raise SystemExit("the installed wheel ran a backtest without trades")
     print(result)

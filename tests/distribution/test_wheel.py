@@ -5,6 +5,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Callable
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -67,6 +68,12 @@ def test_wheel_is_typed_and_licensed(wheel: dict[str, bytes], metadata: Message)
     assert [name for name in wheel if name.endswith(".dist-info/licenses/LICENSE")]
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.12"
+
+
+def test_the_library_and_its_distribution_agree_on_the_version(
+    metadata: Message, fresh_python: Callable[[str], str]
+) -> None:
+    assert fresh_python("import stockstream; print(stockstream.__version__)") == metadata["Version"]
 
 
 def test_wheel_installs_the_command(wheel: dict[str, bytes]) -> None:
