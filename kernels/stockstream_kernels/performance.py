@@ -266,7 +266,7 @@ def path_drawdowns(equity: Series, cash: float) -> Drawdowns:
     for t in range(len(equity)):
         value = equity[t]
         if value >= peak:
-            if under > 0 and depth == deepest and np.isnan(recovery):
+            if under > 0 and np.isnan(recovery):  # only a deepest spell leaves it so
                 recovery = t - trough
             peak, under, depths, depth = value, 0, depths + (depth - 1.0), 1.0
             continue

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stockstream_kernels import performance, relative_performance, trade_performance
 from stockstream_kernels.ledger import NEVER, TRADE
 
-from stockstream.backtest.metrics import DEFINITIONS, Metrics, Totals, metrics, rolling
+from stockstream.backtesting.metrics import DEFINITIONS, Metrics, Totals, metrics, rolling
 from stockstream.errors import DataError, ParameterError
 from tests.reference import metrics as naive
 
@@ -392,10 +392,12 @@ def test_the_same_gain_every_day_has_no_volatility(daily):
     assert loss.omega == 0.0
 
 
-def test_earning_the_risk_free_rate_has_no_sortino_ratio():
-    daily = 1.04 ** (1 / 252) - 1
-    run = measured(path_of(np.full(252, daily)), risk_free=0.04)
-    assert run.total_return == pytest.approx(0.04, rel=1e-12)
+@pytest.mark.parametrize("rate", [0.005, 0.01, 0.02, 0.03, 0.04, 0.05])
+def test_earning_the_risk_free_rate_has_no_sortino_ratio(rate):
+    """Whichever side of the rate the rounding falls on."""
+    daily = (1 + rate) ** (1 / 252) - 1
+    run = measured(path_of(np.full(252, daily)), risk_free=rate)
+    assert run.total_return == pytest.approx(rate, rel=1e-12)
     assert math.isnan(run.sharpe)
     assert math.isnan(run.sortino)
 
@@ -686,6 +688,6 @@ def test_fields_of_the_kernels_are_fields_of_metrics():
 
 
 def test_importing_the_metrics_does_not_import_numba(repository):
-    code = "import sys, stockstream.backtest.metrics; sys.exit('numba' in sys.modules)"
+    code = "import sys, stockstream.backtesting.metrics; sys.exit('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, check=False)
     assert done.returncode == 0
