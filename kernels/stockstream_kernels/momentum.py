@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
-from stockstream_kernels.rolling import sma
-from stockstream_kernels.windows import CHUNK, before, mean, remember
+from stockstream_kernels.ladders import CHUNK, advance, climb, means, room, rung, shift, size, sums
 
 type Series = NDArray[np.float64]
 
@@ -59,8 +58,9 @@ def past(values: Series, window: int, state: Series, out: Series) -> int:
         ring[:] = np.nan
     count, oldest = min(window, len(values)), int(state[1])
     for t in range(count):
-        out[t] = before(values, t, window, ring, oldest)
-    state[1] = remember(values, ring, oldest)
+        out[t] = ring[(oldest + t) % window]
+        ring[(oldest + t) % window] = values[len(values) - count + t]
+    state[1] = (oldest + count) % window
     return count
 
 
@@ -89,31 +89,33 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
     """Change over `window` bars as a share, -1 to 1, of the sum of the changes' sizes on the way.
 
     NaN where the price has not moved. Gains less losses over gains plus losses is the same number.
-    State: ``[started, last value]``, `past`'s, `sma`'s and two chunks: ``10 + 3 * window`` and two chunks.
+    State: ``[started, cursor]``, a track of prices with `window` of the past, and a ladder.
     """
+    chunk, lag = room(window), np.uint64(window)
+    at = 2 + window + chunk
     if state[0] == 0.0:
-        state[0], state[1] = 1.0, np.nan
-    average = state[4 + window : 10 + 3 * window]
-    work = state[10 + 3 * window :]
-    sizes, means = work[:CHUNK], work[CHUNK : 2 * CHUNK]
-    lag = np.uint64(window)
-    for t in range(np.uint64(past(values, window, state[2 : 4 + window], out)), np.uint64(len(values))):
-        out[t] = values[t - lag]
-    last, start = state[1], 0
+        state[0] = 1.0
+        state[2 : at + size(window, chunk)] = np.nan
+    start = 0
     while start < len(values):
-        count = min(CHUNK, len(values) - start)
-        prices, result = values[start : start + count], out[start : start + count]
-        sizes[0] = abs(prices[0] - last)
-        for k in range(np.uint64(1), np.uint64(count)):
-            sizes[k] = abs(prices[k] - prices[k - np.uint64(1)])
-        sma(sizes[:count], window, average, means[:count])
-        for k in range(count):
-            share = (prices[k] - result[k]) / (window * means[k])
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(values) - start)
+        bars, prices, sizes = np.uint64(start), np.uint64(2 + window + cursor), np.uint64(rung(at, chunk, 0) + cursor)
+        for k in range(np.uint64(count)):
+            state[prices + k] = values[bars + k]
+        for k in range(np.uint64(count)):
+            state[sizes + k] = abs(state[prices + k] - state[prices - np.uint64(1) + k])
+        climb(state, at, window, chunk, cursor, count)
+        sums(state, at, window, chunk, cursor, count, out, start)
+        for k in range(np.uint64(count)):
+            share = (state[prices + k] - state[prices - lag + k]) / out[bars + k]
             share = 1.0 if share > 1.0 else share
-            result[k] = -1.0 if share < -1.0 else share
-        last = prices[count - 1]
+            out[bars + k] = -1.0 if share < -1.0 else share
+        state[1] = (cursor + count) % chunk
+        if cursor + count == chunk:
+            shift(state, 2, window, chunk)
+            advance(state, at, window, chunk)
         start += count
-    state[1] = last
 
 
 @kernel
@@ -144,40 +146,67 @@ def cmo(values: Series, window: int, smoothing: int, state: Series, out: Series)
 def coppock(values: Series, window: int, first: int, second: int, state: Series, out: Series) -> None:
     """Weighted mean of the sum of two rates of change.
 
-    With weights 1 … n the part of the window in its own block is ``(n - 1 - p) * prefix + ramp``, where p is the place
-    in the block and ramp the sum of the values times 1 … p + 1; the part in the block before is a suffix sum of suffix
-    sums. Nothing is subtracted.
-    State: ``[started, position, prefix, ramp, place of the oldest]``, ``window + 1`` and the last ``max(first, second)``.
+    State: ``[started, cursor]``, that of `ramp_mean`, and a track of prices with ``max(first, second)`` of the past.
     """
-    held, ring = state[5 : 6 + window], state[6 + window : 6 + window + max(first, second)]
+    longest = max(first, second)
+    chunk, at = room(longest), 7 + window
     if state[0] == 0.0:
         state[0] = 1.0
-        held[:window], ring[:] = np.nan, np.nan
-    position, prefix, ramp, oldest = int(state[1]), state[2], state[3], int(state[4])
-    weight = 0.5 * window * (window + 1.0)
+        state[at : at + longest] = np.nan
+    one, two = np.uint64(first), np.uint64(second)
+    start = 0
+    while start < len(values):
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(values) - start)
+        bars, prices = np.uint64(start), np.uint64(at + longest + cursor)
+        for k in range(np.uint64(count)):
+            state[prices + k] = values[bars + k]
+        for k in range(np.uint64(count)):
+            base, other = state[prices - one + k], state[prices - two + k]
+            out[bars + k] = 100.0 * (state[prices + k] * (base + other) / (base * other) - 2.0)
+        state[1] = (cursor + count) % chunk
+        if cursor + count == chunk:
+            shift(state, at, longest, chunk)
+        start += count
+    ramp_mean(window, state[2:at], out)
+
+
+@kernel
+def ramp_mean(window: int, state: Series, values: Series) -> None:
+    """Replace values by their mean of the last `window` with weights 1 … window.
+
+    In blocks of n: the part of the window in its own block is ``(n - 1 - p) * prefix + ramp``, where p is the place in
+    the block and ramp the sum of the values times 1 … p + 1; the part in the block before is a suffix sum of suffix
+    sums. Nothing is subtracted. State: ``[started, position, prefix, ramp]`` and ``window + 1``.
+    """
+    place = np.uint64(4)
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[4 : 4 + window] = np.nan
+    position, prefix, ramp = np.uint64(state[1]), state[2], state[3]
+    end, share = np.uint64(window), 1.0 / (0.5 * window * (window + 1.0))
     for t in range(len(values)):
-        one, two = before(values, t, first, ring, oldest), before(values, t, second, ring, oldest)
-        value = values[t] * (one + two) / (one * two) - 2.0
-        held[position] = value
-        position += 1
+        value = values[t]
+        state[place + position] = value
+        position += np.uint64(1)
         prefix += value
-        ramp += position * value
-        out[t] = 100.0 * (held[position] + (window - position) * prefix + ramp) / weight
-        if position == window:
+        ramp += np.float64(position) * value
+        values[t] = share * (state[place + position] + np.float64(end - position) * prefix + ramp)
+        if position == end:
             total, twice = 0.0, 0.0
-            for k in range(window - 1, 0, -1):
-                total += held[k]
+            for k in range(end - np.uint64(1)):
+                total += state[place + end - np.uint64(1) - k]
                 twice += total
-                held[k] = twice
-            position, prefix, ramp = 0, 0.0, 0.0
-    state[1], state[2], state[3], state[4] = position, prefix, ramp, remember(values, ring, oldest)
+                state[place + end - np.uint64(1) - k] = twice
+            position, prefix, ramp = np.uint64(0), 0.0, 0.0
+    state[1], state[2], state[3] = position, prefix, ramp
 
 
 @kernel
 def kst(
     values: Series,
     changes: tuple[int, int, int, int],
-    means: tuple[int, int, int, int],
+    windows: tuple[int, int, int, int],
     signal: int,
     state: Series,
     line: Series,
@@ -185,35 +214,20 @@ def kst(
 ) -> None:
     """Sum of four averaged rates of change, weighted 1 to 4, and its mean.
 
-    State: ``[started, place of the oldest]``, the memories of four means and of the signal's, the last values.
+    State: for each rate that of `roc` and of `means`; that of `means` for the signal.
     """
-    first, second = 6 + means[0], 10 + means[0] + means[1]
-    third, fourth = second + 4 + means[2], second + 8 + means[2] + means[3]
-    ring = state[fourth + 4 + signal : fourth + 4 + signal + max(changes[0], changes[1], changes[2], changes[3])]
-    if state[0] == 0.0:
-        state[0] = 1.0
-        ring[:] = np.nan
-    oldest = int(state[1])
-    for t in range(len(values)):
-        one = rate(values, t, changes[0], ring, oldest)
-        two = rate(values, t, changes[1], ring, oldest)
-        three = rate(values, t, changes[2], ring, oldest)
-        four = rate(values, t, changes[3], ring, oldest)
-        line[t] = (
-            mean(one, means[0], state[2:first])
-            + 2.0 * mean(two, means[1], state[first:second])
-            + 3.0 * mean(three, means[2], state[second:third])
-            + 4.0 * mean(four, means[3], state[third:fourth])
-        )
-        signals[t] = mean(line[t], signal, state[fourth : fourth + 4 + signal])
-    state[1] = remember(values, ring, oldest)
-
-
-@kernel
-def rate(values: Series, t: int, lag: int, ring: Series, oldest: int) -> float:
-    """Return the change over `lag` bars in percent."""
-    base = before(values, t, lag, ring, oldest)
-    return 100.0 * (values[t] - base) / base
+    at = 0
+    line[:] = 0.0
+    for rate in range(4):
+        middle = at + 2 + changes[rate]
+        end = middle + 2 + size(windows[rate], room(windows[rate]))
+        roc(values, changes[rate], state[at:middle], signals)
+        means(windows[rate], state[middle:end], signals)
+        for t in range(len(values)):
+            line[t] += (rate + 1.0) * signals[t]
+        at = end
+    signals[:] = line
+    means(signal, state[at:], signals)
 
 
 @kernel

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.convergence import average, smoothed
+from stockstream_kernels.ladders import CHUNK, climb, extremes, room, settle, shift, size, sums
 from stockstream_kernels.rolling import sma
-from stockstream_kernels.windows import CHUNK, extremes
 
 type Series = NDArray[np.float64]
 
@@ -18,27 +18,24 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
     """Typical price less its mean, in units of 0.015 times the mean absolute distance from it.
 
     The distances are summed lag by lag over a chunk of bars, which compiles to vector operations; bar by bar they are
-    added in the same order. State: that of `sma`, the last ``window - 1`` typical prices and two chunks.
+    added in the same order. State: that of `sma`, a track of typical prices with ``window - 1`` of the past, and a chunk.
     """
-    used = 6 + 2 * window
-    history = state[used : used + window - 1 + CHUNK]
-    means = state[used + window - 1 + CHUNK :]
+    used, past = 6 + 2 * window, window - 1
+    prices, means = np.uint64(used + past), np.uint64(used + past + CHUNK)
     start = 0
     while start < len(close):
         count = min(CHUNK, len(close) - start)
-        prices, result = history[window - 1 : window - 1 + count], out[start : start + count]
-        for k in range(count):
-            prices[k] = (high[start + k] + low[start + k] + close[start + k]) / 3.0
-        sma(prices, window, state[:used], means[:count])
-        result[:] = 0.0
-        for lag in range(window):
-            behind = history[window - 1 - lag : window - 1 - lag + count]
-            for k in range(count):
-                result[k] += abs(behind[k] - means[k])
-        for k in range(count):
-            result[k] = (prices[k] - means[k]) / (0.015 * (result[k] / window))
-        for k in range(window - 1):
-            history[k] = history[count + k]
+        bars, end = np.uint64(start), np.uint64(count)
+        for k in range(end):
+            state[prices + k] = (high[bars + k] + low[bars + k] + close[bars + k]) / 3.0
+            out[bars + k] = 0.0
+        sma(state[used + past : used + past + count], window, state[:used], state[used + past + CHUNK :][:count])
+        for lag in range(np.uint64(window)):
+            for k in range(end):
+                out[bars + k] += abs(state[prices - lag + k] - state[means + k])
+        for k in range(end):
+            out[bars + k] = (state[prices + k] - state[means + k]) / (0.015 * (out[bars + k] / window))
+        shift(state, used, past, count)
         start += count
 
 
@@ -48,72 +45,95 @@ def ultosc(
 ) -> None:
     """Buying pressure as a share of the true range over three windows, weighted 4, 2 and 1.
 
-    State: ``[started, last close]``, two of `sma` for each window, four chunks.
+    The three shares are put over one denominator: one division a bar.
+    State: ``[started, cursor]``, two ladders for windows up to `third`, the last close, five chunks.
     """
+    chunk = room(third)
+    length = size(third, chunk)
+    used = 2 + 2 * length
     if state[0] == 0.0:
-        state[0], state[1] = 1.0, np.nan
-    one, two = 2 + 2 * (6 + 2 * first), 2 + 2 * (12 + 2 * first + 2 * second)
-    used = two + 2 * (6 + 2 * third)
-    pressure, reach = state[used : used + CHUNK], state[used + CHUNK : used + 2 * CHUNK]
-    work = state[used + 2 * CHUNK :]
-    start = 0
+        state[0] = 1.0
+        state[2 : used + 1] = np.nan
+    start, work = 0, np.uint64(used + 1)
+    far = np.uint64(chunk)
     while start < len(close):
-        count = min(CHUNK, len(close) - start)
-        stop = start + count
-        pressures(high[start:stop], low[start:stop], close[start:stop], state, pressure, reach)
-        result = out[start:stop]
-        result[:] = 0.0
-        add_share(pressure[:count], reach[:count], first, 4.0, state[2:one], work, result)
-        add_share(pressure[:count], reach[:count], second, 2.0, state[one:two], work, result)
-        add_share(pressure[:count], reach[:count], third, 1.0, state[two:used], work, result)
-        for k in range(count):
-            result[k] *= 100.0 / 7.0
-        start = stop
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(close) - start)
+        pressures(high, low, close, start, count, 3 + cursor, 3 + length + cursor, used, state)
+        climb(state, 2, third, chunk, cursor, count)
+        climb(state, 2 + length, third, chunk, cursor, count)
+        sums(state, 2, first, chunk, cursor, count, state, used + 1)
+        sums(state, 2 + length, first, chunk, cursor, count, state, used + 1 + chunk)
+        sums(state, 2, second, chunk, cursor, count, state, used + 1 + 2 * chunk)
+        sums(state, 2 + length, second, chunk, cursor, count, state, used + 1 + 3 * chunk)
+        sums(state, 2, third, chunk, cursor, count, state, used + 1 + 4 * chunk)
+        sums(state, 2 + length, third, chunk, cursor, count, out, start)
+        bars = np.uint64(start)
+        for k in range(np.uint64(count)):
+            one, two, three = state[work + far + k], state[work + np.uint64(3) * far + k], out[bars + k]
+            shares = 4.0 * state[work + k] * (two * three) + 2.0 * state[work + np.uint64(2) * far + k] * (one * three)
+            shares += state[work + np.uint64(4) * far + k] * (one * two)
+            out[bars + k] = 100.0 * shares / (7.0 * (one * (two * three)))
+        settle(third, 2, count, state)
+        start += count
 
 
 @kernel
-def pressures(high: Series, low: Series, close: Series, state: Series, pressure: Series, reach: Series) -> None:
-    """Write close less true low, and true high less true low; NaN on a gap and on the bar after it."""
-    last = state[1]
-    for k in range(len(close)):
-        floor = low[k] if low[k] < last else last
-        ceiling = high[k] if high[k] > last else last
-        total = high[k] + low[k] + last
-        pressure[k] = close[k] - floor if total == total else np.nan
-        reach[k] = ceiling - floor if pressure[k] == pressure[k] else np.nan
-        last = close[k]
-    state[1] = last
-
-
-@kernel
-def add_share(
-    pressure: Series, reach: Series, window: int, weight: float, state: Series, work: Series, out: Series
+def pressures(
+    high: Series, low: Series, close: Series, start: int, count: int, pressure: int, reach: int, held: int, state: Series
 ) -> None:
-    """Add the weighted ratio of two means. State: two of `sma`."""
-    size = 6 + 2 * window
-    above, below = work[: len(out)], work[CHUNK : CHUNK + len(out)]
-    sma(pressure, window, state[:size], above)
-    sma(reach, window, state[size:], below)
-    for k in range(len(out)):
-        out[k] += weight * (above[k] / below[k])
+    """Put close less true low, and true high less true low, in the state; NaN on a gap and on the bar after it."""
+    bars, one, two, last = np.uint64(start), np.uint64(pressure), np.uint64(reach), np.uint64(held)
+    step = np.uint64(1)
+    for k in range(np.uint64(count)):
+        before = close[bars + k - step] if k > np.uint64(0) else state[last]
+        total = high[bars + k] + low[bars + k] + before
+        floor = low[bars + k] if low[bars + k] < before else before
+        ceiling = high[bars + k] if high[bars + k] > before else before
+        state[one + k] = close[bars + k] - floor if total == total else np.nan
+        state[two + k] = ceiling - floor if total + close[bars + k] == total + close[bars + k] else np.nan
+    state[last] = close[start + count - 1]
 
 
 @kernel
 def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Series) -> None:
-    """Fast mean of the median price less the slow one. State: two of `sma` and two chunks."""
-    split, used = 6 + 2 * fast, 12 + 2 * fast + 2 * slow
-    median, quick = state[used : used + CHUNK], state[used + CHUNK : used + 2 * CHUNK]
-    start = 0
+    """Fast mean of the median price less the slow one, exactly 0 while the median has not moved.
+
+    State: ``[started, cursor]``, a ladder, the run of equal medians and a chunk.
+    """
+    chunk = room(slow)
+    used = 2 + size(slow, chunk)
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[2:used] = np.nan
+    start, work = 0, np.uint64(used + 1)
+    quick, steady = 0.5 / fast, 0.5 / slow
     while start < len(low):
-        count = min(CHUNK, len(low) - start)
-        result = out[start : start + count]
-        for k in range(count):
-            median[k] = 0.5 * (high[start + k] + low[start + k])
-        sma(median[:count], fast, state[:split], quick[:count])
-        sma(median[:count], slow, state[split:used], result)
-        for k in range(count):
-            result[k] = quick[k] - result[k]
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(low) - start)
+        bars, here, equal = np.uint64(start), np.uint64(3 + cursor), 0
+        for k in range(np.uint64(count)):
+            state[here + k] = high[bars + k] + low[bars + k]
+        climb(state, 2, slow, chunk, cursor, count)
+        sums(state, 2, fast, chunk, cursor, count, state, used + 1)
+        sums(state, 2, slow, chunk, cursor, count, out, start)
+        for k in range(np.uint64(count)):
+            out[bars + k] = quick * state[work + k] - steady * out[bars + k]
+        for k in range(np.uint64(count)):
+            equal += state[here + k] == state[here - np.uint64(1) + k]
+        state[used] = flatten(state, 3 + cursor, state[used], slow, out[start : start + count]) if equal > 0 else 0.0
+        settle(slow, 1, count, state)
         start += count
+
+
+@kernel
+def flatten(state: Series, at: int, run: float, window: int, out: Series) -> float:
+    """Write 0 where a window of equal values ends; return the number of bars in a row that equal the one before."""
+    for k in range(len(out)):
+        run = run + 1.0 if state[at + k] == state[at + k - 1] else 0.0
+        if run >= window - 1.0:
+            out[k] = 0.0
+    return run
 
 
 @kernel
@@ -126,15 +146,23 @@ def bop(open_: Series, high: Series, low: Series, close: Series, state: Series, 
 
 @kernel
 def qstick(open_: Series, close: Series, window: int, state: Series, out: Series) -> None:
-    """Mean of the candle bodies. State: that of `sma` and a chunk."""
-    used = 6 + 2 * window
-    body = state[used : used + CHUNK]
+    """Mean of the candle bodies. State: ``[started, cursor]`` and a ladder."""
+    chunk, share = room(window), 1.0 / window
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[2 : 2 + size(window, chunk)] = np.nan
     start = 0
     while start < len(close):
-        count = min(CHUNK, len(close) - start)
-        for k in range(count):
-            body[k] = close[start + k] - open_[start + k]
-        sma(body[:count], window, state[:used], out[start : start + count])
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(close) - start)
+        bars, here = np.uint64(start), np.uint64(3 + cursor)
+        for k in range(np.uint64(count)):
+            state[here + k] = close[bars + k] - open_[bars + k]
+        climb(state, 2, window, chunk, cursor, count)
+        sums(state, 2, window, chunk, cursor, count, out, start)
+        for k in range(np.uint64(count)):
+            out[bars + k] *= share
+        settle(window, 1, count, state)
         start += count
 
 
@@ -160,6 +188,7 @@ def smi(
     extremes(high, low, close, window, state[12:], line, signals)
     for t in range(len(close)):
         distance, reach = close[t] - 0.5 * (line[t] + signals[t]), line[t] - signals[t]
+        reach = reach if distance == distance else np.nan
         above = smoothed(smoothed(distance, first, new_first, state[0:2]), second, new_second, state[2:4])
         below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
         line[t] = 100.0 * above / (0.5 * below)
@@ -170,19 +199,18 @@ def smi(
 def fisher(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
     """Fisher transform of the median price's smoothed place in its range, and the value before.
 
-    State: ``[started, smoothed place, last value]``, that of `extremes` and a chunk.
+    State: ``[started, smoothed place, last value]``, a chunk and that of `extremes`.
     """
-    median = state[11 + 4 * window : 11 + 4 * window + CHUNK]
     place, last = state[1], state[2]
     start = 0
     while start < len(low):
         count = min(CHUNK, len(low) - start)
+        median, result, previous = state[3 : 3 + count], line[start : start + count], signals[start : start + count]
         for k in range(count):
             median[k] = 0.5 * (high[start + k] + low[start + k])
-        prices, result, previous = median[:count], line[start : start + count], signals[start : start + count]
-        extremes(prices, prices, prices, window, state[3:], result, previous)
+        extremes(median, median, median, window, state[3 + CHUNK :], result, previous)
         for k in range(count):
-            share = (prices[k] - previous[k]) / (result[k] - previous[k])
+            share = (median[k] - previous[k]) / (result[k] - previous[k])
             result[k], previous[k] = np.nan, np.nan
             if share == share:
                 place = 0.66 * (share - 0.5) + 0.67 * place
@@ -198,21 +226,20 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
 def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: Series, out: Series) -> None:
     """Stochastic of the stochastic of the difference of two exponential averages, each smoothed by an average.
 
-    State: the memories of the averages (8), two of `cycle`, two chunks.
+    State: the memories of the averages (8), two chunks, two of `cycle`.
     """
     kept_fast, kept_slow = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0)
-    size = 14 + 4 * window
-    work = state[8 + 2 * size :]
+    at = 8 + 2 * CHUNK
+    middle = at + 8 + 2 * size(window, room(window))
     for t in range(len(values)):
         quick = average(values[t], fast, kept_fast, state[0:4])
         out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
     start = 0
     while start < len(values):
-        count = min(CHUNK, len(values) - start)
-        result = out[start : start + count]
-        cycle(result, window, smooth, state[8 : 8 + size], work)
-        cycle(result, window, smooth, state[8 + size : 8 + 2 * size], work)
-        start += count
+        result = out[start : min(start + CHUNK, len(values))]
+        cycle(result, window, smooth, state[at:middle], state[8:at])
+        cycle(result, window, smooth, state[middle:], state[8:at])
+        start += CHUNK
 
 
 @kernel
@@ -225,8 +252,8 @@ def cycle(values: Series, window: int, smooth: int, state: Series, work: Series)
     top, bottom = work[: len(values)], work[CHUNK : CHUNK + len(values)]
     extremes(values, values, values, window, state[6:], top, bottom)
     for k in range(len(values)):
-        reach = top[k] - bottom[k]
-        if reach > 0.0:
-            state[0], state[1] = 1.0, 100.0 * (values[k] - bottom[k]) / reach
-        known = reach == reach and state[0] == 1.0
+        span = top[k] - bottom[k]
+        if 0.0 < span < np.inf:
+            state[0], state[1] = 1.0, 100.0 * (values[k] - bottom[k]) / span
+        known = span < np.inf and state[0] == 1.0
         values[k] = average(state[1] if known else np.nan, smooth, keep, state[2:6])

@@ -7,38 +7,33 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.convergence import average
+from stockstream_kernels.ladders import means, reach, room, rung, rungs, settle, size
 from stockstream_kernels.momentum import rsi
-from stockstream_kernels.windows import CHUNK, fold, place
 
 type Series = NDArray[np.float64]
 
 
 @kernel
-def means(smooth: int, signal: int, state: Series, k: Series, d: Series) -> None:
-    """Replace `k` by its mean of `smooth` bars and write that one's mean of `signal` bars to `d`.
+def place(high: Series, low: Series, close: Series, window: int, upper: bool, state: Series, out: Series) -> None:
+    """Where the close stands between lowest low (0) and highest high (100) of the last `window` bars.
 
-    State: ``[started, position and prefix sum of k, of d]``, places of ``smooth + 1`` and ``signal + 1``.
+    With `upper` as -100 (lowest) to 0 (highest). NaN where there is no range and while a gap is in the window, because
+    a gap makes the extremes infinite. `out` may be one of the inputs. State: that of `extremes`.
     """
-    first, second = state[5 : 6 + smooth], state[6 + smooth : 7 + smooth + signal]
-    if state[0] == 0.0:
-        state[0] = 1.0
-        first[:smooth], second[:signal] = np.nan, np.nan
-    one, prefix, two, total = int(state[1]), state[2], int(state[3]), state[4]
-    for t in range(len(k)):
-        value = k[t]
-        prefix += value
-        first[one] = value
-        one += 1
-        value = (first[one] + prefix) / smooth
-        if one == smooth:
-            one, prefix = 0, fold(first, smooth)
-        total += value
-        second[two] = value
-        two += 1
-        k[t], d[t] = value, (second[two] + total) / signal
-        if two == signal:
-            two, total = 0, fold(second, signal)
-    state[1], state[2], state[3], state[4] = one, prefix, two, total
+    chunk, last = room(window), rungs(window) - 1
+    across, back = np.uint64(size(window, chunk)), np.uint64(window - (1 << last))
+    start = 0
+    while start < len(close):
+        count = reach(high, low, close, window, state, start)
+        bars, newest = np.uint64(start), np.uint64(rung(2, chunk, last) + int(state[1]))
+        for k in range(np.uint64(count)):
+            one, two = state[newest + k], state[newest - back + k]
+            top = one if one > two else two
+            one, two = state[newest + across + k], state[newest + across - back + k]
+            bottom = -(one if one > two else two)
+            out[bars + k] = 100.0 * (close[bars + k] - (top if upper else bottom)) / (top - bottom)
+        settle(window, 2, count, state)
+        start += count
 
 
 @kernel
@@ -47,10 +42,15 @@ def stoch(
 ) -> None:
     """Stochastic: the close's place in the range, its mean, and that one's mean.
 
-    State: that of `place` (``8 + 4 * window`` and two chunks) and of `means` (``7 + smooth + signal``).
+    State: that of `place` and of two `means`.
     """
-    place(high, low, close, window, False, state, k)
-    means(smooth, signal, state[8 + 4 * window + 2 * CHUNK :], k, d)
+    first = 2 + 2 * size(window, room(window))
+    second = first + 2 + size(smooth, room(smooth))
+    place(high, low, close, window, False, state[:first], k)
+    if smooth > 1:
+        means(smooth, state[first:second], k)
+    d[:] = k
+    means(signal, state[second:], d)
 
 
 @kernel
@@ -64,7 +64,7 @@ def stochrsi(
 
 @kernel
 def willr(high: Series, low: Series, close: Series, window: int, state: Series, out: Series) -> None:
-    """Williams %R: the close's distance below the highest high in percent of the range, negative. State: `place`."""
+    """Williams %R: the close's distance below the highest high in percent of the range, negative. State: `place`'s."""
     place(high, low, close, window, True, state, out)
 
 

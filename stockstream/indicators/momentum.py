@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, override
+from typing import Any, override
 
 from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
-
-#: Bars that `stockstream_kernels.windows` computes at a time.
-CHUNK: Final = 512
+from stockstream.indicators.ladders import CHUNK, DOUBLING, ladder, means, room
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,10 +129,11 @@ class CMO(Indicator):
     kernel = "momentum:cmo"
     source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
     oracle = Oracle("talib", "CMOU", 'smoothing="wilder" is its CMO')
+    per_bar = DOUBLING
 
     @override
     def state_size(self) -> int:
-        return 10 + 3 * self.window + 2 * CHUNK
+        return 2 + self.window + room(self.window) + ladder(self.window)
 
     @override
     def warmup(self) -> int:
@@ -164,10 +163,11 @@ class ER(Indicator):
     kernel = "momentum:er"
     source = "Kaufman 1995, Smarter Trading"
     oracle = Oracle("talib", "ER")
+    per_bar = DOUBLING
 
     @override
     def state_size(self) -> int:
-        return 10 + 3 * self.window + 2 * CHUNK
+        return 2 + self.window + room(self.window) + ladder(self.window)
 
     @override
     def warmup(self) -> int:
@@ -198,7 +198,8 @@ class COPPOCK(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 6 + self.window + max(self.first, self.second)
+        longest = max(self.first, self.second)
+        return 7 + self.window + longest + room(longest)
 
     @override
     def warmup(self) -> int:
@@ -236,11 +237,12 @@ class KST(Indicator):
     kernel = "momentum:kst"
     source = "Pring 1992, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
     oracle = Oracle("talipp", "KST")
+    per_bar = DOUBLING
 
     def pairs(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Return the bars back of the four rates, and the bars of their means."""
-        means = (self.first_mean, self.second_mean, self.third_mean, self.fourth_mean)
-        return (self.first, self.second, self.third, self.fourth), means
+        windows = (self.first_mean, self.second_mean, self.third_mean, self.fourth_mean)
+        return (self.first, self.second, self.third, self.fourth), windows
 
     @override
     def arguments(self) -> tuple[Any, ...]:
@@ -248,12 +250,12 @@ class KST(Indicator):
 
     @override
     def state_size(self) -> int:
-        changes, means = self.pairs()
-        return 22 + sum(means) + self.signal + max(changes)
+        changes, windows = self.pairs()
+        return sum(2 + change for change in changes) + sum(map(means, windows)) + means(self.signal)
 
     @override
     def warmup(self) -> int:
-        return max(change + mean - 1 for change, mean in zip(*self.pairs(), strict=True))
+        return max(change + window - 1 for change, window in zip(*self.pairs(), strict=True))
 
 
 @dataclass(frozen=True, repr=False)

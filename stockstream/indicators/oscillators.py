@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, override
+from typing import override
 
 from stockstream.indicators.convergence import check_order
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
-
-#: Bars that `stockstream_kernels.windows` computes at a time.
-CHUNK: Final = 512
+from stockstream.indicators.ladders import CHUNK, DOUBLING, extremes, ladder, means, room
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,6 +67,7 @@ class ULTOSC(Indicator):
     kernel = "oscillators:ultosc"
     source = "Williams 1985, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
     oracle = Oracle("talib", "ULTOSC")
+    per_bar = DOUBLING
 
     @override
     def check(self) -> None:
@@ -77,7 +76,7 @@ class ULTOSC(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 38 + 4 * (self.first + self.second + self.third) + 4 * CHUNK
+        return 3 + 2 * ladder(self.third) + 5 * room(self.third)
 
     @override
     def warmup(self) -> int:
@@ -109,6 +108,7 @@ class AO(Indicator):
     kernel = "oscillators:ao"
     source = "Williams 1998, New Trading Dimensions"
     oracle = Oracle("talib", "AO")
+    per_bar = DOUBLING
 
     @override
     def check(self) -> None:
@@ -116,7 +116,7 @@ class AO(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 12 + 2 * (self.fast + self.slow) + 2 * CHUNK
+        return 3 + ladder(self.slow) + room(self.slow)
 
     @override
     def warmup(self) -> int:
@@ -165,10 +165,11 @@ class QSTICK(Indicator):
     kernel = "oscillators:qstick"
     source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
     oracle = Oracle("talib", "QSTICK")
+    per_bar = DOUBLING
 
     @override
     def state_size(self) -> int:
-        return 6 + 2 * self.window + CHUNK
+        return means(self.window)
 
     @override
     def warmup(self) -> int:
@@ -203,11 +204,12 @@ class SMI(Indicator):
     kernel = "oscillators:smi"
     source = "Blau 1993, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("talib", "SMI", "line shown from its own first bar")
+    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 20 + 4 * self.window
+        return 12 + extremes(self.window)
 
     @override
     def warmup(self) -> int:
@@ -234,11 +236,12 @@ class FISHER(Indicator):
     kernel = "oscillators:fisher"
     source = "Ehlers 2002, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("tulipy", "fisher")
+    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 11 + 4 * self.window + CHUNK
+        return 3 + CHUNK + extremes(self.window)
 
     @override
     def warmup(self) -> int:
@@ -270,6 +273,7 @@ class STC(Indicator):
     kernel = "oscillators:stc"
     source = "Schaff 2008, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("talipp", "STC", "stoch_ma_type=EMA")
+    per_bar = DOUBLING
     recursive = True
 
     @override
@@ -278,7 +282,7 @@ class STC(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 36 + 8 * self.window + 2 * CHUNK
+        return 8 + 2 * CHUNK + 2 * (6 + extremes(self.window))
 
     @override
     def warmup(self) -> int:

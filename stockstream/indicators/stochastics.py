@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, override
+from typing import Any, override
 
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
-
-#: What `stockstream_kernels.windows.place` keeps beside its two windows: eight numbers and two chunks of 512 bars.
-PLACE: Final = 8 + 2 * 512
+from stockstream.indicators.ladders import DOUBLING, extremes, means
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,10 +40,11 @@ class STOCH(Indicator):
     kernel = "stochastics:stoch"
     source = "Lane; Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
     oracle = Oracle("talib", "STOCH", "%K shown from its own first bar")
+    per_bar = DOUBLING
 
     @override
     def state_size(self) -> int:
-        return PLACE + 4 * self.window + 7 + self.smooth + self.signal
+        return extremes(self.window) + means(self.smooth) + means(self.signal)
 
     @override
     def warmup(self) -> int:
@@ -79,6 +78,7 @@ class STOCHF(Indicator):
     kernel = "stochastics:stoch"
     source = "Lane; StockCharts ChartSchool"
     oracle = Oracle("talib", "STOCHF", "%K shown from its own first bar")
+    per_bar = DOUBLING
 
     @override
     def arguments(self) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ class STOCHF(Indicator):
 
     @override
     def state_size(self) -> int:
-        return PLACE + 4 * self.window + 8 + self.signal
+        return extremes(self.window) + means(1) + means(self.signal)
 
     @override
     def warmup(self) -> int:
@@ -118,11 +118,12 @@ class STOCHRSI(Indicator):
     kernel = "stochastics:stochrsi"
     source = "Chande and Kroll 1994, The New Technical Trader; StockCharts ChartSchool"
     oracle = Oracle("talib", "STOCHRSI", "fastk, then means of 3 and 3")
+    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 4 + PLACE + 4 * self.window + 7 + self.smooth + self.signal
+        return 4 + extremes(self.window) + means(self.smooth) + means(self.signal)
 
     @override
     def warmup(self) -> int:
@@ -153,11 +154,12 @@ class KDJ(Indicator):
     kernel = "stochastics:kdj"
     source = "after Lane's stochastic, as drawn on Asian exchanges' charts"
     oracle = Oracle("talib", "KDJ", "k shown from its own first bar")
+    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 8 + PLACE + 4 * self.window
+        return 8 + extremes(self.window)
 
     @override
     def warmup(self) -> int:
@@ -188,10 +190,11 @@ class WILLR(Indicator):
     kernel = "stochastics:willr"
     source = "Williams 1973, How I Made One Million Dollars; StockCharts ChartSchool"
     oracle = Oracle("talib", "WILLR")
+    per_bar = DOUBLING
 
     @override
     def state_size(self) -> int:
-        return PLACE + 4 * self.window
+        return extremes(self.window)
 
     @override
     def warmup(self) -> int:

@@ -1,0 +1,218 @@
+"""Sums and extremes of windows by doubling.
+
+A ladder has one rung for each power of two up to the window: rung j holds, bar by bar, the sum (or the largest) of the
+2**j values that end there, which is rung j - 1 added to itself 2**(j - 1) bars back. A window of n bars is put together
+from the rungs of n's binary digits, the smallest at the newest end; the largest of n bars from two overlapping stretches
+of the last rung. Nothing is subtracted, so nothing drifts and nothing cancels; a NaN touches exactly the windows that
+hold it; a bar costs log2(n) operations, and a chunk of bars compiles to vector operations. What is added to what depends
+on the window alone, so that any cutting of a series into calls gives the same bits.
+
+A ladder lies in a kernel's state from place `at` on. Rung j is a track: 2**j values of the past, then room for a chunk,
+which is filled from `cursor` on and becomes the past when it is full. Subscripts are unsigned: Numba checks signed ones
+for wrapping around, which keeps loops from being vectorised.
+
+Why not blocks, as in `rolling`: several inputs, several windows and several stages work on one chunk without leaving the
+first cache. Williams %R 14 of 1,000,000 bars took 1.6 ms this way and 2.5 ms by blocks, the awesome oscillator 1.4 and 8.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream_kernels._compile import kernel
+
+type Series = NDArray[np.float64]
+
+#: The shortest chunk, in bars: few enough that what a kernel works on stays in the first cache.
+CHUNK: Final = 256
+
+
+@kernel
+def rungs(window: int) -> int:
+    """Return how many rungs a ladder for windows up to `window` has."""
+    count = 0
+    while (1 << count) <= window:
+        count += 1
+    return count
+
+
+@kernel
+def room(window: int) -> int:
+    """Return how many bars a chunk has: in proportion to long windows, so that moving the past costs O(1) a bar."""
+    return max(CHUNK, window // 8)
+
+
+@kernel
+def size(window: int, chunk: int) -> int:
+    """Return the length of a ladder."""
+    return (1 << rungs(window)) - 1 + rungs(window) * chunk
+
+
+@kernel
+def rung(at: int, chunk: int, j: int) -> int:
+    """Return where the chunk of rung j begins, after its past."""
+    return at + (1 << (j + 1)) - 1 + j * chunk
+
+
+@kernel
+def shift(state: Series, at: int, past: int, chunk: int) -> None:
+    """Make the newest values of a full track its past."""
+    here, there = np.uint64(at), np.uint64(at + chunk)
+    for k in range(np.uint64(past)):
+        state[here + k] = state[there + k]
+
+
+@kernel
+def advance(state: Series, at: int, window: int, chunk: int) -> None:
+    """Make the full chunk of every rung its past."""
+    for j in range(rungs(window)):
+        shift(state, rung(at, chunk, j) - (1 << j), 1 << j, chunk)
+
+
+@kernel
+def climb(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
+    """Fill the rungs above the first with sums, for `count` bars from `cursor` on."""
+    for j in range(1, rungs(window)):
+        below, here = np.uint64(rung(at, chunk, j - 1) + cursor), np.uint64(rung(at, chunk, j) + cursor)
+        back = np.uint64(1 << (j - 1))
+        for k in range(np.uint64(count)):
+            state[here + k] = state[below + k] + state[below - back + k]
+
+
+@kernel
+def climb_highest(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
+    """Fill the rungs above the first with the larger of two stretches. Values are never NaN: a gap is infinite."""
+    for j in range(1, rungs(window)):
+        below, here = np.uint64(rung(at, chunk, j - 1) + cursor), np.uint64(rung(at, chunk, j) + cursor)
+        back = np.uint64(1 << (j - 1))
+        for k in range(np.uint64(count)):
+            one, two = state[below + k], state[below - back + k]
+            state[here + k] = one if one > two else two
+
+
+@kernel
+def part(at: int, window: int, chunk: int, skip: int) -> int:
+    """Return where the sums stand that belong to the binary digit of `window` after the `skip` lowest; -1 for none."""
+    offset = 0
+    for j in range(rungs(window)):
+        if (window >> j) & 1 == 1:
+            if skip == 0:
+                return rung(at, chunk, j) - offset
+            skip -= 1
+            offset += 1 << j
+    return -1
+
+
+@kernel
+def sums(
+    state: Series, at: int, window: int, chunk: int, cursor: int, count: int, out: Series, start: int
+) -> None:
+    """Write the sums of the last `window` values; the ladder may be one for longer windows."""
+    there, skip = np.uint64(start), 2
+    one, two = np.uint64(part(at, window, chunk, 0) + cursor), part(at, window, chunk, 1)
+    if two < 0:
+        for k in range(np.uint64(count)):
+            out[there + k] = state[one + k]
+        return
+    other = np.uint64(two + cursor)
+    for k in range(np.uint64(count)):
+        out[there + k] = state[one + k] + state[other + k]
+    more = part(at, window, chunk, skip)
+    while more >= 0:
+        other = np.uint64(more + cursor)
+        for k in range(np.uint64(count)):
+            out[there + k] += state[other + k]
+        skip += 1
+        more = part(at, window, chunk, skip)
+
+
+@kernel
+def highest(
+    state: Series, at: int, window: int, chunk: int, cursor: int, count: int, sign: float, out: Series, start: int
+) -> None:
+    """Write `sign` times the largest of the last `window` values."""
+    last = rungs(window) - 1
+    there, newest = np.uint64(start), np.uint64(rung(at, chunk, last) + cursor)
+    oldest = newest - np.uint64(window - (1 << last))
+    for k in range(np.uint64(count)):
+        one, two = state[newest + k], state[oldest + k]
+        out[there + k] = sign * (one if one > two else two)
+
+
+@kernel
+def reach(high: Series, low: Series, close: Series, window: int, state: Series, start: int) -> int:
+    """Take the next chunk of bars into the ladders of highs and of negated lows; return how many.
+
+    A bar is a gap when any of the three is NaN. A gap, and what lies before the first bar, is infinite: so are the
+    extremes while it is in the window, and what is computed from them is no finite number.
+    State: ``[started, cursor]`` and two ladders.
+    """
+    chunk = room(window)
+    length = size(window, chunk)
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[2 : 2 + 2 * length] = np.inf
+    cursor = int(state[1])
+    count = min(chunk - cursor, len(close) - start)
+    bars, up, down = np.uint64(start), np.uint64(3 + cursor), np.uint64(3 + length + cursor)
+    for k in range(np.uint64(count)):
+        total = high[bars + k] + low[bars + k] + close[bars + k]
+        state[up + k] = high[bars + k] if total == total else np.inf
+        state[down + k] = -low[bars + k] if total == total else np.inf
+    climb_highest(state, 2, window, chunk, cursor, count)
+    climb_highest(state, 2 + length, window, chunk, cursor, count)
+    return count
+
+
+@kernel
+def settle(window: int, ladders: int, count: int, state: Series) -> None:
+    """Move the cursor over the bars taken. State: ``[started, cursor]`` and equal ladders."""
+    chunk = room(window)
+    state[1] += count
+    if state[1] == chunk:
+        state[1] = 0.0
+        for k in range(ladders):
+            advance(state, 2 + k * size(window, chunk), window, chunk)
+
+
+@kernel
+def extremes(
+    high: Series, low: Series, close: Series, window: int, state: Series, top: Series, bottom: Series
+) -> None:
+    """Highest high and lowest low of the last `window` bars, infinite where a gap is among them. State: `reach`'s.
+
+    The outputs may be the inputs.
+    """
+    chunk = room(window)
+    start = 0
+    while start < len(close):
+        count, cursor = reach(high, low, close, window, state, start), int(state[1])
+        highest(state, 2, window, chunk, cursor, count, 1.0, top, start)
+        highest(state, 2 + size(window, chunk), window, chunk, cursor, count, -1.0, bottom, start)
+        settle(window, 2, count, state)
+        start += count
+
+
+@kernel
+def means(window: int, state: Series, values: Series) -> None:
+    """Replace values by the mean of the last `window`. State: ``[started, cursor]`` and a ladder."""
+    chunk = room(window)
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[2 : 2 + size(window, chunk)] = np.nan
+    start = 0
+    while start < len(values):
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(values) - start)
+        bars, here = np.uint64(start), np.uint64(3 + cursor)
+        for k in range(np.uint64(count)):
+            state[here + k] = values[bars + k]
+        climb(state, 2, window, chunk, cursor, count)
+        sums(state, 2, window, chunk, cursor, count, values, start)
+        for k in range(np.uint64(count)):
+            values[bars + k] /= window
+        settle(window, 1, count, state)
+        start += count

@@ -1,0 +1,33 @@
+"""Lengths of the state of kernels that keep ladders, as `stockstream_kernels.ladders` lays them out.
+
+Said again here because declarations must not load compiled code; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHUNK: Final = 256
+#: What an update costs.
+DOUBLING: Final = "O(log window): windows are put together from stretches of 1, 2, 4, … bars"
+
+
+def room(window: int) -> int:
+    """Return how many bars a chunk has."""
+    return max(CHUNK, window // 8)
+
+
+def ladder(window: int, chunk: int | None = None) -> int:
+    """Return the length of a ladder for windows up to `window`."""
+    rungs = window.bit_length()
+    return 2**rungs - 1 + rungs * (room(window) if chunk is None else chunk)
+
+
+def means(window: int) -> int:
+    """Return the state of a mean: two numbers and a ladder."""
+    return 2 + ladder(window)
+
+
+def extremes(window: int) -> int:
+    """Return the state of a highest and a lowest: two numbers and two ladders."""
+    return 2 + 2 * ladder(window)
