@@ -29,7 +29,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ ONE: Final = np.uint64(1)
 SCANNED: Final = np.uint64(256)
 
 
-@kernel
+@step
 def first_nan(values: Series, start: int) -> int:
     """Return the first bar from `start` on that is NaN, or the length.
 
@@ -82,7 +82,7 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
             t = sma_bars(values, t, window, state, out)
 
 
-@kernel
+@step
 def sma_bars(values: Series, start: int, window: int, state: Series, out: Series) -> int:
     """Write the means up to the end of the block or of the input; return the bar after."""
     held, suffix = state[5 : 5 + window], state[5 + window : 6 + 2 * window]
@@ -104,7 +104,7 @@ def sma_bars(values: Series, start: int, window: int, state: Series, out: Series
     return stop
 
 
-@kernel
+@step
 def sma_blocks(values: Series, start: int, window: int, state: Series, out: Series) -> int:
     """Write the means of all whole blocks from bar `start` on; return the bar after them.
 
@@ -113,7 +113,7 @@ def sma_blocks(values: Series, start: int, window: int, state: Series, out: Seri
     """
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(len(values))
     here, there = np.uint64(5 + window), np.uint64(5)
-    first, share = t, 1.0 / window
+    share = 1.0 / window
     while end - t >= n:
         prefix, total = 0.0, 0.0
         for k in range(n - ONE):
@@ -123,44 +123,46 @@ def sma_blocks(values: Series, start: int, window: int, state: Series, out: Seri
             state[there + n - ONE - k] = total
         out[t + n - ONE] = (prefix + values[t + n - ONE]) * share
         here, there = there, here
-        if t == first or values[t] == values[t - ONE] or n == ONE or values[t] == values[t + ONE]:
-            constant_windows(values, start, int(np.int64(t)), window, state, out)
         t += n
     if here == np.uint64(5):
-        state[6 + window : 5 + 2 * window] = state[6 : 5 + window]
+        for k in range(1, window):
+            state[5 + window + k] = state[5 + k]
     stop = int(np.int64(t))
-    state[3], state[4] = equal_values(values, start, stop, window, state), values[stop - 1]
+    constant_windows(values, start, stop, window, state, out)
     return stop
 
 
-@kernel
-def equal_values(values: Series, start: int, t: int, window: int, state: Series) -> int:
-    """Count the equal values that end right before bar t, at least as far as the window reaches.
+@step
+def constant_windows(values: Series, start: int, stop: int, window: int, state: Series, out: Series) -> None:
+    """Give the windows of equal values in whole blocks their value, which a rounded sum need not.
 
-    Before bar `start` the state knows: ``state[3]`` values equal to ``state[4]``.
+    Such a window holds the first value of its block, and the one before or after it. ``state[3]`` counts the equal values
+    before `start`, ``state[4]`` is the last of them; both are brought to `stop`. A count may stop at the window.
     """
-    if t == start:
-        return int(state[3])
-    k = t - 1
-    while k > start and t - k < window and values[k - 1] == values[t - 1]:
-        k -= 1
-    return t - k + (int(state[3]) if k == start and values[start] == state[4] else 0)
-
-
-@kernel
-def constant_windows(values: Series, start: int, block: int, window: int, state: Series, out: Series) -> None:
-    """Give the windows of equal values in a block their value, which a rounded sum need not.
-
-    Such a window holds the first value of the block.
-    """
-    before = values[block - 1] if block > start else state[4]
-    run = equal_values(values, start, block, window, state) if values[block] == before else 0
-    t = block
-    while t < block + window and values[t] == values[block]:
-        run += 1
-        if run >= window:
-            out[t] = values[t]
-        t += 1
+    n, t, end = np.uint64(window), np.uint64(start), np.uint64(stop)
+    first = t
+    before, last = int(state[3]), state[4]
+    while t < end:
+        value = values[t]
+        if t == first or value == values[t - ONE] or n == ONE or value == values[t + ONE]:
+            k, run = t, 0
+            while k > first and t - k < n and values[k - ONE] == value:
+                k -= ONE
+                run += 1
+            if k == first and value == last:
+                run += before
+            k = t
+            while k < t + n and values[k] == value:
+                k += ONE
+                run += 1
+                if run >= window:
+                    out[k - ONE] = value
+        t += n
+    k = end - ONE
+    while k > first and end - k < n and values[k - ONE] == values[end - ONE]:
+        k -= ONE
+    state[3] = float(end - k) + (before if k == first and values[k] == last else 0)
+    state[4] = values[end - ONE]
 
 
 @kernel
@@ -193,14 +195,14 @@ def variance(values: Series, window: int, ddof: int, root: bool, state: Series, 
             out[t] = np.sqrt(out[t])
 
 
-@kernel
+@step
 def spread(total: float, squares: float, share: float, scale: float) -> float:
     """Return the variance from sums about the anchor; share is 1 / n, scale 1 / (n - ddof)."""
     found = (squares - total * total * share) * scale
     return 0.0 if found < 0.0 else found
 
 
-@kernel
+@step
 def variance_bars(values: Series, start: int, window: int, ddof: int, state: Series, out: Series) -> int:
     """Write the variances up to the end of the block or of the input; return the bar after."""
     held = state[8 : 8 + window]
@@ -228,7 +230,7 @@ def variance_bars(values: Series, start: int, window: int, ddof: int, state: Ser
     return stop
 
 
-@kernel
+@step
 def variance_blocks(values: Series, start: int, window: int, ddof: int, state: Series, out: Series) -> int:
     """Write the variances of all whole blocks from bar `start` on; return the bar after them.
 
@@ -252,11 +254,12 @@ def variance_blocks(values: Series, start: int, window: int, ddof: int, state: S
             squares += distance * distance
             out[t + k] = spread(state[first + k + ONE] + total, state[second + k + ONE] + squares, share, scale)
         t += n
-    state[8 : 8 + window] = values[int(np.int64(t)) - window : int(np.int64(t))]
+    for k in range(n):
+        state[np.uint64(8) + k] = values[t - n + k]
     return int(np.int64(t))
 
 
-@kernel
+@step
 def larger(first: float, second: float) -> float:
     """Return the larger of two values, NaN if either is NaN."""
     return first if (first > second or first != first) else second
@@ -280,7 +283,7 @@ def extreme(values: Series, window: int, sign: float, state: Series, out: Series
         t = extreme_bars(values, t, window, sign, state, out)
 
 
-@kernel
+@step
 def extreme_bars(values: Series, start: int, window: int, sign: float, state: Series, out: Series) -> int:
     """Write the extremes up to the end of the block or of the input; return the bar after."""
     held, suffix = state[3 : 3 + window], state[3 + window : 4 + 2 * window]
@@ -302,7 +305,7 @@ def extreme_bars(values: Series, start: int, window: int, sign: float, state: Se
     return stop
 
 
-@kernel
+@step
 def extreme_blocks(values: Series, start: int, window: int, sign: float, state: Series, out: Series) -> int:
     """Write the extremes of whole blocks up to the first NaN; return the bar after them.
 
@@ -325,5 +328,6 @@ def extreme_blocks(values: Series, start: int, window: int, sign: float, state: 
         here, there = there, here
         t += n
     if here == np.uint64(3):
-        state[4 + window : 3 + 2 * window] = state[4 : 3 + window]
+        for k in range(1, window):
+            state[3 + window + k] = state[3 + k]
     return int(np.int64(t))

@@ -15,12 +15,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
 
 
-@kernel
+@step
 def exponential(values: Series, window: int, alpha: float, seed: int, state: Series, out: Series) -> None:
     """Exponential average with weight `alpha` on the newest value.
 
@@ -62,7 +62,7 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
     state[1], state[2], state[3], state[4] = distance, last, place, part
 
 
-@kernel
+@step
 def seeded(values: Series, needed: int, state: Series, out: Series) -> int:
     """Take values until the mean of `needed` of them starts the recursion; return the bar after.
 

@@ -1,0 +1,221 @@
+"""Weighted means of windows: by place in the window, by volume, and along a fitted line.
+
+The method is that of `rolling`, with sums of sums: with P the prefix sums of a block and Q the sums of those, the values
+of the block up to place k, weighted n for the newest and one less for each before it, are (n + 1) * P[k] - Q[k]; the rest
+of the window, at the end of the block before, is a sum of its suffix sums.
+
+State of each: ``[started, position in block, …, held values, suffixes]``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.rolling import ONE, constant_windows, sma
+
+type Series = NDArray[np.float64]
+
+# Kernels made of kernels run in parts of this many bars, whose intermediate results stay in the processor's cache: an
+# intermediate array of 1,000,000 bars costs 4 ms where fresh memory is slow, more than the calculation.
+PART: Final = 8192
+
+
+@kernel
+def wma(values: Series, window: int, state: Series, out: Series) -> None:
+    """Mean weighted 1, 2, … n from the oldest to the newest; equal values give that value exactly.
+
+    State: ``[started, position, prefix sum, run, last, sum of prefix sums]`` + 2 * window.
+    """
+    if state[0] == 0.0:
+        state[0] = 1.0
+        state[6 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
+    t = 0
+    while t < len(values):
+        if state[1] == 0.0 and len(values) - t >= window:
+            t = wma_blocks(values, t, window, state, out)
+        else:
+            t = wma_bars(values, t, window, state, out)
+
+
+@step
+def wma_bars(values: Series, start: int, window: int, state: Series, out: Series) -> int:
+    """Write the means up to the end of the block or of the input; return the bar after."""
+    held, suffix = state[6 : 6 + window], state[6 + window : 6 + 2 * window]
+    position, prefix, run, last, prefixes = int(state[1]), state[2], int(state[3]), state[4], state[5]
+    grown, share = window + 1.0, 2.0 / (window * (window + 1.0))
+    stop = min(len(values), start + window - position)
+    for t in range(start, stop):
+        value = values[t]
+        run = run + 1 if value == last else 1
+        last = value
+        prefix += value
+        prefixes += prefix
+        held[position] = value
+        out[t] = value if run >= window else (suffix[position] + (grown * prefix - prefixes)) * share
+        position += 1
+    if position == window:
+        total, totals = 0.0, 0.0
+        for k in range(window - 1, 0, -1):
+            total += held[k]
+            totals += total
+            suffix[k - 1] = totals
+        position, prefix, prefixes = 0, 0.0, 0.0
+    state[1], state[2], state[3], state[4], state[5] = position, prefix, run, last, prefixes
+    return stop
+
+
+@step
+def wma_blocks(values: Series, start: int, window: int, state: Series, out: Series) -> int:
+    """Write the means of all whole blocks from bar `start` on; return the bar after them (compare `sma_blocks`)."""
+    n, t, end = np.uint64(window), np.uint64(start), np.uint64(len(values))
+    here, there = np.uint64(6 + window), np.uint64(6)
+    grown, share = window + 1.0, 2.0 / (window * (window + 1.0))
+    while end - t >= n:
+        prefix, prefixes, total, totals = 0.0, 0.0, 0.0, 0.0
+        for k in range(n - ONE):
+            prefix += values[t + k]
+            prefixes += prefix
+            out[t + k] = (state[here + k] + (grown * prefix - prefixes)) * share
+            total += values[t + n - ONE - k]
+            totals += total
+            state[there + n - ONE - ONE - k] = totals
+        prefix += values[t + n - ONE]
+        out[t + n - ONE] = (grown * prefix - (prefixes + prefix)) * share
+        here, there = there, here
+        t += n
+    if here == np.uint64(6):
+        for k in range(window - 1):
+            state[6 + window + k] = state[6 + k]
+    stop = int(np.int64(t))
+    constant_windows(values, start, stop, window, state, out)
+    return stop
+
+
+@kernel
+def hma(values: Series, window: int, state: Series, out: Series) -> None:
+    """Hull's average: twice the mean of half the window less that of the whole, smoothed over the root of the window.
+
+    State: those of the three means, 18 + 2 * (half + window + root).
+    """
+    half, root = max(window // 2, 1), int(math.sqrt(window))
+    of_half, of_whole, of_root = state[: 6 + 2 * half], state[6 + 2 * half :], state[12 + 2 * half + 2 * window :]
+    quick = np.empty(min(PART, len(values)))
+    for start in range(0, len(values), PART):
+        stop = min(start + PART, len(values))
+        twice, slow = quick[: stop - start], out[start:stop]
+        wma(values[start:stop], half, of_half, twice)
+        wma(values[start:stop], window, of_whole, slow)
+        for t in range(stop - start):
+            twice[t] += twice[t] - slow[t]
+        wma(twice, root, of_root, slow)
+
+
+@kernel
+def trima(values: Series, window: int, state: Series, out: Series) -> None:
+    """Mean of means: weights rise to the middle of the window and fall after it.
+
+    State: those of the two means, 12 + 2 * (window + 1).
+    """
+    longer, shorter = window // 2 + 1, (window + 1) // 2
+    of_longer, of_shorter = state[: 6 + 2 * longer], state[6 + 2 * longer :]
+    means = np.empty(min(PART, len(values)))
+    for start in range(0, len(values), PART):
+        stop = min(start + PART, len(values))
+        sma(values[start:stop], longer, of_longer, means[: stop - start])
+        sma(means[: stop - start], shorter, of_shorter, out[start:stop])
+
+
+@kernel
+def dpo(values: Series, window: int, state: Series, out: Series) -> None:
+    """Value of window // 2 + 1 bars ago less the mean of the last `window`.
+
+    State: ``[started, place of the oldest value]`` + window // 2 + 1 older values + that of the mean.
+    """
+    lag, bars = window // 2 + 1, len(values)
+    older = state[2 : 2 + lag]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        older[:] = np.nan
+    sma(values, window, state[2 + lag :], out)
+    oldest = int(state[1])
+    for t in range(min(lag, bars)):
+        out[t] = older[(oldest + t) % lag] - out[t]
+    for t in range(lag, bars):
+        out[t] = values[t - lag] - out[t]
+    for t in range(max(bars - lag, 0), bars):
+        older[(oldest + t) % lag] = values[t]
+    state[1] = (oldest + bars) % lag
+
+
+@kernel
+def vwma(values: Series, volume: Series, window: int, state: Series, out: Series) -> None:
+    """Mean weighted by volume, NaN while no volume is in the window.
+
+    Distances to the first value of the block are weighted: a window of equal values gives that value exactly.
+    State: ``[started, position, volume, weighted, anchor]`` + held values and volumes, 2 * window, + suffixes, 2 *
+    (window + 1).
+    """
+    held, traded = state[5 : 5 + window], state[5 + window : 5 + 2 * window]
+    volumes, weighted = state[5 + 2 * window : 6 + 3 * window], state[6 + 3 * window : 7 + 4 * window]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        traded[:] = np.nan  # before the first full block there is no window
+    position, total, moved, anchor = int(state[1]), state[2], state[3], state[4]
+    t = 0
+    while t < len(values):
+        if position == 0:
+            anchor, total, moved = values[t], 0.0, 0.0
+            later, later_moved = 0.0, 0.0
+            for k in range(window - 1, 0, -1):
+                later += traded[k]
+                later_moved += traded[k] * (held[k] - anchor)
+                volumes[k], weighted[k] = later, later_moved
+        for k in range(position, min(window, position + len(values) - t)):
+            held[k], traded[k] = values[t], volume[t]
+            total += volume[t]
+            moved += volume[t] * (values[t] - anchor)
+            out[t] = anchor + (weighted[k + 1] + moved) / (volumes[k + 1] + total)
+            t += 1
+            position += 1
+        if position == window:
+            position = 0
+    state[1], state[2], state[3], state[4] = position, total, moved, anchor
+
+
+@kernel
+def alma(values: Series, window: int, offset: float, sigma: float, state: Series, out: Series) -> None:
+    """Mean with Gaussian weights about `offset` of the way from the oldest to the newest; n operations a bar.
+
+    Distances to the newest value are weighted, so that equal values give that value exactly.
+    State: ``[started, -]`` + the window - 1 values before, oldest first.
+    """
+    weights = np.empty(window)
+    centre, width = offset * (window - 1), window / sigma
+    for k in range(window):
+        weights[k] = math.exp(-((k - centre) ** 2) / (2.0 * width * width))
+    weights /= weights.sum()
+    before = window - 1
+    older = state[2 : 2 + before]
+    if state[0] == 0.0:
+        state[0] = 1.0
+        older[:] = np.nan
+    joined = np.empty(before + min(PART, len(values)))
+    joined[:before] = older
+    for start in range(0, len(values), PART):
+        bars = min(PART, len(values) - start)
+        joined[before : before + bars] = values[start : start + bars]
+        mean = out[start : start + bars]
+        mean[:] = 0.0
+        for k in range(before):  # by place, then by bar: each pass is a vector loop
+            for t in range(bars):
+                mean[t] += weights[k] * (joined[t + k] - joined[t + before])
+        for t in range(bars):
+            mean[t] += joined[t + before]
+        for k in range(before):
+            joined[k] = joined[k + bars]
+    older[:] = joined[:before]
