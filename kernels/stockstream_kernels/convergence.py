@@ -1,11 +1,11 @@
 """Differences of exponential averages.
 
-An average is carried as its distance behind its input, d = x - average. With c the change of the input, ``u = d + c`` is
-the distance of the new input from the old average, ``d = (1 - alpha) * u`` the new distance and ``alpha * u`` the change
-of the average, which is the input's change of the next stage. Equal prices give distances of exactly zero, nothing
-drifts, and the chain from bar to bar is one addition and one multiplication long.
+An average is carried as its distance behind its input, d = x - average. With c the change of the input, ``u = d + c``
+is the distance of the new input from the old average, ``d = (1 - alpha) * u`` the new distance and ``alpha * u`` the
+change of the average, which is the input's change of the next stage. Equal prices give distances of exactly zero,
+nothing drifts, and the chain from bar to bar is one addition and one multiplication long.
 
-Each kernel has a slow start, stage by stage through the state, and a loop in registers once the last stage has its seed.
+Each kernel has a slow start, stage by stage through the state, and a loop in registers from the last stage's seed on.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
 
 
-@kernel
+@step
 def average(value: float, window: int, keep: float, memory: Series) -> float:
     """Feed one value to an exponential average that starts with the mean of the first `window` values.
 
@@ -175,7 +175,7 @@ def trix(values: Series, window: int, state: Series, out: Series) -> None:
     state[1], state[5], state[9], state[2] = first, second, third, last
 
 
-@kernel
+@step
 def smoothed(value: float, window: int, newest: float, memory: Series) -> float:
     """Feed one value to an exponential average in its plain form, which keeps the order of what it averages.
 
@@ -228,9 +228,7 @@ def tsi(values: Series, first: int, second: int, state: Series, out: Series) -> 
 
 
 @kernel
-def eri(
-    high: Series, low: Series, close: Series, window: int, state: Series, bull: Series, bear: Series
-) -> None:
+def eri(high: Series, low: Series, close: Series, window: int, state: Series, bull: Series, bear: Series) -> None:
     """High and low less the exponential average of the close. State: 4."""
     keep = 1.0 - 2.0 / (window + 1.0)
     start = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
-from stockstream_kernels.ladders import CHUNK, advance, climb, means, room, rung, shift, size, sums
+from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.ladders import CHUNK, advance, climb, copy, means, room, rung, shift, size, sums, whole
 
 type Series = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def rsi(values: Series, window: int, state: Series, out: Series) -> None:
     state[0], state[1], state[2], state[3] = count, gain, loss, last
 
 
-@kernel
+@step
 def past(values: Series, window: int, state: Series, out: Series) -> int:
     """Write the values `window` bars before the first bars, which this input does not hold; return how many.
 
@@ -84,7 +84,7 @@ def roc(values: Series, window: int, state: Series, out: Series) -> None:
         out[t] = 100.0 * (values[t] - values[t - lag]) / values[t - lag]
 
 
-@kernel
+@step
 def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
     """Change over `window` bars as a share, -1 to 1, of the sum of the changes' sizes on the way.
 
@@ -171,7 +171,7 @@ def coppock(values: Series, window: int, first: int, second: int, state: Series,
     ramp_mean(window, state[2:at], out)
 
 
-@kernel
+@step
 def ramp_mean(window: int, state: Series, values: Series) -> None:
     """Replace values by their mean of the last `window` with weights 1 … window.
 
@@ -226,7 +226,7 @@ def kst(
         for t in range(len(values)):
             line[t] += (rate + 1.0) * signals[t]
         at = end
-    signals[:] = line
+    copy(line, signals)
     means(signal, state[at:], signals)
 
 
@@ -271,46 +271,52 @@ def fosc(values: Series, window: int, state: Series, out: Series) -> None:
 def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
     """Mean of an RSI, the RSI of the length of the run of rises or falls, and the rank of today's change.
 
-    State: ``[started, streak, last value, run of whole changes]``, two of `rsi`, the last `rank` changes, three chunks.
+    Gaps are left out. State: ``[count of values, streak, last value]``, two of `rsi`, a track of changes with `rank` of
+    the past, two chunks.
     """
-    history = state[12 : 12 + rank + CHUNK]
-    runs, strength = state[12 + rank + CHUNK : 12 + rank + 2 * CHUNK], state[12 + rank + 2 * CHUNK :]
     start = 0
     while start < len(values):
-        count = min(CHUNK, len(values) - start)
-        prices, result = values[start : start + count], out[start : start + count]
-        rsi(prices, window, state[4:8], result)
-        changes_and_streaks(prices, state, history[rank:], runs)
-        rsi(runs[:count], streaks, state[8:12], strength[:count])
-        for k in range(count):
-            change, below = history[rank + k], 0
-            for past_change in history[k : k + rank]:
-                below += past_change < change
-            state[3] = state[3] + 1.0 if change == change else 0.0
-            place = 100.0 * below / rank if state[3] > rank else np.nan
-            result[k] = (result[k] + strength[k] + place) / 3.0
-        for k in range(rank):
-            history[k] = history[count + k]
-        start += count
+        stop = whole(values, values, values, start)
+        while start < stop:
+            count = min(CHUNK, stop - start)
+            strengths(values[start : start + count], window, streaks, rank, state, out[start : start + count])
+            start += count
+        if stop < len(values):
+            out[stop] = np.nan
+        start = stop + 1
 
 
-@kernel
+@step
+def strengths(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
+    """Compute at most a chunk of bars, none of them a gap."""
+    changes, past, now = 11 + rank, np.uint64(rank), np.uint64(11 + rank)
+    runs, ranked = state[changes + CHUNK : changes + 2 * CHUNK], state[changes + 2 * CHUNK : changes + 3 * CHUNK]
+    seen = state[0]
+    changes_and_streaks(values, state, state[changes : changes + CHUNK], runs)
+    rsi(values, window, state[3:7], out)
+    rsi(runs[: len(values)], streaks, state[7:11], ranked[: len(values)])
+    for k in range(np.uint64(len(values))):
+        below, today = 0, state[now + k]
+        for lag in range(past):
+            below += state[now + k - past + lag] < today
+        place = 100.0 * below / rank if seen + np.float64(k) > rank else np.nan
+        out[k] = (out[k] + ranked[k] + place) / 3.0
+    shift(state, 11, rank, len(values))
+
+
+@step
 def changes_and_streaks(values: Series, state: Series, changes: Series, streaks: Series) -> None:
     """Write the relative change of each bar and the number of rises (or falls, negative) in a row that it ends.
 
-    The first bar has a streak of 0 and no change; a gap has neither and does not end a streak.
+    The first bar has a streak of 0 and no change.
     """
+    count, streak, last = state[0], state[1], state[2]
     for k in range(len(values)):
-        value, streak, last = values[k], state[1], state[2] if state[0] == 1.0 else np.nan
-        changes[k] = (value - last) / last
-        if value != value:
-            streaks[k] = np.nan
-            continue
-        if value > last:
-            state[1] = max(streak, 0.0) + 1.0
-        elif value < last:
-            state[1] = min(streak, 0.0) - 1.0
-        else:
-            state[1] = 0.0
-        state[0], state[2] = 1.0, value
-        streaks[k] = state[1]
+        value = values[k]
+        changes[k] = (value - last) / last if count > 0.0 else np.nan
+        rise, fall = count > 0.0 and value > last, count > 0.0 and value < last
+        streak = max(streak, 0.0) + 1.0 if rise else (min(streak, 0.0) - 1.0 if fall else 0.0)
+        streaks[k] = streak
+        last = value
+        count += 1.0
+    state[0], state[1], state[2] = count, streak, last

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.convergence import average, smoothed
-from stockstream_kernels.ladders import CHUNK, climb, extremes, room, settle, shift, size, sums
+from stockstream_kernels.ladders import CHUNK, climb, extremes, room, settle, shift, size, sums, whole
 from stockstream_kernels.rolling import sma
 
 type Series = NDArray[np.float64]
@@ -18,23 +18,26 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
     """Typical price less its mean, in units of 0.015 times the mean absolute distance from it.
 
     The distances are summed lag by lag over a chunk of bars, which compiles to vector operations; bar by bar they are
-    added in the same order. State: that of `sma`, a track of typical prices with ``window - 1`` of the past, and a chunk.
+    added in the same order.
+    State: that of `sma`, a track of typical prices with ``window - 1`` of the past, and two chunks.
     """
     used, past = 6 + 2 * window, window - 1
     prices, means = np.uint64(used + past), np.uint64(used + past + CHUNK)
+    distances = means + np.uint64(CHUNK)
     start = 0
     while start < len(close):
         count = min(CHUNK, len(close) - start)
         bars, end = np.uint64(start), np.uint64(count)
         for k in range(end):
             state[prices + k] = (high[bars + k] + low[bars + k] + close[bars + k]) / 3.0
-            out[bars + k] = 0.0
-        sma(state[used + past : used + past + count], window, state[:used], state[used + past + CHUNK :][:count])
+            state[distances + k] = 0.0
+        at = used + past + CHUNK
+        sma(state[used + past : used + past + count], window, state[:used], state[at : at + count])
         for lag in range(np.uint64(window)):
             for k in range(end):
-                out[bars + k] += abs(state[prices - lag + k] - state[means + k])
+                state[distances + k] += abs(state[prices - lag + k] - state[means + k])
         for k in range(end):
-            out[bars + k] = (state[prices + k] - state[means + k]) / (0.015 * (out[bars + k] / window))
+            out[bars + k] = (state[prices + k] - state[means + k]) / (0.015 * (state[distances + k] / window))
         shift(state, used, past, count)
         start += count
 
@@ -78,9 +81,17 @@ def ultosc(
         start += count
 
 
-@kernel
+@step
 def pressures(
-    high: Series, low: Series, close: Series, start: int, count: int, pressure: int, reach: int, held: int, state: Series
+    high: Series,
+    low: Series,
+    close: Series,
+    start: int,
+    count: int,
+    pressure: int,
+    reach: int,
+    held: int,
+    state: Series,
 ) -> None:
     """Put close less true low, and true high less true low, in the state; NaN on a gap and on the bar after it."""
     bars, one, two, last = np.uint64(start), np.uint64(pressure), np.uint64(reach), np.uint64(held)
@@ -126,7 +137,7 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
         start += count
 
 
-@kernel
+@step
 def flatten(state: Series, at: int, run: float, window: int, out: Series) -> float:
     """Write 0 where a window of equal values ends; return the number of bars in a row that equal the one before."""
     for k in range(len(out)):
@@ -181,68 +192,92 @@ def smi(
 ) -> None:
     """Twice averaged distance of the close from the middle of its range, in percent of half the averaged range.
 
+    Gaps are left out.
     State: the memories of two averages of two (8) and of the signal (4), and that of `extremes`.
     """
     new_first, new_second = 2.0 / (first + 1.0), 2.0 / (second + 1.0)
     keep = 1.0 - 2.0 / (signal + 1.0)
-    extremes(high, low, close, window, state[12:], line, signals)
-    for t in range(len(close)):
-        distance, reach = close[t] - 0.5 * (line[t] + signals[t]), line[t] - signals[t]
-        reach = reach if distance == distance else np.nan
-        above = smoothed(smoothed(distance, first, new_first, state[0:2]), second, new_second, state[2:4])
-        below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
-        line[t] = 100.0 * above / (0.5 * below)
-        signals[t] = average(line[t], signal, keep, state[8:12])
+    start = 0
+    while start < len(close):
+        stop = whole(high, low, close, start)
+        if stop > start:
+            cut = slice(start, stop)
+            extremes(high[cut], low[cut], close[cut], window, state[12:], line[cut], signals[cut])
+        for t in range(start, stop):
+            middle, reach = 0.5 * (line[t] + signals[t]), line[t] - signals[t]
+            reach = reach if reach < np.inf else np.nan
+            above = smoothed(smoothed(close[t] - middle, first, new_first, state[0:2]), second, new_second, state[2:4])
+            below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
+            line[t] = 100.0 * above / (0.5 * below)
+            signals[t] = average(line[t], signal, keep, state[8:12])
+        if stop < len(close):
+            line[stop], signals[stop] = np.nan, np.nan
+        start = stop + 1
 
 
 @kernel
 def fisher(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
-    """Fisher transform of the median price's smoothed place in its range, and the value before.
+    """Fisher transform of the median price's smoothed place in its range, and the value before; gaps are left out.
 
-    State: ``[started, smoothed place, last value]``, a chunk and that of `extremes`.
+    State: ``[smoothed place, last value]``, a chunk and that of `extremes`.
     """
-    place, last = state[1], state[2]
     start = 0
     while start < len(low):
-        count = min(CHUNK, len(low) - start)
-        median, result, previous = state[3 : 3 + count], line[start : start + count], signals[start : start + count]
-        for k in range(count):
-            median[k] = 0.5 * (high[start + k] + low[start + k])
-        extremes(median, median, median, window, state[3 + CHUNK :], result, previous)
-        for k in range(count):
-            share = (median[k] - previous[k]) / (result[k] - previous[k])
-            result[k], previous[k] = np.nan, np.nan
-            if share == share:
-                place = 0.66 * (share - 0.5) + 0.67 * place
-                place = min(max(place, -0.999), 0.999) if abs(place) > 0.99 else place
-                previous[k] = last
-                last = 0.5 * (np.log((1.0 + place) / (1.0 - place)) + last)
-                result[k] = last
-        start += count
-    state[1], state[2] = place, last
+        stop = whole(high, low, low, start)
+        while start < stop:
+            cut = slice(start, min(start + CHUNK, stop))
+            transform(high[cut], low[cut], window, state, line[cut], signals[cut])
+            start = min(start + CHUNK, stop)
+        if stop < len(low):
+            line[stop], signals[stop] = np.nan, np.nan
+        start = stop + 1
+
+
+@step
+def transform(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
+    """Compute at most a chunk of bars, none of them a gap. Without a range the recursion is carried over."""
+    place, last, median = state[0], state[1], state[2 : 2 + len(low)]
+    for k in range(len(low)):
+        median[k] = 0.5 * (high[k] + low[k])
+    extremes(median, median, median, window, state[2 + CHUNK :], line, signals)
+    for k in range(len(low)):
+        share = (median[k] - signals[k]) / (line[k] - signals[k])
+        line[k], signals[k] = np.nan, np.nan
+        if share == share:
+            place = 0.66 * (share - 0.5) + 0.67 * place
+            place = min(max(place, -0.999), 0.999) if abs(place) > 0.99 else place
+            signals[k] = last
+            last = 0.5 * (np.log((1.0 + place) / (1.0 - place)) + last)
+            line[k] = last
+    state[0], state[1] = place, last
 
 
 @kernel
 def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: Series, out: Series) -> None:
     """Stochastic of the stochastic of the difference of two exponential averages, each smoothed by an average.
 
-    State: the memories of the averages (8), two chunks, two of `cycle`.
+    Gaps are left out. State: the memories of the averages (8), two chunks, two of `cycle`.
     """
     kept_fast, kept_slow = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0)
     at = 8 + 2 * CHUNK
     middle = at + 8 + 2 * size(window, room(window))
-    for t in range(len(values)):
-        quick = average(values[t], fast, kept_fast, state[0:4])
-        out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
     start = 0
     while start < len(values):
-        result = out[start : min(start + CHUNK, len(values))]
-        cycle(result, window, smooth, state[at:middle], state[8:at])
-        cycle(result, window, smooth, state[middle:], state[8:at])
-        start += CHUNK
+        stop = whole(values, values, values, start)
+        for t in range(start, stop):
+            quick = average(values[t], fast, kept_fast, state[0:4])
+            out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
+        while start < stop:
+            result = out[start : min(start + CHUNK, stop)]
+            cycle(result, window, smooth, state[at:middle], state[8:at])
+            cycle(result, window, smooth, state[middle:], state[8:at])
+            start = min(start + CHUNK, stop)
+        if stop < len(values):
+            out[stop] = np.nan
+        start = stop + 1
 
 
-@kernel
+@step
 def cycle(values: Series, window: int, smooth: int, state: Series, work: Series) -> None:
     """Replace values by the average of their place, 0 to 100, in their range; without a range the last place holds.
 

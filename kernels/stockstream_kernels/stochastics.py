@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.convergence import average
-from stockstream_kernels.ladders import means, reach, room, rung, rungs, settle, size
+from stockstream_kernels.ladders import copy, means, reach, room, rung, rungs, settle, size, whole
 from stockstream_kernels.momentum import rsi
 
 type Series = NDArray[np.float64]
@@ -49,7 +49,7 @@ def stoch(
     place(high, low, close, window, False, state[:first], k)
     if smooth > 1:
         means(smooth, state[first:second], k)
-    d[:] = k
+    copy(k, d)
     means(signal, state[second:], d)
 
 
@@ -57,9 +57,17 @@ def stoch(
 def stochrsi(
     values: Series, rsi_window: int, window: int, smooth: int, signal: int, state: Series, k: Series, d: Series
 ) -> None:
-    """Stochastic of the relative strength index. State: 4 and that of `stoch`."""
-    rsi(values, rsi_window, state[:4], k)
-    stoch(k, k, k, window, smooth, signal, state[4:], k, d)
+    """Stochastic of the relative strength index; gaps are left out. State: 4 and that of `stoch`."""
+    start = 0
+    while start < len(values):
+        stop = whole(values, values, values, start)
+        if stop > start:
+            first, second = k[start:stop], d[start:stop]
+            rsi(values[start:stop], rsi_window, state[:4], first)
+            stoch(first, first, first, window, smooth, signal, state[4:], first, second)
+        if stop < len(values):
+            k[stop], d[stop] = np.nan, np.nan
+        start = stop + 1
 
 
 @kernel
@@ -81,9 +89,18 @@ def kdj(
     d: Series,
     j: Series,
 ) -> None:
-    """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``. State: 8 and that of `place`."""
-    place(high, low, close, window, False, state[8:], k)
-    for t in range(len(k)):
-        k[t] = average(k[t], smooth, 1.0 - 1.0 / smooth, state[0:4])
-        d[t] = average(k[t], signal, 1.0 - 1.0 / signal, state[4:8])
-        j[t] = 3.0 * k[t] - 2.0 * d[t]
+    """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``; gaps are left out. State: 8 and that of `place`."""
+    keep_k, keep_d = 1.0 - 1.0 / smooth, 1.0 - 1.0 / signal
+    start = 0
+    while start < len(close):
+        stop = whole(high, low, close, start)
+        if stop > start:
+            cut = slice(start, stop)
+            place(high[cut], low[cut], close[cut], window, False, state[8:], k[cut])
+        for t in range(start, stop):
+            k[t] = average(k[t], smooth, keep_k, state[0:4])
+            d[t] = average(k[t], signal, keep_d, state[4:8])
+            j[t] = 3.0 * k[t] - 2.0 * d[t]
+        if stop < len(close):
+            k[stop], d[stop], j[stop] = np.nan, np.nan, np.nan
+        start = stop + 1

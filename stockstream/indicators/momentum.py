@@ -23,7 +23,7 @@ class RSI(Indicator):
     --------
     >>> import numpy as np
     >>> RSI(2)(np.array([1.0, 2.0, 1.0, 2.0]))
-    array([ nan,  nan,  50.,  75.])
+    array([nan, nan, 50., 75.])
     """
 
     window: int = parameter(14, meaning="bars averaged")
@@ -293,7 +293,7 @@ class FOSC(Indicator):
 
 @dataclass(frozen=True, repr=False)
 class CRSI(Indicator):
-    """Connors RSI: the mean of an RSI, the RSI of the runs of rises and falls, and the rank of today's change, 0 to 100.
+    """Connors RSI: the mean of an RSI, the RSI of the runs of rises, and the rank of today's change, 0 to 100.
 
     Parameters
     ----------
@@ -301,8 +301,8 @@ class CRSI(Indicator):
         Bars of the RSI of the price and of the RSI of the length of the run that each bar ends (falls are negative).
     rank
         Changes among which today's is ranked: the percentage of them that are smaller. The first value is on bar
-        ``rank + 1`` with the defaults. NaN where one of the three is not known; a NaN is carried over by the two RSI
-        and felt by the rank while it is among its changes.
+        ``rank + 1`` with the defaults. NaN where one of the three is not known; a NaN gives NaN on its bar, which is
+        otherwise left out.
     """
 
     window: int = parameter(3, meaning="bars of the RSI of the price")
@@ -318,7 +318,7 @@ class CRSI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 12 + self.rank + 3 * CHUNK
+        return 11 + self.rank + 3 * CHUNK
 
     @override
     def warmup(self) -> int:

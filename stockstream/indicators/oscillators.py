@@ -39,7 +39,7 @@ class CCI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 5 + 3 * self.window + 2 * CHUNK
+        return 5 + 3 * self.window + 3 * CHUNK
 
     @override
     def warmup(self) -> int:
@@ -178,7 +178,7 @@ class QSTICK(Indicator):
 
 @dataclass(frozen=True, repr=False)
 class SMI(Indicator):
-    """Stochastic momentum index: the close's averaged distance from the middle of its range, -100 to 100, and its signal.
+    """Stochastic momentum index: the close's averaged distance from mid-range, -100 to 100, and its signal.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class SMI(Indicator):
         ``window + first + second - 3`` on.
     signal
         Bars of the line's exponential average, which is there ``signal - 1`` bars later. NaN where there has been no
-        range; bars with a NaN in the window are NaN and the averages are carried over them.
+        range; a bar with a NaN in any of the three prices is NaN and otherwise left out.
     """
 
     window: int = parameter(13, meaning="bars of the range")
@@ -224,7 +224,7 @@ class FISHER(Indicator):
     ----------
     window
         Bars of the range. The line is there from bar ``window - 1`` on, the signal with it, starting from 0. Bars
-        without a range, and bars with a NaN in the window, are NaN and the recursion is carried over them.
+        without a range are NaN and the recursion is carried over them; a bar with a NaN is NaN and otherwise left out.
     """
 
     window: int = parameter(9, meaning="bars of the range")
@@ -241,7 +241,7 @@ class FISHER(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 3 + CHUNK + extremes(self.window)
+        return 2 + CHUNK + extremes(self.window)
 
     @override
     def warmup(self) -> int:
@@ -260,8 +260,8 @@ class STC(Indicator):
         Bars of the exponential averages of the MACD line, `fast` smaller than `slow`.
     smooth
         Bars of the exponential average of either stochastic; 3 is Schaff's factor of 0.5. The first value is on bar
-        ``slow + 2 * window + 2 * smooth - 5``. NaN while the price has never moved; bars with a NaN in a window are NaN
-        and the averages are carried over them.
+        ``slow + 2 * window + 2 * smooth - 5``. NaN while the price has never moved; a NaN gives NaN on its bar,
+        which is otherwise left out.
     """
 
     window: int = parameter(10, meaning="bars of the ranges")

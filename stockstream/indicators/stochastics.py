@@ -26,7 +26,7 @@ class STOCH(Indicator):
     --------
     >>> import numpy as np
     >>> STOCH(2, 1, 1)(np.array([2.0, 3.0]), np.array([1.0, 1.0]), np.array([1.0, 2.5])).k
-    array([ nan, 75. ])
+    array([nan, 75.])
     """
 
     window: int = parameter(14, meaning="bars of the range")
@@ -65,7 +65,7 @@ class STOCHF(Indicator):
     --------
     >>> import numpy as np
     >>> STOCHF(2, 1)(np.array([2.0, 3.0]), np.array([1.0, 1.0]), np.array([1.0, 2.5])).k
-    array([ nan, 75. ])
+    array([nan, 75.])
     """
 
     window: int = parameter(14, meaning="bars of the range")
@@ -104,7 +104,7 @@ class STOCHRSI(Indicator):
     smooth, signal
         Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar
         ``rsi_window + window + smooth - 2`` on, %D ``signal - 1`` bars later. NaN where the RSI has no range; a NaN
-        price is carried over by the RSI and felt while it is in a window.
+        gives NaN on its bar, which is otherwise left out.
     """
 
     rsi_window: int = parameter(14, meaning="bars of the RSI")
@@ -140,7 +140,8 @@ class KDJ(Indicator):
         Bars of the range.
     smooth, signal
         Bars of the averages that give k and d. k is there from bar ``window + smooth - 2`` on, d and j ``signal - 1``
-        bars later. Bars without a range, and bars with a NaN in a window, are NaN and the averages are carried over.
+        bars later. Bars without a range are NaN and the averages are carried over them; a bar with a NaN is NaN and
+        otherwise left out.
     """
 
     window: int = parameter(9, meaning="bars of the range")
