@@ -79,18 +79,20 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
     for start in range(0, len(values), PART):
         part = values[start : start + PART]
         bars = pack(part, joined, window)
+        now, yesterday, past = joined[window : window + bars], joined[window - 1 :], joined[:bars]
         for t in range(bars):
-            found[t] = abs(joined[window + t] - joined[window + t - 1])
+            found[t] = abs(now[t] - yesterday[t])
         sma(found[:bars], window, state[8 : 14 + 2 * window], weights)
         for t in range(bars):
             path = weights[t] * window
-            net = abs(joined[window + t] - joined[t])
+            net = abs(now[t] - past[t])
             efficiency = net / path if net < path else 1.0 + 0.0 * path  # the net change of one way is all of it
             weight = slowest + efficiency * (fastest - slowest)
             weights[t] = weight * weight
-        follow(joined[window : window + bars], weights, state[3:8], found[:bars])
+        follow(now, weights, state[3:8], found[:bars])
         unpack(part, found[:bars], out[start : start + PART])
-        joined[:window] = joined[bars : bars + window]
+        for k in range(window):
+            joined[k] = joined[bars + k]
     before[:] = joined[:window]
 
 

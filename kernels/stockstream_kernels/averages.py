@@ -22,7 +22,7 @@ from stockstream_kernels.smoothing import exponential
 
 type Series = NDArray[np.float64]
 
-PART: Final = 1024
+PART: Final = 2300
 
 
 @step
@@ -157,16 +157,17 @@ def t3(values: Series, window: int, factor: float, state: Series, out: Series) -
 @step
 def pack(values: Series, joined: Series, place: int) -> int:
     """Write the values that are not NaN one after another from `place` on; return how many they are."""
+    packed = joined[place:]
     if first_nan(values, 0) == len(values):
         for t in range(len(values)):
-            joined[place + t] = values[t]
+            packed[t] = values[t]
         return len(values)
-    count = place
+    count = 0
     for value in values:
         if value == value:
-            joined[count] = value
+            packed[count] = value
             count += 1
-    return count - place
+    return count
 
 
 @step
@@ -200,9 +201,11 @@ def zlema(values: Series, window: int, state: Series, out: Series) -> None:
     for start in range(0, len(values), PART):
         part, result = values[start : start + PART], out[start : start + PART]
         bars = pack(part, joined, lag)
+        now = joined[lag : lag + bars]
         for t in range(bars):
-            ahead[t] = joined[lag + t] + (joined[lag + t] - joined[t])
-        joined[:lag] = joined[bars : bars + lag]
+            ahead[t] = now[t] + (now[t] - joined[t])
+        for k in range(lag):
+            joined[k] = joined[bars + k]
         exponential(ahead[:bars], window, 2.0 / (window + 1.0), 0, state[1:6], smooth)
         unpack(part, smooth[:bars], result)
     before[:] = joined[:lag]

@@ -22,7 +22,7 @@ type Series = NDArray[np.float64]
 
 # Kernels made of kernels run in parts of this many bars, whose intermediate results stay in the processor's cache: an
 # intermediate array of 1,000,000 bars costs 4 ms where fresh memory is slow, more than the calculation.
-PART: Final = 8192
+PART: Final = 2300
 
 
 @kernel
