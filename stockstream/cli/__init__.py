@@ -1,0 +1,43 @@
+"""The command line: `main` is what the installed command `stockstream` and ``python -m stockstream`` call.
+
+Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from stockstream.cli import backtests, demonstration, lakes, strategies, sweeps
+from stockstream.cli.application import EPILOG, HELP, Command, Commands, options, version
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=Commands,
+    name="stockstream",
+    help=HELP,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The order is that of the help page.
+for _panel, _name, _function, _examples in (
+    ("Start here", "demo", demonstration.demo, demonstration.EXAMPLES),
+    ("Data", "import", lakes.import_files, lakes.IMPORT_EXAMPLES),
+    ("Data", "query", lakes.query, lakes.QUERY_EXAMPLES),
+    ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
+    ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
+    ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
+    ("About", "version", version, None),
+):
+    app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)  # type: ignore[arg-type]
+
+app.callback()(options)
+
+
+def main() -> None:
+    """Run the command line on `sys.argv` and exit."""
+    app()

@@ -1,0 +1,148 @@
+"""The application: what all commands share, from the first flag to the exit code.
+
+Exit codes: 0 done; 2 something in the request is wrong and nothing was written, said in one sentence on stderr;
+1 a defect of this program, with a traceback; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, override
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from stockstream.errors import StockstreamError
+
+DONE: Final = 0
+REFUSED: Final = 2
+
+#: Ways in which a file that the user named can be wrong. Other OSErrors are defects.
+FILE_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+HELP: Final = """
+Test trading strategies on daily prices: fill a lake, ask it in SQL, backtest, sweep.
+
+A lake is a folder of Parquet files. Commands read the one named by --lake, else the one in the environment variable
+S3_BUCKET_NAME, else data/lake.
+"""
+
+EPILOG: Final = """
+First steps:
+  stockstream demo
+  stockstream import prices.csv
+  stockstream query "SELECT * FROM symbols"
+  stockstream backtest --strategy MovingAverageCrossover --symbols BHP,CBA
+
+Exit codes:
+  0    done
+  1    a defect of the program, with a traceback
+  2    the request cannot be served: one sentence on stderr, nothing written
+  130  interrupted
+"""
+
+
+class _Help:
+    """Prints the epilog as it is written: an example that is wrapped cannot be pasted."""
+
+    epilog: str | None
+
+    def format_help(self, ctx: object, formatter: object) -> None:
+        """Print the help page, then the examples."""
+        epilog, self.epilog = self.epilog, None
+        try:
+            super().format_help(ctx, formatter)  # type: ignore[misc]  # of the Typer class beside this one
+        finally:
+            self.epilog = epilog
+        typer.echo("\n".join(f" {line}".rstrip() for line in (epilog or "").strip("\n").split("\n")))
+
+
+class Command(_Help, TyperCommand):
+    """A command whose help ends with examples."""
+
+
+class Commands(_Help, TyperGroup):
+    """The group of all commands; turns errors into one sentence and an exit code."""
+
+    @override
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in given
+        given = [argument for argument in given if argument != "--debug"]
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character gets a question mark
+                stream.reconfigure(errors="replace")
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+            except Exception as error:
+                sentence = _sentence(error)
+                if debug or sentence is None:
+                    raise
+                if not sentence:
+                    sys.exit(REFUSED)
+                print_problem("error", sentence)
+                code = REFUSED
+        sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _sentence(error: Exception) -> str | None:
+    """Return what to tell the user, or None for a defect of the program."""
+    if isinstance(error, StockstreamError):
+        return str(error)
+    if isinstance(error, FILE_ERRORS):
+        return f"{error.filename or 'file'}: {error.strerror or error}"
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help is on the screen already
+        return ""
+    if hasattr(error, "format_message"):  # Typer's own: a flag that is unknown, missing or malformed
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "stockstream"
+        return f"{error.format_message().rstrip('.')}. Type `{command} --help` for the flags."
+    return None
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print_problem("warning", str(message))
+
+
+def print_problem(kind: str, sentence: str) -> None:
+    """Print one line on stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    style = "bold red" if kind == "error" else "yellow"
+    line = Text.assemble((f"{kind}: ", style), " ".join(sentence.split()))
+    Console(stderr=True).print(line, soft_wrap=True, highlight=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+) -> None:
+    """Hold the options of all commands; `Commands.main` reads them."""
+
+
+def version() -> None:
+    """Print the version."""
+    import stockstream
+
+    typer.echo(f"stockstream {stockstream.__version__}")

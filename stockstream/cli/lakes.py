@@ -1,0 +1,109 @@
+"""Commands on a lake: `import` fills it, `query` asks it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from stockstream.cli.options import LakePath, program
+from stockstream.cli.output import Format, choose_format, say, working, write_frame
+
+if TYPE_CHECKING:
+    from stockstream.lake import Lake, Written
+
+#: How many symbols are named after an import.
+SAMPLE: Final = 8
+
+IMPORT_EXAMPLES: Final = """
+Examples:
+  stockstream import prices.csv
+  stockstream import bhp.parquet cba.parquet --lake data/asx
+  stockstream import prices.csv --quarantine
+"""
+
+QUERY_EXAMPLES: Final = """
+Examples:
+  stockstream query "SELECT * FROM symbols"
+  stockstream query "FROM prices WHERE symbol = 'BHP'" --format csv
+  stockstream query "DESCRIBE prices"
+  stockstream query "FROM prices_adjusted" --output adjusted.parquet
+"""
+
+
+def import_files(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="CSV (.csv, .csv.gz) or Parquet files.", show_default=False)
+    ],
+    lake: LakePath = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Set bad rows aside with a reason instead of refusing the file.")
+    ] = False,
+) -> None:
+    """Store files of daily prices in a lake.
+
+    A file has the columns symbol, date, open, high, low, close and volume, and may have adjusted_close, dividend (cash
+    per share, on the ex-date), split (new / old shares) and fetch_timestamp. All rows are checked first: of several
+    files either all are stored or none.
+    """
+    from stockstream.lake import Lake
+
+    place = Lake(lake)
+    with working("Reading …"):
+        if len(files) > 1:
+            with tempfile.TemporaryDirectory() as folder:
+                for path in files:
+                    Lake(folder).import_file(path, quarantine=quarantine)
+        written = [(path, place.import_file(path, quarantine=quarantine)) for path in files]
+        held = place.symbols()
+    for path, answer in written:
+        say(_imported(path, answer, place))
+    sample = ", ".join(held[:SAMPLE]) + (" …" if len(held) > SAMPLE else "")
+    say(f"The lake at {place.location} holds {len(held):,} symbols: {sample}")
+    say(f'Next: {program()} query "SELECT * FROM symbols"{_lake_flag(lake)}')
+
+
+def _imported(path: Path, answer: Written, lake: Lake) -> str:
+    parts = [
+        f"{path.name}: {answer.rows:,} rows of {answer.symbols:,} symbols, {answer.first_date} to {answer.last_date}"
+    ]
+    if answer.events:
+        parts.append(f"{answer.events:,} dividends and splits")
+    if answer.days_without_bar:
+        parts.append(f"{answer.days_without_bar:,} days without a bar")
+    if answer.quarantined:
+        parts.append(f"{answer.quarantined:,} bad rows set aside in {lake.location.root / 'quarantine'}")
+    if answer.extra_columns:
+        parts.append(f"columns not stored: {', '.join(answer.extra_columns)}")
+    return "; ".join(parts)
+
+
+def _lake_flag(lake: str | None) -> str:
+    import shlex
+
+    return f" --lake {shlex.quote(lake)}" if lake is not None else ""
+
+
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT in DuckDB's dialect.", show_default=False)],
+    lake: LakePath = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Default: table, or the ending of --output.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a .csv, .json or .parquet file instead.")
+    ] = None,
+) -> None:
+    """Ask a lake in SQL.
+
+    Views: prices (the latest version of each row), prices_adjusted (for splits and dividends), raw_prices (all
+    versions), symbols, dividends, splits. A query can read the lake and nothing else, and write nothing.
+    """
+    from stockstream.lake import Lake
+
+    form, path = choose_format(form, output)
+    with working("Reading …"):
+        frame = Lake(lake).sql(sql).pl()
+    write_frame(frame, form, path)

@@ -1,0 +1,225 @@
+"""Finding strategies: those of the library, those of installed packages, and those in a file of the user's."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import typing
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stockstream.cli.parameters import typed_values
+from stockstream.errors import ParameterError, StockstreamError, StrategyError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from stockstream.backtesting.strategy import AnyStrategy
+
+#: Packages offer strategies in this entry-point group.
+GROUP: Final = "stockstream.strategies"
+
+EXAMPLES: Final = """
+Example:
+  stockstream strategies
+  stockstream backtest --strategy RSIMeanReversion --param oversold=25
+"""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A strategy that can be named on the command line: its class, and where it comes from."""
+
+    cls: type
+    origin: str
+
+
+def find_strategy(name: str) -> type:
+    """Return the class of a strategy.
+
+    Parameters
+    ----------
+    name
+        A class of the library, a name in the entry-point group `GROUP`, or ``path/to/file.py:ClassName``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such strategy or file.
+    StrategyError
+        The file or the package cannot be imported.
+    ParameterError
+        What was found is not a strategy.
+    """
+    path, colon, class_name = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _strategy_in_file(Path(path).expanduser(), class_name)
+    if name.endswith(".py"):
+        classes = ", ".join(_strategies_of(_load(Path(name).expanduser()))) or "the class"
+        message = f"expected {name}:ClassName; found no class name. Choose of {classes}."
+        raise ParameterError(message)
+    built_in = built_in_strategies()
+    if name in built_in:
+        return built_in[name]
+    offered = {point.name: point for point in entry_points(group=GROUP)}
+    if name in offered:
+        return _loaded(offered[name])
+    known = [*built_in, *offered]
+    message = (
+        f"unknown strategy {name!r}; expected {', '.join(known)}, or path/to/file.py:ClassName."
+        f"{did_you_mean(name, known)}"
+    )
+    raise UnknownNameError(message)
+
+
+def make_strategy(name: str, parameters: list[str]) -> AnyStrategy:
+    """Return the strategy of that name with ``NAME=VALUE`` parameters.
+
+    Raises
+    ------
+    StockstreamError
+        As for `find_strategy`; also a parameter that is unknown, missing or of the wrong type, and a constructor that
+        refuses it.
+    """
+    cls = find_strategy(name)
+    values = typed_values("--param", parameters, cls)
+    try:
+        strategy: AnyStrategy = cls(**values)
+    except StockstreamError:
+        raise
+    except Exception as error:
+        message = f"{cls.__name__} refused its parameters: {_said(error)}"
+        raise StrategyError(message) from error
+    return strategy
+
+
+def built_in_strategies() -> dict[str, type]:
+    """Return the strategies of the library by class name."""
+    from stockstream.backtesting import strategies as library
+
+    return _strategies_of(library)
+
+
+def offers() -> dict[str, Offer]:
+    """Return all strategies that have a name; one that cannot be imported is left out with a warning."""
+    found = {name: Offer(cls, "stockstream") for name, cls in built_in_strategies().items()}
+    for point in entry_points(group=GROUP):
+        try:
+            origin = point.dist.name if point.dist is not None else point.value
+            found.setdefault(point.name, Offer(_loaded(point), origin))
+        except StockstreamError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return found
+
+
+def is_strategy(candidate: object) -> bool:
+    """Return whether something is a class that a backtest can run."""
+    from stockstream.backtesting.strategy import SignalStrategy, Strategy, TargetStrategy
+
+    return (
+        isinstance(candidate, type)
+        and issubclass(candidate, Strategy | SignalStrategy | TargetStrategy)
+        and not inspect.isabstract(candidate)
+    )
+
+
+def _strategies_of(module: ModuleType) -> dict[str, type]:
+    """Return the strategies defined in a module, without those it imports."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if is_strategy(value) and value.__module__ == module.__name__
+    }
+
+
+def _strategy_in_file(path: Path, class_name: str) -> type:
+    module = _load(path)
+    own = _strategies_of(module)
+    found = getattr(module, class_name, None)
+    if found is None:
+        has = f"it has {', '.join(own)}" if own else "it has none"
+        message = f"{path} has no strategy {class_name!r}; {has}.{did_you_mean(class_name, own)}"
+        raise UnknownNameError(message)
+    return _checked(found, f"{path}:{class_name}")
+
+
+def _checked(found: object, what: str) -> type:
+    if not is_strategy(found):
+        unwritten = sorted(getattr(found, "__abstractmethods__", ()))
+        why = f"it does not define {', '.join(unwritten)}" if unwritten else "it is something else"
+        message = (
+            f"expected a strategy at {what}; {why}. Derive it from ss.RuleStrategy, ss.Strategy or ss.TargetStrategy."
+        )
+        raise ParameterError(message)
+    return typing.cast("type", found)
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        message = f"there is no file {path} to read a strategy from"
+        raise UnknownNameError(message)
+    name = f"stockstream_strategy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        message = f"expected a Python file; found {path}"
+        raise ParameterError(message)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # its neighbours can be imported, as when Python runs the file
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        message = f"{path} is not valid Python: {error.msg} in line {error.lineno}"
+        raise StrategyError(message) from error
+    except StockstreamError:
+        raise
+    except Exception as error:
+        message = (
+            f"{path} failed while it was imported: {_said(error)}. Type the command with --debug for the traceback."
+        )
+        raise StrategyError(message) from error
+    return module
+
+
+def _loaded(point: EntryPoint) -> type:
+    try:
+        found = point.load()
+    except Exception as error:
+        message = f"the strategy {point.name!r} ({point.value}) cannot be imported: {_said(error)}"
+        raise StrategyError(message) from error
+    return _checked(found, point.value)
+
+
+def _said(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def strategies() -> None:
+    """List the strategies that can be named, with their parameters and defaults."""
+    from stockstream.cli.output import print_table, stdout
+
+    rows = [
+        [name, _signature(offer.cls), _summary(offer.cls), offer.origin] for name, offer in sorted(offers().items())
+    ]
+    print_table(["strategy", "parameters", "what it does", "from"], rows)
+    stdout().print("\nYour own: --strategy path/to/file.py:ClassName", highlight=False)
+
+
+def _signature(cls: type) -> str:
+    from stockstream.backtesting.strategy import constructor_parameters
+
+    empty = inspect.Parameter.empty
+    return "\n".join(
+        name if default is empty else f"{name}={default}" for name, default in constructor_parameters(cls).items()
+    )
+
+
+def _summary(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
