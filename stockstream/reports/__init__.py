@@ -1,0 +1,35 @@
+"""Reports: a finished run as one HTML page that opens anywhere, and its figures one by one.
+
+Needs the extra ``reports`` (``pip install "stockstream[reports]"``); importing this package does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from stockstream.reports import figures as figures
+    from stockstream.reports.figures import heatmap as heatmap
+    from stockstream.reports.page import write_figure as write_figure
+    from stockstream.reports.tearsheet import write_report as write_report
+
+#: Public name -> module that holds it; names are resolved on first use, so that importing costs nothing.
+_HOMES: Final[dict[str, str]] = {
+    "figures": "stockstream.reports.figures",
+    "heatmap": "stockstream.reports.figures",
+    "write_figure": "stockstream.reports.page",
+    "write_report": "stockstream.reports.tearsheet",
+}
+
+__all__ = ["figures", "heatmap", "write_figure", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        message = f"module 'stockstream.reports' has no attribute {name!r}"
+        raise AttributeError(message)
+    module = importlib.import_module(_HOMES[name])
+    value = module if name == "figures" else getattr(module, name)
+    globals()[name] = value
+    return value

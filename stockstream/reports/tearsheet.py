@@ -1,0 +1,102 @@
+"""The report of a run: one HTML page, numbers and tables first, figures when the script has loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import stockstream
+from stockstream.errors import ParameterError
+from stockstream.reports import charts, tables, wording
+from stockstream.reports.numbers import count
+from stockstream.reports.page import write_page
+from stockstream.reports.periods import MONTHS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stockstream.backtesting.result import Result
+
+#: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 6 MB.
+CHARTED: Final = 10
+MARKED: Final = 2000
+
+
+def write_report(
+    result: Result, path: str | Path, *, title: str | None = None, symbols: Sequence[str] | None = None
+) -> Path:
+    """Write the report of a run as one HTML page that opens without a network, and return its path.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    path
+        The file; its folder is made, and a file of that name is replaced.
+    title
+        Heading; default the strategy's name.
+    symbols
+        Symbols with a price chart, at most 10; default those with the most trades.
+
+    Raises
+    ------
+    UnknownNameError
+        The run has no such symbol.
+    ParameterError
+        Too many symbols, or the path cannot be written.
+    StockstreamError
+        Plotly or Jinja2 is not installed.
+    """
+    charted = _charted(result, symbols)
+    figures = {"equity": charts.equity(result), "drawdown": charts.drawdown(result)}
+    marked = max(MARKED // max(len(charted), 1), charts.MARKED)
+    figures |= {f"price-{place}": charts.prices(result, symbol, marked) for place, symbol in enumerate(charted)}
+    descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
+    context = {"descriptions": descriptions, "charted": charted, **_context(result, title)}
+    return write_page("report.html", path, figures=figures, **context)
+
+
+def _charted(result: Result, symbols: Sequence[str] | None) -> list[str]:
+    if symbols is None:
+        return tables.busiest(result, CHARTED)
+    chosen = [symbols] if isinstance(symbols, str) else list(dict.fromkeys(symbols))
+    for symbol in chosen:
+        result.bars.row(symbol)
+    if not 0 < len(chosen) <= CHARTED:
+        message = f"expected 1 to {CHARTED} symbols to chart; found {len(chosen)}. The tables hold all of them."
+        raise ParameterError(message)
+    return chosen
+
+
+def _context(result: Result, title: str | None) -> dict[str, Any]:
+    bars = result.bars
+    parameters = ", ".join(f"{name} = {value}" for name, value in result.parameters.items())
+    names = ", ".join(bars.symbols[:6]) + (f" and {len(bars.symbols) - 6:,} more" if len(bars.symbols) > 6 else "")  # noqa: PLR2004
+    return {
+        "title": title or result.strategy,
+        "strategy": result.strategy,
+        "parameters": parameters,
+        "names": names,
+        "first": str(bars.dates[0]),
+        "last": str(bars.dates[-1]),
+        "lead": _lead(result),
+        "notices": wording.notices(result),
+        "headlines": tables.headlines(result),
+        "months": MONTHS,
+        "calendar": tables.calendar(result),
+        "measures": tables.measures(result),
+        "trades": tables.trades(result),
+        "by_symbol": tables.by_symbol(result),
+        "rules": wording.rules(result),
+        "data": wording.data(bars),
+        "symbols": len(bars.symbols),
+        "version": stockstream.__version__,
+    }
+
+
+def _lead(result: Result) -> str:
+    """Say in a sentence what happened."""
+    currency, closed, still = result.bars.currency, len(result.ledgers["trades"]), len(result.ledgers["open"])
+    start, end = result.settings.cash, result.account.equity[-1]
+    trades = f"{count(closed, 'closed trade')}, {still:,} still open" if still else count(closed, "closed trade")
+    return f"{wording.money(start, currency)} became {wording.money(float(end), currency)}: {trades}."

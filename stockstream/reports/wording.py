@@ -1,0 +1,227 @@
+"""How a run was made, in plain words: fills, costs, sizing, data, and what a reader must be warned of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from stockstream.reports.numbers import count, percent, trimmed
+
+if TYPE_CHECKING:
+    from stockstream.backtesting.costs import Commission, Costs, Venue
+    from stockstream.backtesting.engine import Settings
+    from stockstream.backtesting.result import Result
+    from stockstream.backtesting.sizing import Sizing
+    from stockstream.bars import Bars
+
+#: Most names in a list of symbols, and most characters of one value from outside.
+NAMED: Final = 60
+LONGEST: Final = 400
+
+
+class Notice(NamedTuple):
+    """Something that a reader must know before the figures."""
+
+    grave: bool
+    title: str
+    text: str
+
+
+def notices(result: Result) -> list[Notice]:
+    """Return the warnings, grave ones first."""
+    found = [
+        _close_fills(result),
+        _ruin(result),
+        _no_trades(result),
+        _one_bar(result),
+        _ambiguous(result),
+        _free_trading(result),
+    ]
+    return sorted((notice for notice in found if notice is not None), key=lambda notice: not notice.grave)
+
+
+def _close_fills(result: Result) -> Notice | None:
+    if result.settings.fill != "close":
+        return None
+    text = (
+        "Every order was filled at the very close its decision was made from. That close is known only when it can no "
+        "longer be traded, so live results will differ. The default, next_open, fills at the next open."
+    )
+    return Notice(grave=True, title="Fills at the close of the decision", text=text)
+
+
+def _ruin(result: Result) -> Notice | None:
+    broke = np.flatnonzero(result.account.equity <= 0.0)
+    if not len(broke):
+        return None
+    day, equity = result.bars.dates[broke[0]], result.account.equity[broke[0]]
+    text = f"The equity fell to {equity:,.2f} on {day}. The account stopped there, and no measure looks beyond that day."
+    return Notice(grave=True, title="The account was ruined", text=text)
+
+
+def _no_trades(result: Result) -> Notice | None:
+    if len(result.ledgers["trades"]) or len(result.ledgers["open"]):
+        return None
+    orders = result.orders
+    if orders.is_empty():
+        text = "The strategy never asked for one: no entry condition was true, or the bars are fewer than its warm-up."
+    else:
+        reasons = orders["reason"].value_counts(sort=True)
+        text = f"{count(orders.height, 'order')} asked for, none filled; most often: {reasons['reason'][0] or 'no reason given'}."
+    return Notice(grave=True, title="No trades", text=text)
+
+
+def _one_bar(result: Result) -> Notice | None:
+    if len(result.bars) > 1:
+        return None
+    text = "The run has one session, so nothing that compares sessions is defined."
+    return Notice(grave=True, title="One bar only", text=text)
+
+
+def _ambiguous(result: Result) -> Notice | None:
+    if not result.ambiguous_bars:
+        return None
+    taken = "the stop" if result.settings.intrabar == "pessimistic" else "the target"
+    text = (
+        f"On {count(result.ambiguous_bars, 'bar')} a stop and a target, or an entry and its stop, both lay within the "
+        f"day's range. Daily prices do not say which came first; {taken} was taken ({result.settings.intrabar})."
+    )
+    return Notice(grave=False, title="Ambiguous bars", text=text)
+
+
+def _free_trading(result: Result) -> Notice | None:
+    costs = result.settings.costs
+    if _commission(costs.commission) != "none" or costs.slippage.rate or costs.slippage.ticks:
+        return None
+    text = "Neither commission nor slippage was charged. Try the run with costs before believing it."
+    return Notice(grave=False, title="No trading costs", text=text)
+
+
+def rules(result: Result) -> list[tuple[str, str]]:
+    """Return label and sentence of every assumption behind the fills."""
+    settings = result.settings
+    shown = [
+        ("Initial cash", money(settings.cash, result.bars.currency)),
+        ("Fills", _fills(settings)),
+        ("Size of an entry", _sizing(settings.sizing)),
+        *_costs(settings.costs),
+        ("Leverage", _leverage(settings)),
+        ("Most positions at once", "no limit" if settings.max_positions is None else str(settings.max_positions)),
+        ("Stop and target in one bar", f"{settings.intrabar}: {_intrabar(settings)}; {_ambiguity(result)}"),
+        ("Measures", f"{trimmed(settings.periods_per_year)} bars a year, risk-free rate {percent(settings.risk_free)}"),
+    ]
+    if result.bars.dividend is not None:
+        shown.append(("Dividends", "credited as cash" if settings.dividends == "cash" else "reinvested without a fee"))
+    if settings.delist_loss or result.bars.delisted:
+        shown.append(("Delisting", f"a held symbol is sold at its last price less {percent(settings.delist_loss)}"))
+    return shown
+
+
+def _fills(settings: Settings) -> str:
+    if settings.fill == "close":
+        return "at the close of the decision itself"
+    return "a decision after a close is filled at the symbol's next open; stops and targets inside later bars"
+
+
+def _intrabar(settings: Settings) -> str:
+    return "the stop is taken first" if settings.intrabar == "pessimistic" else "the target is taken first"
+
+
+def _ambiguity(result: Result) -> str:
+    found = result.ambiguous_bars
+    return f"{count(found, 'ambiguous bar')}" if found else "no ambiguous bars"
+
+
+def _sizing(sizing: Sizing) -> str:
+    words = {
+        "all_cash": "all buying power, fee included",
+        "shares": f"{trimmed(sizing.amount)} shares",
+        "value": f"{trimmed(sizing.amount)} of money at the unslipped price",
+        "weight": f"{percent(sizing.amount)} of the equity, fee included",
+        "risk": f"loses {percent(sizing.amount)} of the equity if its stop is hit",
+        "volatility": f"{percent(sizing.amount)} volatility a year, by the last {sizing.window} returns",
+    }
+    when = "with the prices of the fill" if sizing.at == "fill" else "with the close of the decision"
+    return f"{words.get(sizing.kind, sizing.kind)}, resolved {when}"
+
+
+def _costs(costs: Costs) -> list[tuple[str, str]]:
+    slippage = [f"{percent(costs.slippage.rate)} of the price"] if costs.slippage.rate else []
+    slippage += [f"{trimmed(costs.slippage.ticks)} price steps"] if costs.slippage.ticks else []
+    shown = [
+        ("Commission", _commission(costs.commission)),
+        ("Slippage", f"{' or '.join(slippage)}, the larger, against the trader" if len(slippage) > 1 else
+         f"{slippage[0]}, against the trader" if slippage else "none"),
+    ]
+    if costs.borrow_rate:
+        shown.append(("Borrowing", f"{percent(costs.borrow_rate)} a year on shorts and borrowed cash"))
+    if costs.cash_rate:
+        shown.append(("Interest on cash", f"{percent(costs.cash_rate)} a year"))
+    if costs.participation:
+        shown.append(("Volume cap", f"at most {percent(costs.participation)} of a day's volume; the rest waits"))
+    if venue := _venue(costs.venue):
+        shown.append(("Exchange", venue))
+    return shown
+
+
+def _commission(commission: Commission) -> str:
+    parts = [f"{percent(commission.rate)} of the notional"] if commission.rate else []
+    parts += [f"{trimmed(commission.per_share)} a share"] if commission.per_share else []
+    for tier in commission.tiers:
+        bound = "above" if math.isinf(tier.up_to) else f"up to {trimmed(tier.up_to)}"
+        fee = " plus ".join([*([trimmed(tier.fixed)] if tier.fixed else []), *([percent(tier.rate)] if tier.rate else [])])
+        parts.append(f"{bound}: {fee or '0'}")
+    parts += [f"at least {trimmed(commission.minimum)} a fill"] if commission.minimum else []
+    return "; ".join(parts) or "none"
+
+
+def _venue(venue: Venue) -> str:
+    parts = [f"lots of {count(int(venue.lot), 'share')}"] if venue.lot else []
+    parts += [f"first parcel of at least {trimmed(venue.parcel)}"] if venue.parcel else []
+    parts += ["price steps of the exchange"] if venue.ticks else []
+    parts += [f"sales settle after {venue.settlement} sessions"] if venue.settlement else []
+    return "; ".join(parts)
+
+
+def _leverage(settings: Settings) -> str:
+    if settings.leverage <= 1.0:
+        return "none: gross exposure up to the equity"
+    return f"gross exposure up to {trimmed(settings.leverage)} × the equity, sold out below {percent(settings.maintenance)}"
+
+
+def data(bars: Bars) -> list[tuple[str, str]]:
+    """Return label and text of where the prices came from and what they cover."""
+    symbols, sessions = bars.shape
+    present = int(bars.present.sum())
+    shown = [
+        ("Symbols", f"{symbols:,}: {_listed(bars.symbols)}"),
+        ("Sessions", f"{sessions:,}, {bars.dates[0]} to {bars.dates[-1]}"),
+        ("Bars", f"{present:,} of {symbols * sessions:,} ({percent(present / (symbols * sessions))})"),
+        ("Currency", bars.currency or "not stated"),
+    ]
+    if bars.delisted:
+        shown.append(("Delisted", _listed([f"{name} {day}" for name, day in bars.delisted.items()])))
+    held = [name for name in ("dividend", "split", "price_factor", "volume_factor") if getattr(bars, name) is not None]
+    shown.append(("Events and factors", ", ".join(name.replace("_", " ") for name in held) or "none carried"))
+    shown += [(str(name).replace("_", " ").capitalize(), _value(value)) for name, value in bars.provenance.items()]
+    if not bars.provenance:
+        shown.append(("Origin", "not stated: the bars were built from a frame or arrays, not read from a lake"))
+    return shown
+
+
+def money(value: float, currency: str) -> str:
+    """Return an amount with its currency."""
+    return f"{value:,.2f} {currency}".rstrip()
+
+
+def _listed(names: Any) -> str:
+    chosen = list(names)
+    more = f" and {len(chosen) - NAMED:,} more" if len(chosen) > NAMED else ""
+    return ", ".join(chosen[:NAMED]) + more
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
