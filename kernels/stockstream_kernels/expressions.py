@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
 
@@ -16,8 +16,8 @@ UNKNOWN: Final = 1
 TRUE: Final = 2
 
 
-@kernel
-def crosses(first: Series, second: Series, state: Series, out: NDArray[np.int8]) -> None:
+@step
+def cross_block(first: Series, second: Series, state: Series, out: NDArray[np.int8]) -> None:
     """Where `first` rises from below to above `second`.
 
     A tie keeps the side it was on before: a tie is not a cross and changes nothing. A bar that is not known makes
@@ -41,3 +41,187 @@ def crosses(first: Series, second: Series, state: Series, out: NDArray[np.int8])
         elif side == 0.0:
             side = 2.0
     state[0] = side
+
+
+@step
+def cross_signs(first: Series, second: Series, side: Series, signs: NDArray[np.int8], out: NDArray[np.int8]) -> None:
+    """`cross_block` for a block in the middle of a series: without a tie or an unknown bar it has no branches.
+
+    Measured on moving averages: a third of the time of the bar-by-bar form, which takes over where there is either.
+    """
+    known = 0
+    for i in range(len(first)):
+        signs[i] = np.int8(first[i] > second[i]) - np.int8(first[i] < second[i])
+    for i in range(len(first)):
+        known += signs[i] * signs[i]
+    if known != len(first) or side[0] * side[0] != 1.0:
+        cross_block(first, second, side, out)
+        return
+    out[0] = TRUE * (signs[0] == 1 and side[0] == -1.0)
+    for i in range(1, len(first)):
+        out[i] = np.int8(signs[i] > signs[i - 1]) << 1
+    side[0] = signs[len(first) - 1]
+
+
+@kernel
+def crosses(first: Series, second: Series, state: Series, out: NDArray[np.int8]) -> None:
+    """Where `first` rises from below to above `second`, bar by bar; see `cross_block`."""
+    cross_block(first, second, state, out)
+
+
+# ---- programs: rules as instructions over blocks of bars ---------------------------------------------------------
+
+#: Instructions. A program is rows of (instruction, argument); operands come from and go to two stacks, one of numbers
+#: and one of truth values, each level of which holds a block of bars.
+(
+    LOAD_ROW,
+    LOAD_TRUTH,
+    LOAD_VALUE,
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    DIVIDE,
+    NEGATIVE,
+    ABSOLUTE,
+    MAXIMUM,
+    MINIMUM,
+    LESS,
+    LESS_EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    EQUAL,
+    NOT_EQUAL,
+    AND,
+    OR,
+    NOT,
+    CROSSES_ABOVE,
+    CROSSES_BELOW,
+    CHOOSE_NUMBER,
+    CHOOSE_TRUTH,
+) = map(np.int64, range(24))
+
+BLOCK: Final = 1024  # bars: the stacks of a rule of four operands stay in the first-level cache
+
+type Truths = NDArray[np.int8]
+
+
+@step
+def arithmetic(code: int, one: Series, two: Series) -> None:
+    """Write ``one = one (operation) two``."""
+    if code == ADD:
+        for i in range(len(one)):
+            one[i] += two[i]
+    elif code == SUBTRACT:
+        for i in range(len(one)):
+            one[i] -= two[i]
+    elif code == MULTIPLY:
+        for i in range(len(one)):
+            one[i] *= two[i]
+    elif code == DIVIDE:
+        for i in range(len(one)):
+            one[i] /= two[i]
+    else:
+        sign = 1.0 if code == MAXIMUM else -1.0
+        for i in range(len(one)):
+            a, b = sign * one[i], sign * two[i]
+            one[i] = sign * (a if (a > b or a != a) else b)
+
+
+@step
+def compare(code: int, one: Series, two: Series, truth: Truths) -> None:
+    """Write the truth of a comparison, UNKNOWN where an operand is NaN."""
+    if code == LESS:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] < two[i])
+    elif code == LESS_EQUAL:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] <= two[i])
+    elif code == GREATER:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] > two[i])
+    elif code == GREATER_EQUAL:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] >= two[i])
+    elif code == EQUAL:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] == two[i])
+    else:
+        for i in range(len(one)):
+            truth[i] = 2 * (one[i] != two[i])
+    for i in range(len(one)):
+        if one[i] != one[i] or two[i] != two[i]:
+            truth[i] = UNKNOWN
+
+
+@step
+def combine(code: int, one: Truths, two: Truths) -> None:
+    """Write ``one = one (and, or) two``: Kleene's minimum and maximum."""
+    for i in range(len(one)):
+        one[i] = min(one[i], two[i]) if code == AND else max(one[i], two[i])
+
+
+@step
+def run_program(
+    program: NDArray[np.int64], rows: Series, slots: NDArray[np.int32], values: Series, begin: int, count: int,
+    numbers: Series, truths: Truths, sides: Series,
+) -> None:
+    """Run a program on bars begin … begin + count; the result is left on level 0 of its stack.
+
+    ``rows (R, N)`` hold every distinct series, ``slots`` the rows of this run, ``values`` its numbers, ``sides`` the
+    memory of its crosses between blocks.
+    """
+    top, truth, crossing = -1, -1, 0
+    for at in range(len(program)):
+        code, argument = program[at, 0], program[at, 1]
+        if code == LOAD_ROW:
+            top += 1
+            row = slots[argument]
+            for i in range(count):
+                numbers[top, i] = rows[row, begin + i]
+        elif code == LOAD_VALUE:
+            top += 1
+            for i in range(count):
+                numbers[top, i] = values[argument]
+        elif code == LOAD_TRUTH:
+            truth += 1
+            for i in range(count):
+                truths[truth, i] = np.int8(rows[slots[argument], begin + i])
+        elif code == NEGATIVE:
+            for i in range(count):
+                numbers[top, i] = -numbers[top, i]
+        elif code == ABSOLUTE:
+            for i in range(count):
+                numbers[top, i] = abs(numbers[top, i])
+        elif code <= MINIMUM:
+            top -= 1
+            arithmetic(code, numbers[top, :count], numbers[top + 1, :count])
+        elif code <= NOT_EQUAL:
+            top -= 2
+            truth += 1
+            compare(code, numbers[top + 1, :count], numbers[top + 2, :count], truths[truth, :count])
+        elif code == CROSSES_ABOVE or code == CROSSES_BELOW:
+            top -= 2
+            truth += 1
+            first, second = (top + 1, top + 2) if code == CROSSES_ABOVE else (top + 2, top + 1)
+            side = sides[crossing : crossing + 1]
+            cross_signs(numbers[first, :count], numbers[second, :count], side, truths[len(truths) - 1], truths[truth, :count])
+            crossing += 1
+        elif code == NOT:
+            for i in range(count):
+                truths[truth, i] = 2 - truths[truth, i]
+        elif code <= OR:
+            truth -= 1
+            combine(code, truths[truth, :count], truths[truth + 1, :count])
+        elif code == CHOOSE_NUMBER:
+            top -= 1
+            for i in range(count):
+                which = truths[truth, i]
+                numbers[top, i] = numbers[top, i] if which == TRUE else numbers[top + 1, i] if which == FALSE else np.nan
+            truth -= 1
+        else:
+            truth -= 2
+            for i in range(count):
+                which = truths[truth, i]
+                truths[truth, i] = (
+                    truths[truth + 1, i] if which == TRUE else truths[truth + 2, i] if which == FALSE else UNKNOWN
+                )

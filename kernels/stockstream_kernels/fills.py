@@ -15,7 +15,7 @@ from stockstream_kernels.ledger import Terms
 @step
 def tick_size(terms: Terms, price: float) -> float:
     """Price step at an as-traded price, 0 without a table."""
-    for i in range(len(terms.ticks)):
+    for i in range(terms.tick_count):
         if price < terms.ticks[i, 0]:
             return terms.ticks[i, 1]
     return 0.0
@@ -35,7 +35,7 @@ def fee(terms: Terms, notional: float, shares: float) -> float:
     if shares == 0.0:
         return 0.0
     charge = terms.per_share * shares
-    for i in range(len(terms.tiers)):
+    for i in range(terms.tier_count):
         if notional <= terms.tiers[i, 0]:
             charge += terms.tiers[i, 1] + terms.tiers[i, 2] * notional
             break
@@ -62,7 +62,7 @@ def affordable(terms: Terms, budget: float, price: float, factor: float) -> floa
         return 0.0
     by_minimum = (budget - terms.minimum_fee) / price
     quantity = 0.0
-    for i in range(len(terms.tiers) - 1, -1, -1):
+    for i in range(terms.tier_count - 1, -1, -1):
         fits = (budget - terms.tiers[i, 1]) / (price * (1.0 + terms.tiers[i, 2]) + terms.per_share * factor)
         quantity = min(fits, by_minimum, terms.tiers[i, 0] / price)
         lower = terms.tiers[i - 1, 0] if i > 0 else 0.0

@@ -211,14 +211,21 @@ TRADE: Final = np.dtype(
     align=True,
 )
 
+# ---- market: places of the panels --------------------------------------------------------------------------------
+
+OPEN, HIGH, LOW, PRICE, VOLUME = map(np.int64, range(5))
+PRICE_FACTOR, VOLUME_FACTOR, DIVIDEND, SPLIT = map(np.int64, range(4))
+HAS_VOLUME, DELISTED_ON = map(np.int64, range(2))
+
 # ---- account and counts: places in small arrays ------------------------------------------------------------------
 
 CASH, LONG_VALUE, SHORT_VALUE, OVERNIGHT_CASH, OVERNIGHT_SHORT, FEES, SLIPPAGE, INTEREST, BORROW, TURNOVER = map(np.int64, range(10))
 ACCOUNT_SIZE: Final = 16
 UNSETTLED: Final = 10  # proceeds of this session and of the one before, at UNSETTLED and UNSETTLED + 1
 
-ORDERS, FILLS, TRADES, ACTIVE, HELD, AMBIGUOUS, RUIN, SETTLED_SESSIONS = map(np.int64, range(8))
-COUNTS_SIZE: Final = 8
+#: GUARDED is an upper bound of the positions with a stop or target; RESTING of the waiting orders with a level.
+ORDERS, FILLS, TRADES, ACTIVE, HELD, AMBIGUOUS, RUIN, GUARDED, RESTING, EVENTFUL = map(np.int64, range(10))
+COUNTS_SIZE: Final = 12
 
 
 class Book(NamedTuple):
@@ -235,45 +242,45 @@ class Book(NamedTuple):
 
 
 class Market(NamedTuple):
-    """Everything that does not: panels (S, T), or (0, 0) where there is none."""
+    """Everything that does not. Few arrays, because every step is handed all of them by value."""
 
-    open: Series
-    high: Series
-    low: Series
-    close: Series
-    volume: Series
-    price_factor: Series
-    volume_factor: Series
-    dividend: Series
-    split: Series
-    days: NDArray[np.int64]
-    has_volume: NDArray[np.bool_]
-    delisted: NDArray[np.int64]
+    prices: Series  # (5, S, T): OPEN … VOLUME
+    extras: Series  # (4, S, T): PRICE_FACTOR … SPLIT, NaN where there is none; (0, 0, 0) without any
+    days: NDArray[np.int64]  # (T,) days since 1970
+    listing: NDArray[np.int64]  # (2, S): HAS_VOLUME (0 or 1), DELISTED (session on which a holding ends, or NEVER)
 
 
-class Terms(NamedTuple):
-    """Costs, limits and switches of a run; money in the currency of the bars, rates as fractions."""
+#: Costs, limits and switches of a run, as one record: steps get a pointer to it instead of twenty numbers. Money is in
+#: the currency of the bars, rates are fractions, unused rows of the tables have no bound.
+TERMS: Final = np.dtype(
+    [
+        ("tiers", "f8", (12, 3)),  # up to notional, fixed fee, rate of notional
+        ("tier_count", "i8"),
+        ("ticks", "f8", (12, 2)),  # below price, tick
+        ("tick_count", "i8"),
+        ("per_share", "f8"),
+        ("minimum_fee", "f8"),
+        ("slippage", "f8"),
+        ("slippage_ticks", "f8"),
+        ("lot", "f8"),  # 0 is fractional
+        ("parcel", "f8"),  # least notional of a first purchase
+        ("participation", "f8"),  # largest share of the day's volume, 0 without
+        ("borrow_rate", "f8"),
+        ("cash_rate", "f8"),
+        ("leverage", "f8"),
+        ("maintenance", "f8"),  # least equity / gross exposure
+        ("delist_loss", "f8"),
+        ("optimistic", "i8"),
+        ("settle", "i8"),
+        ("reinvest", "i8"),
+        ("close_fills", "i8"),
+        ("at_decision", "i8"),  # sizes are resolved with the close of the decision
+        ("max_positions", "i8"),
+    ],
+    align=True,
+)
 
-    tiers: Series  # (n, 3): up to notional, fixed fee, rate of notional
-    per_share: float
-    minimum_fee: float
-    slippage: float  # fraction of price
-    slippage_ticks: float
-    ticks: Series  # (n, 2): up to price, tick; (0, 2) without
-    lot: float  # 0 is fractional
-    parcel: float  # least notional of a first purchase
-    participation: float  # largest share of the day's volume, 0 without
-    borrow_rate: float
-    cash_rate: float
-    leverage: float
-    maintenance: float  # least equity / gross exposure
-    delist_loss: float
-    optimistic: bool
-    settle: bool
-    reinvest: bool
-    close_fills: bool
-    at_decision: bool  # sizes are resolved with the close of the decision
-    max_positions: int
+type Terms = Any
 
 
 class Record(NamedTuple):

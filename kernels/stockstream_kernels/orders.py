@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stockstream_kernels._compile import step
@@ -21,6 +23,7 @@ from stockstream_kernels.ledger import (
     FEES,
     FILLED,
     FILLS,
+    GUARDED,
     HELD,
     LONG_VALUE,
     MARKET,
@@ -34,6 +37,7 @@ from stockstream_kernels.ledger import (
     ORDERS,
     PARTLY_FILLED,
     POSITION_CLOSED,
+    PRICE_FACTOR,
     REDUCE_ONLY,
     REJECTED,
     RISK,
@@ -49,6 +53,8 @@ from stockstream_kernels.ledger import (
     TURNOVER,
     UNSETTLED,
     VALUE,
+    VOLUME,
+    VOLUME_FACTOR,
     WAITING,
     WEIGHT,
     Book,
@@ -62,9 +68,9 @@ DUST = 1e-9  # of equity: what rounding leaves behind buys nothing
 @step
 def factor_of(market: Market, s: int, t: int) -> float:
     """Adjusted / as-traded price of a bar, 1 without the panel."""
-    if market.price_factor.shape[0] == 0 or np.isnan(market.price_factor[s, t]):
+    if market.extras.shape[0] == 0 or np.isnan(market.extras[PRICE_FACTOR, s, t]):
         return 1.0
-    return market.price_factor[s, t]
+    return market.extras[PRICE_FACTOR, s, t]
 
 
 @step
@@ -277,9 +283,9 @@ def room(book: Book, market: Market, terms: Terms, s: int, t: int) -> float:
         return np.inf
     position = book.positions[s]
     used = position["traded"] if position["traded_on"] == t else 0.0
-    has = market.volume_factor.shape[0] > 0 and not np.isnan(market.volume_factor[s, t])
-    volume_factor = market.volume_factor[s, t] if has else 1.0
-    return max(volume_cap(terms, market.volume[s, t], factor_of(market, s, t), volume_factor) - used, 0.0)
+    has = market.extras.shape[0] > 0 and not np.isnan(market.extras[VOLUME_FACTOR, s, t])
+    volume_factor = market.extras[VOLUME_FACTOR, s, t] if has else 1.0
+    return max(volume_cap(terms, market.prices[VOLUME, s, t], factor_of(market, s, t), volume_factor) - used, 0.0)
 
 
 @step
@@ -309,6 +315,15 @@ def attach(book: Book, number: int, price: float, when: int) -> None:
     position["trail_extreme"] = price
     position["most_bars"] = order["most_bars"]
     position["filled"] = when
+    if guarded(position):
+        book.counts[GUARDED] += 1
+
+
+@step
+def guarded(position: Any) -> bool:
+    """Whether a position has a stop or a target."""
+    stop, target, trail = position["stop"], position["target"], position["trail"]
+    return stop == stop or target == target or trail == trail
 
 
 @step

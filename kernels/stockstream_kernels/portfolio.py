@@ -19,16 +19,23 @@ from stockstream_kernels.ledger import (
     CONFLICT,
     ENTRY,
     ENTRY_ORDER,
+    EVENTFUL,
     EXIT,
     FILLS,
+    GUARDED,
+    HELD,
+    LONG_VALUE,
     NET,
     NEVER,
     ORDERS,
+    PRICE,
     REBALANCE,
     REDUCE_ONLY,
     REJECTED,
+    RESTING,
     REVERSAL,
     RUIN,
+    SHORT_VALUE,
     STOPPED_TODAY,
     SUPERSEDED,
     TARGET_WEIGHT,
@@ -102,20 +109,30 @@ def index_codes(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np
 
 
 @step
-def before_decision(book: Book, market: Market, terms: Terms, t: int) -> None:
-    """Everything of a session up to the strategy's turn."""
-    events(book, market, terms, t)
-    at_open(book, market, terms, t)
-    inside(book, market, terms, t)
-    accrue(book, market, terms, t)
-    age(book, market, terms, t)
-    revalue(book, market.close, t)
+def open_session(book: Book, market: Market, terms: Terms, t: int) -> None:
+    """Everything of a session up to the strategy's turn; what cannot happen is not asked for."""
+    counts = book.counts
+    if counts[EVENTFUL] != 0:
+        events(book, market, terms, t)
+    if counts[ACTIVE] > 0 or counts[GUARDED] > 0:
+        at_open(book, market, terms, t)
+    if counts[GUARDED] > 0 or counts[RESTING] > 0:
+        inside(book, market, terms, t)
+    if terms.cash_rate != 0.0 or terms.borrow_rate != 0.0:
+        accrue(book, market, terms, t)
+    if counts[HELD] > 0 or counts[ACTIVE] > 0:
+        age(book, market, terms, t)
+    if counts[HELD] > 0:
+        revalue(book, market, PRICE, t)
+    else:
+        book.account[LONG_VALUE], book.account[SHORT_VALUE] = 0.0, 0.0
 
 
 @step
-def after_decision(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
+def close_session(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
     """Everything of a session after the strategy's turn."""
-    at_close(book, market, terms, t)
+    if book.counts[ACTIVE] > 0 or book.counts[HELD] > 0:
+        at_close(book, market, terms, t)
     mark(book, market, terms, record, t)
 
 
@@ -135,15 +152,15 @@ def has_room(book: Book) -> bool:
 @kernel
 def run_signals(book: Book, market: Market, terms: Terms, record: Record, signals: Signals, first: int) -> int:
     """Run from session `first` until the end or until a ledger is full; return the session to go on with."""
-    for t in range(first, market.close.shape[1]):
+    for t in range(first, market.prices.shape[2]):
         if not has_room(book):
             return t
-        before_decision(book, market, terms, t)
+        open_session(book, market, terms, t)
         if book.counts[RUIN] == 0:
             for i in range(signals.starts[t], signals.starts[t + 1]):
                 decide(book, market, terms, signals, signals.symbols[i], t)
-        after_decision(book, market, terms, record, t)
-    return market.close.shape[1]
+        close_session(book, market, terms, record, t)
+    return market.prices.shape[2]
 
 
 @step
@@ -216,7 +233,7 @@ def head_for(book: Book, market: Market, terms: Terms, signals: Signals, s: int,
 def size_now(book: Book, market: Market, terms: Terms, number: int, t: int) -> None:
     """Resolve the size of an order with the close of its decision; cash is checked again at the fill."""
     order = book.orders[number]
-    price = market.close[order["symbol"], t]
+    price = market.prices[PRICE, order["symbol"], t]
     order["remaining"] = sized(book, market, terms, number, price, price, t)
     if order["status"] != WAITING:
         sweep_active(book)
@@ -225,17 +242,17 @@ def size_now(book: Book, market: Market, terms: Terms, number: int, t: int) -> N
 @kernel
 def run_targets(book: Book, market: Market, terms: Terms, record: Record, targets: Targets, first: int) -> int:
     """Run weights from session `first` until the end or until a ledger is full; return the session to go on with."""
-    for t in range(first, market.close.shape[1]):
+    for t in range(first, market.prices.shape[2]):
         if not has_room(book):
             return t
-        before_decision(book, market, terms, t)
+        open_session(book, market, terms, t)
         if book.counts[RUIN] == 0:
             equity = equity_now(book)
-            for s in range(market.close.shape[0]):
+            for s in range(market.prices.shape[1]):
                 if targets.weights[s, t] == targets.weights[s, t]:
                     aim(book, targets, s, t, equity)
-        after_decision(book, market, terms, record, t)
-    return market.close.shape[1]
+        close_session(book, market, terms, record, t)
+    return market.prices.shape[2]
 
 
 @step
@@ -253,6 +270,36 @@ def aim(book: Book, targets: Targets, s: int, t: int, equity: float) -> None:
     position["pending"] = number
 
 
+# ---- what Python calls -------------------------------------------------------------------------------------------
+
+
+@kernel
+def before_decision(book: Book, market: Market, terms: Terms, t: int) -> bool:
+    """Run a session up to the strategy's turn; False, with nothing done, when a ledger is too full for it."""
+    if not has_room(book):
+        return False
+    open_session(book, market, terms, t)
+    return True
+
+
+@kernel
+def after_decision(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
+    """Run the rest of a session."""
+    close_session(book, market, terms, record, t)
+
+
+@kernel
+def decide_signals(book: Book, market: Market, terms: Terms, signals: Signals, s: int, t: int) -> None:
+    """Act on the signals of one symbol and bar."""
+    decide(book, market, terms, signals, s, t)
+
+
+@kernel
+def room_left(book: Book) -> bool:
+    """Whether the ledgers can take one more session."""
+    return has_room(book)
+
+
 @kernel
 def cancel_waiting(book: Book, s: int) -> None:
     """Cancel the waiting orders of a symbol, at the strategy's word."""
@@ -260,3 +307,9 @@ def cancel_waiting(book: Book, s: int) -> None:
         if book.orders[book.active[i]]["symbol"] == s:
             finish(book, book.active[i], CANCELLED, CANCELLED_BY_STRATEGY)
     sweep_active(book)
+
+
+@kernel
+def submit_order(book: Book, t: int, s: int, side: int, size_kind: int, size: float, effect: int, cause: int) -> int:
+    """Append an order from Python; see `orders.submit`."""
+    return submit(book, t, s, side, size_kind, size, effect, cause)

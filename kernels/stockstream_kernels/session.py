@@ -22,25 +22,35 @@ from stockstream_kernels.ledger import (
     CLOSE,
     DAY_ENDED,
     DELISTED,
+    DELISTED_ON,
+    DIVIDEND,
     EXPIRED,
+    HAS_VOLUME,
     HELD,
+    HIGH,
     INTEREST,
     FILLED,
+    GUARDED,
     LEVEL_NOT_REACHED,
     LIMIT,
     LONG_VALUE,
+    LOW,
     MARGIN_CALL,
     MARKET,
     NO_REASON,
     NO_TRADE,
     NOT_TODAY,
     NOTHING_TO_DO,
+    OPEN,
     OVERNIGHT_CASH,
     OVERNIGHT_SHORT,
+    PRICE,
     REDUCE_ONLY,
+    RESTING,
     RUIN,
     SHARES,
     SHORT_VALUE,
+    SPLIT,
     STOP,
     STOP_LIMIT,
     STOP_LOSS,
@@ -49,6 +59,7 @@ from stockstream_kernels.ledger import (
     TIME_EXIT,
     TRAILING_STOP,
     UNSETTLED,
+    VOLUME,
     VOLUME_CAP,
     WAITING,
     Book,
@@ -56,19 +67,19 @@ from stockstream_kernels.ledger import (
     Record,
     Terms,
 )
-from stockstream_kernels.orders import direction, equity_now, execute, factor_of, fill_order, finish, submit, sweep_active, value
+from stockstream_kernels.orders import direction, equity_now, execute, factor_of, fill_order, finish, guarded, submit, sweep_active, value
 
 
 @step
 def present(market: Market, s: int, t: int) -> bool:
     """Whether a symbol has a bar."""
-    return not np.isnan(market.close[s, t])
+    return not np.isnan(market.prices[PRICE, s, t])
 
 
 @step
 def tradable(market: Market, s: int, t: int) -> bool:
     """Whether a symbol traded: a bar, and volume where volume is known."""
-    return present(market, s, t) and (not market.has_volume[s] or market.volume[s, t] > 0.0)
+    return present(market, s, t) and (market.listing[HAS_VOLUME, s] == 0 or market.prices[VOLUME, s, t] > 0.0)
 
 
 # ---- (1) events --------------------------------------------------------------------------------------------------
@@ -140,25 +151,24 @@ def pay_dividend(book: Book, terms: Terms, s: int, dividend: float) -> None:
 @step
 def events(book: Book, market: Market, terms: Terms, t: int) -> None:
     """(1) Splits, dividends and delistings of the day, before anything trades."""
-    splits, dividends = market.split.shape[0] > 0, market.dividend.shape[0] > 0
-    if splits or dividends:
-        for s in range(market.close.shape[0]):
-            ratio = market.split[s, t] if splits else np.nan
+    if market.extras.shape[0] > 0:
+        for s in range(market.prices.shape[1]):
+            ratio = market.extras[SPLIT, s, t]
             if ratio == ratio and ratio != 1.0:
                 split_position(book, terms, s, ratio, t)
                 split_orders(book, s, ratio)
-            dividend = market.dividend[s, t] if dividends else np.nan
+            dividend = market.extras[DIVIDEND, s, t]
             if dividend == dividend and book.positions[s]["quantity"] != 0.0:
                 pay_dividend(book, terms, s, dividend)
     i = 0
     while i < book.counts[HELD]:
         s = book.held[i]
-        if market.delisted[s] == t:
+        if market.listing[DELISTED_ON, s] == t:
             close_position(book, terms, s, book.positions[s]["mark"] * (1.0 - terms.delist_loss), DELISTED, t)
         else:
             i += 1
     for j in range(book.counts[ACTIVE]):
-        if market.delisted[book.orders[book.active[j]]["symbol"]] == t:
+        if market.listing[DELISTED_ON, book.orders[book.active[j]]["symbol"]] == t:
             finish(book, book.active[j], CANCELLED, DELISTED)
 
 
@@ -176,12 +186,12 @@ def close_position(book: Book, terms: Terms, s: int, price: float, reason: int, 
 
 
 @step
-def revalue(book: Book, panel: np.ndarray, t: int) -> None:
+def revalue(book: Book, market: Market, field: int, t: int) -> None:
     """Mark positions with a price this instant; the others keep their last known one."""
     book.account[LONG_VALUE], book.account[SHORT_VALUE] = 0.0, 0.0
     for i in range(book.counts[HELD]):
         s = book.held[i]
-        price = panel[s, t]
+        price = market.prices[field, s, t]
         if price == price:
             book.positions[s]["mark"] = price
         value(book, s, 1.0)
@@ -231,7 +241,7 @@ def gaps(book: Book, market: Market, terms: Terms, t: int) -> None:
         position = book.positions[s]
         if tradable(market, s, t):
             side = 1.0 if position["quantity"] > 0.0 else -1.0
-            level, price = stop_level(book, s), market.open[s, t]
+            level, price = stop_level(book, s), market.prices[OPEN, s, t]
             if side * (level - price) >= 0.0:
                 leave(book, market, terms, s, price, stop_reason(book, s, level), t)
             elif side * (price - position["target"]) >= 0.0:
@@ -249,7 +259,7 @@ def stop_reason(book: Book, s: int, level: float) -> int:
 @step
 def reached(market: Market, order: np.void, side: int, t: int) -> bool:
     """Whether the open fills an order: a market order always, a limit at or better, a stop at or beyond."""
-    price = market.open[order["symbol"], t]
+    price = market.prices[OPEN, order["symbol"], t]
     kind = order["kind"]
     if kind == STOP or (kind == STOP_LIMIT and order["triggered"] == 0):
         if side * (price - order["stop"]) < 0.0:
@@ -293,7 +303,7 @@ def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
     sweep_active(book)
     if book.counts[ACTIVE] == 0:
         return
-    revalue(book, market.open, t)
+    revalue(book, market, OPEN, t)
     sort_active(book)
     count = book.counts[ACTIVE]
     for side in (-1, 1):
@@ -303,13 +313,13 @@ def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
             s = order["symbol"]
             if order["status"] != WAITING or order["created"] == t or not tradable(market, s, t):
                 continue
-            if direction(book, number, market.open[s, t]) == side and reached(market, order, side, t):
-                fill_order(book, market, terms, number, market.open[s, t], AT_OPEN, t)
+            if direction(book, number, market.prices[OPEN, s, t]) == side and reached(market, order, side, t):
+                fill_order(book, market, terms, number, market.prices[OPEN, s, t], AT_OPEN, t)
     for i in range(count):
         number = book.active[i]
         order = book.orders[number]
         if order["status"] == WAITING and order["side"] == 0 and order["created"] < t and tradable(market, order["symbol"], t):
-            if direction(book, number, market.open[order["symbol"], t]) == 0:
+            if direction(book, number, market.prices[OPEN, order["symbol"], t]) == 0:
                 finish(book, number, CANCELLED, NOTHING_TO_DO)
     sweep_active(book)
 
@@ -321,10 +331,7 @@ def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
 def inside(book: Book, market: Market, terms: Terms, t: int) -> None:
     """(3) Levels inside the range: attachments, then limits and stops, then attachments of what those opened."""
     attachments(book, market, terms, t, NOT_TODAY)
-    resting = False
-    for i in range(book.counts[ACTIVE]):
-        resting = resting or book.orders[book.active[i]]["kind"] != MARKET
-    if resting:
+    if book.counts[RESTING] > 0:
         for side in (-1, 1):
             for i in range(book.counts[ACTIVE]):
                 number = book.active[i]
@@ -341,7 +348,7 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
     """Fill a resting order whose level lies inside the bar: a limit at its limit, a stop at its stop, slipped."""
     order = book.orders[number]
     s = order["symbol"]
-    best, worst = (market.low[s, t], market.high[s, t]) if side > 0 else (market.high[s, t], market.low[s, t])
+    best, worst = (market.prices[LOW, s, t], market.prices[HIGH, s, t]) if side > 0 else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
     if order["kind"] == STOP:
         if side * (worst - order["stop"]) >= 0.0:
             fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
@@ -352,7 +359,7 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
         order["triggered"] = 1
         if side * (order["limit"] - order["stop"]) >= 0.0:
             fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
-        elif side * (order["limit"] - market.close[s, t]) >= 0.0:
+        elif side * (order["limit"] - market.prices[PRICE, s, t]) >= 0.0:
             # the close comes after the trigger, so the limit was certainly met on the way to it
             fill_order(book, market, terms, number, order["limit"], BY_LIMIT, t)
         return
@@ -385,7 +392,7 @@ def touch(book: Book, market: Market, terms: Terms, s: int, t: int) -> None:
     """
     position = book.positions[s]
     side = 1.0 if position["quantity"] > 0.0 else -1.0
-    worst, best = (market.low[s, t], market.high[s, t]) if side > 0.0 else (market.high[s, t], market.low[s, t])
+    worst, best = (market.prices[LOW, s, t], market.prices[HIGH, s, t]) if side > 0.0 else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
     when = position["filled"] if position["opened"] == t else NOT_TODAY
     level, target = stop_level(book, s), position["target"]
     stopped = side * (level - worst) >= 0.0
@@ -442,8 +449,8 @@ def at_close(book: Book, market: Market, terms: Terms, t: int) -> None:
                 order = book.orders[number]
                 s = order["symbol"]
                 if order["status"] == WAITING and order["kind"] == MARKET and tradable(market, s, t):
-                    if direction(book, number, market.close[s, t]) == side:
-                        fill_order(book, market, terms, number, market.close[s, t], AT_CLOSE, t)
+                    if direction(book, number, market.prices[PRICE, s, t]) == side:
+                        fill_order(book, market, terms, number, market.prices[PRICE, s, t], AT_CLOSE, t)
         sweep_active(book)
     account = book.account
     gross = account[LONG_VALUE] + account[SHORT_VALUE]
@@ -459,7 +466,7 @@ def liquidate(book: Book, market: Market, terms: Terms, t: int) -> None:
         s = book.held[i]
         before = book.counts[HELD]
         if tradable(market, s, t):
-            leave(book, market, terms, s, market.close[s, t], MARGIN_CALL, t)
+            leave(book, market, terms, s, market.prices[PRICE, s, t], MARGIN_CALL, t)
         if book.counts[HELD] == before:
             i += 1
     sweep_active(book)
@@ -468,12 +475,16 @@ def liquidate(book: Book, market: Market, terms: Terms, t: int) -> None:
 @step
 def age(book: Book, market: Market, terms: Terms, t: int) -> None:
     """Count the own bars of positions and waiting orders; run out the ones at their limit, extend trailing stops."""
+    book.counts[GUARDED], book.counts[RESTING] = 0, 0
     for i in range(book.counts[HELD]):
         s = book.held[i]
-        if not present(market, s, t):
-            continue
         position = book.positions[s]
-        high, low = market.high[s, t], market.low[s, t]
+        if not present(market, s, t):
+            book.counts[GUARDED] += 1
+            continue
+        if guarded(position):
+            book.counts[GUARDED] += 1
+        high, low = market.prices[HIGH, s, t], market.prices[LOW, s, t]
         seen = position["opened"] < t or position["filled"] == AT_OPEN
         if seen:
             position["bars"] += 1
@@ -487,6 +498,8 @@ def age(book: Book, market: Market, terms: Terms, t: int) -> None:
     for i in range(book.counts[ACTIVE]):
         number = book.active[i]
         order = book.orders[number]
+        if order["kind"] != MARKET:
+            book.counts[RESTING] += 1
         if order["created"] == t or not present(market, order["symbol"], t):
             continue
         order["waited"] += 1

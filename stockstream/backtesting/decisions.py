@@ -125,7 +125,7 @@ def _signals(
         symbols,
         np.ascontiguousarray(rank),
         SIZE_KINDS[sizing.kind],
-        _sizes(sizing, bars),
+        sizes(sizing, bars),
         *(np.ascontiguousarray(levels[name]) for name in LEVELS),
         sum(bit for bit, name in zip((1, 2, 4), LEVELS, strict=True) if relative[name]),
         max_bars,
@@ -133,7 +133,7 @@ def _signals(
     )
 
 
-def _sizes(sizing: Sizing, bars: Bars) -> Panel:
+def sizes(sizing: Sizing, bars: Bars) -> Panel:
     """One number, or for volatility sizing the weight that each symbol's own volatility allows on each session."""
     if sizing.kind != "volatility":
         return np.array([[float(sizing.amount)]])

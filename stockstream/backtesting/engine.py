@@ -20,8 +20,9 @@ from stockstream.backtesting.decisions import signal_panels, target_panel
 from stockstream.backtesting.result import Result
 from stockstream.backtesting.sizing import Sizing
 from stockstream.backtesting.strategy import AnyStrategy, RuleStrategy, SignalStrategy, Strategy, TargetStrategy
-from stockstream.bars import Bars
+from stockstream.bars import EXTRAS, Bars
 from stockstream.errors import DataError, ParameterError
+from stockstream.schema import OHLCV
 from stockstream_kernels import ledger, portfolio
 
 #: Own bars that a signal order waits for a trade before it expires.
@@ -109,12 +110,15 @@ class Run:
         return self.books[0]
 
     @classmethod
-    def start(cls, bars: Bars, settings: Settings, *, keep_positions: bool = False) -> Run:
-        """Return a fresh run."""
+    def start(cls, bars: Bars, settings: Settings, *, keep_positions: bool = False, quiet: bool = False) -> Run:
+        """Return a fresh run; `quiet` leaves out the warning about bars without volume."""
         sessions, symbols = len(bars.dates), len(bars.symbols)
         positions = np.zeros((sessions, symbols)) if keep_positions else NONE
         record = ledger.Record(*(np.zeros(sessions) for _ in range(4)), positions)
-        return cls(bars, settings, _market(bars), _terms(bars, settings), record, [_book(symbols, settings.cash)])
+        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash)
+        eventful = bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
+        book.counts[ledger.EVENTFUL] = int(eventful)
+        return cls(bars, settings, market, _terms(bars, settings), record, [book])
 
     def through(self, advance: Callable[[Run, int], int], first: int = 0) -> None:
         """Advance to the end, growing the ledgers as often as they are full."""
@@ -186,7 +190,7 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
     >>> result.equity["equity"].to_list()
     [1100.0, 1100.0, 1200.0, 1300.0]
     """
-    chosen = _settings(cash=cash, costs=costs or Costs(), sizing=sizing or Sizing(), **settings)
+    chosen = settings_of(cash=cash, costs=costs, sizing=sizing, **settings)
     if not isinstance(bars, Bars):
         message = f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
         raise DataError(message)
@@ -215,7 +219,8 @@ def _simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
         raise ParameterError(message)
 
 
-def _settings(**given: Any) -> Settings:
+def settings_of(**given: Any) -> Settings:
+    """Return settings from options by name; costs and sizing may be None."""
     unknown = sorted(set(given) - set(Settings.__dataclass_fields__))
     if unknown:
         from stockstream.errors import did_you_mean
@@ -223,7 +228,7 @@ def _settings(**given: Any) -> Settings:
         known = Settings.__dataclass_fields__
         message = f"backtest has no option {unknown[0]!r}; expected {', '.join(known)}.{did_you_mean(unknown[0], known)}"
         raise ParameterError(message)
-    return Settings(**given)
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _within(name: str, value: Any, low: float, high: float, wording: str) -> None:
@@ -265,16 +270,10 @@ def _book(symbols: int, cash: float) -> ledger.Book:
     )
 
 
-def _market(bars: Bars) -> ledger.Market:
-    def panel(values: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        chosen = NONE if values is None else values
-        view = chosen.view()
-        view.flags.writeable = False  # one type for the kernels, whether there is a panel or not
-        return view
-
+def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
     with np.errstate(invalid="ignore"):
         has_volume = np.nansum(bars.volume, axis=1) > 0.0
-    if not has_volume.all():
+    if not has_volume.all() and not quiet:
         silent = [s for s, known in zip(bars.symbols, has_volume, strict=True) if not known]
         warnings.warn(
             f"no volume for {', '.join(silent[:5])}{' …' if len(silent) > 5 else ''}: "
@@ -287,13 +286,12 @@ def _market(bars: Bars) -> ledger.Market:
         if day is not None:
             after = int(np.searchsorted(bars.dates, np.datetime64(day, "D"), side="right"))
             delisted[row] = after if after < len(bars.dates) else ledger.NEVER
-    return ledger.Market(
-        *(panel(getattr(bars, name)) for name in ("open", "high", "low", "close", "volume")),
-        *(panel(getattr(bars, name)) for name in ("price_factor", "volume_factor", "dividend", "split")),
-        bars.dates.astype(np.int64),
-        has_volume,
-        delisted,
-    )
+    given = [getattr(bars, name) for name in EXTRAS]
+    extras = np.empty((0, 0, 0))
+    if any(values is not None for values in given):
+        extras = np.stack([np.full(bars.shape, np.nan) if values is None else values for values in given])
+    listing = np.stack([has_volume.astype(np.int64), delisted])
+    return ledger.Market(np.stack([getattr(bars, name) for name in OHLCV]), extras, bars.dates.astype(np.int64), listing)
 
 
 def _terms(bars: Bars, settings: Settings) -> ledger.Terms:
@@ -307,27 +305,32 @@ def _terms(bars: Bars, settings: Settings) -> ledger.Terms:
     if settings.sizing.kind == "volatility" and settings.sizing.at == "decision":
         message = "volatility sizing is a weight that is resolved at the fill; at='decision' does not apply"
         raise ParameterError(message)
+    values: dict[str, float] = {
+        "per_share": costs.commission.per_share,
+        "minimum_fee": costs.commission.minimum,
+        "slippage": costs.slippage.rate,
+        "slippage_ticks": costs.slippage.ticks,
+        "lot": venue.lot,
+        "parcel": venue.parcel,
+        "participation": costs.participation,
+        "borrow_rate": costs.borrow_rate,
+        "cash_rate": costs.cash_rate,
+        "leverage": settings.leverage,
+        "maintenance": settings.maintenance,
+        "delist_loss": settings.delist_loss,
+        "optimistic": settings.intrabar == "optimistic",
+        "settle": venue.settlement > 0,
+        "reinvest": settings.dividends == "reinvest",
+        "close_fills": settings.fill == "close",
+        "at_decision": settings.sizing.at == "decision",
+        "max_positions": settings.max_positions or len(bars.symbols),
+    }
     fees = costs.commission
     tiers = [(t.up_to, t.fixed, t.rate) for t in fees.tiers] or [(math.inf, 0.0, fees.rate)]
-    return ledger.Terms(
-        tiers=np.array(tiers),
-        per_share=float(fees.per_share),
-        minimum_fee=float(fees.minimum),
-        slippage=float(costs.slippage.rate),
-        slippage_ticks=float(costs.slippage.ticks),
-        ticks=np.array(venue.ticks, dtype=np.float64).reshape(-1, 2),
-        lot=float(venue.lot),
-        parcel=float(venue.parcel),
-        participation=float(costs.participation),
-        borrow_rate=float(costs.borrow_rate),
-        cash_rate=float(costs.cash_rate),
-        leverage=float(settings.leverage),
-        maintenance=float(settings.maintenance),
-        delist_loss=float(settings.delist_loss),
-        optimistic=settings.intrabar == "optimistic",
-        settle=venue.settlement > 0,
-        reinvest=settings.dividends == "reinvest",
-        close_fills=settings.fill == "close",
-        at_decision=settings.sizing.at == "decision",
-        max_positions=settings.max_positions or len(bars.symbols),
-    )
+    record = np.zeros(1, dtype=ledger.TERMS).view(np.recarray)[0]
+    for name, value in values.items():
+        record[name] = value
+    record["tiers"][: len(tiers)], record["tier_count"] = tiers, len(tiers)
+    if venue.ticks:
+        record["ticks"][: len(venue.ticks)], record["tick_count"] = venue.ticks, len(venue.ticks)
+    return record

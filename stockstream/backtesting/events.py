@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stockstream.backtesting.actions import LIVES, Action
-from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, _sizes
+from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.portfolio import Portfolio
 from stockstream.backtesting.strategy import Strategy, declared_indicators
 from stockstream.errors import ParameterError, StrategyError
@@ -42,7 +42,7 @@ class _Loop:
         self.names = list(self.columns)
         self.present = [np.flatnonzero(here).tolist() for here in run.bars.present.T]
         self.days = run.bars.dates.tolist()
-        self.sizes = _sizes(run.settings.sizing, run.bars)
+        self.sizes = sizes(run.settings.sizing, run.bars)
         self.listens = type(strategy).on_order_filled is not Strategy.on_order_filled
         self.heard = 0
 
@@ -50,9 +50,8 @@ class _Loop:
         """Run until the end or until a ledger is full."""
         view = Portfolio(run.book, run.bars.symbols, run.bars.dates)
         for t in range(first, len(self.days)):
-            if not portfolio.has_room(run.book):
+            if not portfolio.before_decision(run.book, run.market, run.terms, t):
                 return t
-            portfolio.before_decision(run.book, run.market, run.terms, t)
             self.tell(view)
             if run.book.counts[ledger.RUIN] == 0:
                 for s in self.present[t]:
@@ -99,16 +98,16 @@ class _Loop:
         if action.symbol is not None:
             s = run.bars.row(action.symbol)
         if action.kind == "signal":
-            portfolio.decide(run.book, run.market, run.terms, self.signals(action, s, t), s, t)
+            portfolio.decide_signals(run.book, run.market, run.terms, self.signals(action, s, t), s, t)
             return
-        if not portfolio.has_room(run.book):
+        if not portfolio.room_left(run.book):
             run.grow()
         if action.kind == "cancel":
             portfolio.cancel_waiting(run.book, s)
             return
         size_kind, size, side = self.sized(action, s, t)
         effect = ledger.REDUCE_ONLY if action.kind == "close" else ledger.NET
-        number = portfolio.submit(run.book, t, s, side, size_kind, size, effect, ledger.BY_STRATEGY)
+        number = portfolio.submit_order(run.book, t, s, side, size_kind, size, effect, ledger.BY_STRATEGY)
         self.detail(run.book.orders[number], action)
 
     def detail(self, order: Any, action: Action) -> None:
@@ -124,6 +123,8 @@ class _Loop:
             order[field] = np.nan if value is None else value
         order["relative"] = 7 if action.distances == "fraction" else 0
         order["most_bars"], order["life"] = action.max_bars, LIVES[action.time_in_force]
+        if order["kind"] != ledger.MARKET:
+            self.run.book.counts[ledger.RESTING] += 1
 
     def sized(self, action: Action, s: int, t: int) -> tuple[int, float, int]:
         """Size kind, size and side of an action."""
@@ -144,7 +145,7 @@ class _Loop:
             return ledger.VALUE, float(action.value), side
         if action.weight is not None:
             return ledger.WEIGHT, float(action.weight), side
-        return SIZE_KINDS[self.run.settings.sizing.kind], float(portfolio.at(self.sizes, s, t)), side
+        return SIZE_KINDS[self.run.settings.sizing.kind], float(self.sizes[0, 0] if self.sizes.shape == (1, 1) else self.sizes[s, t]), side
 
     def signals(self, action: Action, s: int, t: int) -> portfolio.Signals:
         """One bar's signals in the form that `decide` reads."""

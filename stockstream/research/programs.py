@@ -1,0 +1,181 @@
+"""Rules with parameters become programs: which series each combination needs, and what is done with them.
+
+A *slot* is a part of a rule that is computed once for each distinct set of the parameters it depends on (an indicator, a
+column, a shifted or ranked value); its rows are shared by all combinations. What is left of the rule, arithmetic,
+comparisons, crosses and logic, becomes instructions that the kernel runs block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream.backtesting.rules import CONDITIONS, LEVELS, Rules
+from stockstream.errors import ParameterError
+from stockstream.indicators.expression import Applied, Expression, Number, Parameter
+from stockstream_kernels import expressions as machine
+
+#: Operation -> instruction; `when` becomes one of two, by what it gives.
+INSTRUCTIONS: Final = {
+    "add": machine.ADD,
+    "subtract": machine.SUBTRACT,
+    "multiply": machine.MULTIPLY,
+    "divide": machine.DIVIDE,
+    "negative": machine.NEGATIVE,
+    "absolute": machine.ABSOLUTE,
+    "maximum": machine.MAXIMUM,
+    "minimum": machine.MINIMUM,
+    "less": machine.LESS,
+    "less_equal": machine.LESS_EQUAL,
+    "greater": machine.GREATER,
+    "greater_equal": machine.GREATER_EQUAL,
+    "equal": machine.EQUAL,
+    "not_equal": machine.NOT_EQUAL,
+    "and": machine.AND,
+    "or": machine.OR,
+    "not": machine.NOT,
+    "crosses_above": machine.CROSSES_ABOVE,
+    "crosses_below": machine.CROSSES_BELOW,
+}
+
+#: Levels of each stack; a rule deeper than this is refused with a message.
+DEPTH: Final = 12
+
+type Program = NDArray[np.int64]
+
+
+@dataclass
+class Compiler:
+    """Collects the slots and numbers of a set of rules while compiling them."""
+
+    slots: dict[Expression, int] = field(default_factory=dict)
+    numbers: dict[Expression, int] = field(default_factory=dict)
+    crosses: int = 0
+
+    def program(self, rule: Expression | None) -> Program:
+        """Return the instructions of one condition."""
+        if rule is None:
+            return np.empty((0, 2), dtype=np.int64)
+        code: list[tuple[int, int]] = []
+        before = self.crosses
+        self._emit(rule, code)
+        self.crosses = max(before, sum(c in (machine.CROSSES_ABOVE, machine.CROSSES_BELOW) for c, _ in code))
+        if len(code) > 1 and _depth(code) > DEPTH:
+            message = f"the rule {rule!r} nests more than {DEPTH} values at once; name a part of it as an indicator"
+            raise ParameterError(message)
+        return np.array(code, dtype=np.int64).reshape(-1, 2)
+
+    def number(self, expression: Expression) -> int:
+        """Place of a constant or parameter among the numbers of a combination."""
+        return self.numbers.setdefault(expression, len(self.numbers))
+
+    def _slot(self, expression: Expression) -> int:
+        return self.slots.setdefault(expression, len(self.slots))
+
+    def _emit(self, part: Expression, code: list[tuple[int, int]]) -> None:
+        if isinstance(part, Number | Parameter):
+            code.append((int(machine.LOAD_VALUE), self.number(part)))
+        elif isinstance(part, Applied) and part.parameters() and (part.name in INSTRUCTIONS or part.name == "when"):
+            for operand in part.operands:
+                self._emit(operand, code)
+            if part.name == "when":
+                code.append((int(machine.CHOOSE_TRUTH if part.gives == "condition" else machine.CHOOSE_NUMBER), 0))
+            else:
+                code.append((int(INSTRUCTIONS[part.name]), 0))
+        else:
+            load = machine.LOAD_TRUTH if part.gives == "condition" else machine.LOAD_ROW
+            code.append((int(load), self._slot(part)))
+
+
+@dataclass(frozen=True)
+class CompiledRules:
+    """Rules ready for the kernel.
+
+    Attributes
+    ----------
+    programs
+        One per condition, in the order of CONDITIONS.
+    slots
+        Expressions whose rows the programs load, by place.
+    numbers
+        Constants and parameters, by place.
+    levels
+        Place of stop-loss, take-profit and trailing stop among the numbers, -1 where there is none.
+    rules
+        What was compiled.
+    """
+
+    programs: tuple[Program, ...]
+    slots: tuple[Expression, ...]
+    numbers: tuple[Expression, ...]
+    levels: tuple[int, ...]
+    crosses: int
+    rules: Rules
+
+
+def compile_rules(rules: Rules) -> CompiledRules:
+    """Compile rules whose parameters may still be open.
+
+    Raises
+    ------
+    ParameterError
+        A level that is neither a number nor a parameter, or a rule nested too deeply.
+    """
+    compiler = Compiler()
+    parts = rules.expressions
+    programs = tuple(compiler.program(parts.get(name)) for name in CONDITIONS)
+    levels = tuple(_level(parts.get(name), name, compiler) for name in LEVELS)
+    return CompiledRules(
+        programs, tuple(compiler.slots), tuple(compiler.numbers), levels, max(compiler.crosses, 1), rules
+    )
+
+
+def _level(part: Expression | None, name: str, compiler: Compiler) -> int:
+    if part is None:
+        return -1
+    if isinstance(part, Number | Parameter):
+        return compiler.number(part)
+    message = f"{name} of a sweep must be a number or a parameter; found {part!r}"
+    raise ParameterError(message)
+
+
+def _depth(code: list[tuple[int, int]]) -> int:
+    """Most values that stand on either stack at once: never more than the loads."""
+    loads = (machine.LOAD_ROW, machine.LOAD_TRUTH, machine.LOAD_VALUE)
+    height = most = 0
+    for instruction, _ in code:
+        height += 1 if instruction in loads else 0 if instruction in (machine.NEGATIVE, machine.ABSOLUTE, machine.NOT) else -1
+        most = max(most, height)
+    return most
+
+
+def numbers_of(compiled: CompiledRules, columns: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.float64]:
+    """Return ``(C, V)``: the numbers of each combination."""
+    values = np.empty((count, max(len(compiled.numbers), 1)))
+    for place, expression in enumerate(compiled.numbers):
+        values[:, place] = columns[expression.name] if isinstance(expression, Parameter) else expression.value  # type: ignore[attr-defined]
+    return values
+
+
+def rows_of(
+    compiled: CompiledRules, columns: Mapping[str, NDArray[Any]], count: int
+) -> tuple[list[Expression], NDArray[np.int32]]:
+    """Return the distinct series of all combinations, and ``(C, K)``: which of them each combination uses."""
+    distinct: dict[Expression, int] = {}
+    places = np.zeros((count, max(len(compiled.slots), 1)), dtype=np.int32)
+    for place, expression in enumerate(compiled.slots):
+        names = sorted(expression.parameters())
+        if not names:
+            places[:, place] = distinct.setdefault(expression, len(distinct))
+            continue
+        table = np.stack([np.asarray(columns[name], dtype=np.float64) for name in names], axis=1)
+        cells, which = np.unique(table, axis=0, return_inverse=True)
+        numbers = [
+            distinct.setdefault(expression.bind(dict(zip(names, cell.tolist(), strict=True))), len(distinct)) for cell in cells
+        ]
+        places[:, place] = np.asarray(numbers, dtype=np.int32)[which.ravel()]
+    return list(distinct), places
