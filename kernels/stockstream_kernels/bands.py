@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import ema
-from stockstream_kernels.statistics import TILE, moments
-from stockstream_kernels.volatility import atr, room
+from stockstream_kernels.statistics import moments
+from stockstream_kernels.tiles import TILE, expand, room, squeeze
+from stockstream_kernels.volatility import atr
 
 type Series = NDArray[np.float64]
 
@@ -32,15 +33,15 @@ def bollinger(
     State: that of `moments`.
     """
     for start in range(0, len(values), TILE):
-        stop = min(start + TILE, len(values))
-        moments(values[start:stop], window, ddof, state, middle[start:stop], upper[start:stop])
-        for t in range(start, stop):
-            reach = deviations * np.sqrt(upper[t])
-            middle[t] = values[t] - middle[t]
-            upper[t] = middle[t] + reach
-            lower[t] = middle[t] - reach
-            percent_b[t] = (values[t] - lower[t]) / (upper[t] - lower[t])
-            width[t] = (upper[t] - lower[t]) / middle[t]
+        value, top, centre = values[start : start + TILE], upper[start : start + TILE], middle[start : start + TILE]
+        bottom, place, reach = lower[start : start + TILE], percent_b[start : start + TILE], width[start : start + TILE]
+        moments(value, window, ddof, state, place, reach)
+        for k in range(len(value)):
+            half = deviations * np.sqrt(reach[k])
+            mean = value[k] - place[k]
+            top[k], centre[k], bottom[k] = mean + half, mean, mean - half
+            place[k] = 0.5 + 0.5 * place[k] / half
+            reach[k] = 2.0 * half / mean
 
 
 @kernel
@@ -51,30 +52,31 @@ def keltner(
     window: int,
     range_window: int,
     multiple: float,
-    source: int,
+    price: int,
     state: Series,
     upper: Series,
     middle: Series,
     lower: Series,
 ) -> None:
-    """Exponential average of the close (source 0) or the typical price (1), and so many average true ranges around it.
+    """Exponential average of the close (price 0) or the typical price (1), and so many average true ranges around it.
 
     State: the average, the average true range.
     """
     centres = np.empty(min(TILE, len(close)))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        centre = centres[: stop - start]
-        for t in range(start, stop):
-            typical = (high[t] + low[t] + close[t]) / 3.0
-            centre[t - start] = typical if source == 1 or np.isnan(typical) else close[t]
-        ema(centre, window, 0, state[:8], middle[start:stop])
-        atr(high[start:stop], low[start:stop], close[start:stop], range_window, 0, state[8:16], upper[start:stop])
-        for t in range(start, stop):
-            reach = multiple * upper[t]
-            upper[t] = middle[t] + reach
-            lower[t] = middle[t] - reach
-            middle[t] = middle[t] + (reach - reach)  # the three outputs start together
+        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
+        top, mean, bottom = upper[start : start + TILE], middle[start : start + TILE], lower[start : start + TILE]
+        centre = centres[: len(closes)]
+        for k in range(len(closes)):
+            typical = (highs[k] + lows[k] + closes[k]) / 3.0
+            centre[k] = typical if price == 1 or np.isnan(typical) else closes[k]
+        ema(centre, window, 0, state[:8], mean)
+        atr(highs, lows, closes, range_window, 0, state[8:16], top)
+        for k in range(len(closes)):
+            reach = multiple * top[k]
+            top[k] = mean[k] + reach
+            bottom[k] = mean[k] - reach
+            mean[k] += reach - reach  # the three outputs start together
 
 
 @kernel
@@ -84,14 +86,14 @@ def donchian(
     """Highest high and lowest low of the window, and their mean. State: two steps."""
     size = room(window)
     for start in range(0, len(high), TILE):
-        stop = min(start + TILE, len(high))
-        extreme(high[start:stop], window, 1.0, state[:size], upper[start:stop])
-        extreme(low[start:stop], window, -1.0, state[size : 2 * size], lower[start:stop])
-        for t in range(start, stop):
-            middle[t] = (upper[t] + lower[t]) / 2.0
+        top, mean, bottom = upper[start : start + TILE], middle[start : start + TILE], lower[start : start + TILE]
+        extreme(high[start : start + TILE], window, 1.0, state[:size], top)
+        extreme(low[start : start + TILE], window, -1.0, state[size : 2 * size], bottom)
+        for k in range(len(top)):
+            mean[k] = (top[k] + bottom[k]) / 2.0
             # a NaN in one of the two makes the band unknown
-            upper[t] += middle[t] - middle[t]
-            lower[t] += middle[t] - middle[t]
+            top[k] += mean[k] - mean[k]
+            bottom[k] += mean[k] - mean[k]
 
 
 @kernel
@@ -112,18 +114,18 @@ def acceleration_bands(
     size = room(window)
     pushed = np.empty((3, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        top, centre, bottom = pushed[0, : stop - start], pushed[1, : stop - start], pushed[2, : stop - start]
-        for t in range(start, stop):
-            both = high[t] + low[t]
-            push = 4.0 * (high[t] - low[t]) / both if both != 0.0 else 0.0
-            absent = (both + close[t]) - (both + close[t])  # 0, or NaN on a bar that is not known
-            top[t - start] = high[t] * (1.0 + push) + absent
-            bottom[t - start] = low[t] * (1.0 - push) + absent
-            centre[t - start] = close[t] + absent
-        sma(top, window, state[:size], upper[start:stop])
-        sma(centre, window, state[size : 2 * size], middle[start:stop])
-        sma(bottom, window, state[2 * size : 3 * size], lower[start:stop])
+        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
+        top, centre, bottom = pushed[0, : len(closes)], pushed[1, : len(closes)], pushed[2, : len(closes)]
+        for k in range(len(closes)):
+            both = highs[k] + lows[k]
+            push = 4.0 * (highs[k] - lows[k]) / both
+            absent = (both + closes[k]) - (both + closes[k])  # 0, or NaN on a bar that is not known
+            top[k] = highs[k] * (1.0 + push) + absent
+            bottom[k] = lows[k] * (1.0 - push) + absent
+            centre[k] = closes[k] + absent
+        sma(top, window, state[:size], upper[start : start + TILE])
+        sma(centre, window, state[size : 2 * size], middle[start : start + TILE])
+        sma(bottom, window, state[2 * size : 3 * size], lower[start : start + TILE])
 
 
 @kernel
@@ -144,19 +146,19 @@ def chandelier(
     size = room(window)
     tiles = np.empty((6, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        count = 0
-        for t in range(start, stop):
-            tiles[0, count], tiles[1, count], tiles[2, count] = high[t], low[t], close[t]
-            count += 0 if np.isnan(high[t] + low[t] + close[t]) else 1
-        reach, top, bottom = tiles[3, :count], tiles[4, :count], tiles[5, :count]
-        atr(tiles[0, :count], tiles[1, :count], tiles[2, :count], window, 0, state[:8], reach)
-        extreme(tiles[0, :count], window, 1.0, state[8 : 8 + size], top)
-        extreme(tiles[1, :count], window, -1.0, state[8 + size : 8 + 2 * size], bottom)
-        k = 0
-        for t in range(start, stop):
-            long[t], short[t] = np.nan, np.nan
-            if not np.isnan(high[t] + low[t] + close[t]):
-                long[t] = top[k] - multiple * reach[k]
-                short[t] = bottom[k] + multiple * reach[k]
-                k += 1
+        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
+        known = tiles[5, : len(closes)]
+        for k in range(len(closes)):
+            known[k] = highs[k] + lows[k] + closes[k]
+        count = squeeze(highs, known, tiles[0])
+        squeeze(lows, known, tiles[1])
+        squeeze(closes, known, tiles[2])
+        top, bottom, reach = tiles[0, :count], tiles[1, :count], tiles[3, :count]
+        atr(top, bottom, tiles[2, :count], window, 0, state[:8], reach)
+        extreme(top, window, 1.0, state[8 : 8 + size], tiles[2, :count])
+        extreme(bottom, window, -1.0, state[8 + size : 8 + 2 * size], tiles[4, :count])
+        for k in range(count):
+            top[k] = tiles[2, k] - multiple * reach[k]
+            bottom[k] = tiles[4, k] + multiple * reach[k]
+        expand(top, known, long[start : start + TILE])
+        expand(bottom, known, short[start : start + TILE])

@@ -7,12 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
-from stockstream_kernels.rolling import sma
+from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.smoothing import ema
-from stockstream_kernels.statistics import TILE
-from stockstream_kernels.volatility import room
-from stockstream_kernels.volume import ad, flow
+from stockstream_kernels.tiles import ONE, TILE, TWO, carry, pair_sums
+from stockstream_kernels.volume import flows
 
 type Series = NDArray[np.float64]
 
@@ -27,82 +25,123 @@ def adosc(
 ) -> None:
     """Difference of two exponential averages of the accumulated flow, both seeded with its first value.
 
-    State: ``[known values]``, the accumulation, two averages.
+    State: ``[known bars]``, up to the first value, then that of `distances`.
     """
-    known = state[0]
-    tiles = np.empty((2, min(TILE, len(close))))
+    known, needed = int(state[0]), max(fast, slow)
+    moves = np.empty(min(TILE, len(close)))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        balance, quick = tiles[0, : stop - start], tiles[1, : stop - start]
-        ad(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], state[1:2], balance)
-        ema(balance, fast, 1, state[8:16], quick)
-        ema(balance, slow, 1, state[16:24], out[start:stop])
-        for k in range(stop - start):
-            known += 0.0 if np.isnan(balance[k]) else 1.0
-            out[start + k] = quick[k] - out[start + k] if known >= max(fast, slow) else np.nan
+        own = out[start : start + TILE]
+        stop, move = start + len(own), moves[: len(own)]
+        flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], move)
+        first = 0
+        while known == 0 and first < len(own):
+            if not np.isnan(move[first]):  # both averages are this value: at no distance
+                move[first] = 0.0
+                break
+            first += 1
+        distances(move, 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), state[1:], own)
+        k = 0
+        while known < needed and k < len(own):
+            known += 0 if np.isnan(own[k]) else 1
+            own[k] = own[k] if known >= needed else np.nan
+            k += 1
     state[0] = known
+
+
+@step
+def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: Series) -> None:
+    """Fast less slow exponential average of the running sum of moves.
+
+    An average is the sum less its distance behind it, ``d = keep * (d + move)``, and the sum cancels: only the distances
+    are carried, and no digits are lost to a sum that grows. They go in pairs of bars, as in `volatility.atr`.
+    State: ``[distance, slow distance, half a pair is held, its part, its slow part]``.
+    """
+    near, far, half, part, slow_part = state[0], state[1], state[2], state[3], state[4]
+    square, slow_square = keep * keep, slow_keep * slow_keep
+    t, end = np.uint64(0), np.uint64(len(moves))
+    while t < end:
+        if half == 0.0 and end - t >= TWO:
+            one, two = keep * moves[t], slow_keep * moves[t]
+            both, slow_both = keep * (one + moves[t + ONE]), slow_keep * (two + moves[t + ONE])
+            if not np.isnan(both):
+                out[t] = (slow_keep * far + two) - (keep * near + one)
+                near, far = square * near + both, slow_square * far + slow_both
+                out[t + ONE] = far - near
+                t += TWO
+                continue
+        out[t] = np.nan
+        if not np.isnan(moves[t]):
+            if half == 0.0:
+                part, slow_part = keep * moves[t], slow_keep * moves[t]
+                out[t] = (slow_keep * far + slow_part) - (keep * near + part)
+            else:
+                near = square * near + keep * (part + moves[t])
+                far = slow_square * far + slow_keep * (slow_part + moves[t])
+                out[t] = far - near
+            half = 1.0 - half
+        t += ONE
+    state[0], state[1], state[2], state[3], state[4] = near, far, half, part, slow_part
 
 
 @kernel
 def cmf(high: Series, low: Series, close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
-    """Flow of the window over its volume; NaN without volume. State: two steps."""
-    size = room(window)
-    tiles = np.empty((3, min(TILE, len(close))))
+    """Flow of the window over its volume; NaN without volume. State: that of `pair_sums`."""
+    tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        moved, traded, shares = tiles[0, : stop - start], tiles[1, : stop - start], tiles[2, : stop - start]
-        for t in range(start, stop):
-            moved[t - start] = flow(high[t], low[t], close[t], volume[t])
-            traded[t - start] = volume[t]
-        sma(moved, window, state[:size], out[start:stop])
-        sma(traded, window, state[size : 2 * size], shares)
-        for k in range(stop - start):
-            out[start + k] /= shares[k]
+        own, traded = out[start : start + TILE], volume[start : start + TILE]
+        stop = start + len(own)
+        move, shares = tiles[0, : len(own)], tiles[1, : len(own)]
+        flows(high[start:stop], low[start:stop], close[start:stop], traded, move)
+        pair_sums(move, traded, window, state, own, shares)
+        for k in range(len(own)):
+            own[k] /= shares[k]
 
 
 @kernel
 def mfi(high: Series, low: Series, close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
     """Money traded on rising typical prices, in percent of that on all changing ones, over the last `window` changes.
 
-    State: ``[started, last typical price]``, two steps.
+    State: ``[started, last typical price]``, then that of `pair_sums`.
     """
-    size = room(window)
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((3, min(TILE, len(close))))
+    tiles = np.empty((4, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        rise, fall, falls = tiles[0, : stop - start], tiles[1, : stop - start], tiles[2, : stop - start]
-        for t in range(start, stop):
-            price = (high[t] + low[t] + close[t]) / 3.0
-            money = price * volume[t]
-            known = (price - last) * 0.0 + money * 0.0  # 0, or NaN where there is no change to speak of
-            slack = TIE * price
-            rise[t - start] = (money if price - last > slack else 0.0) + known
-            fall[t - start] = (money if last - price > slack else 0.0) + known
-            last = price
-        sma(rise, window, state[2 : 2 + size], out[start:stop])
-        sma(fall, window, state[2 + size : 2 + 2 * size], falls)
-        for k in range(stop - start):
-            out[start + k] = 100.0 * out[start + k] / (out[start + k] + falls[k])
+        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
+        price, traded = close[start : start + TILE], volume[start : start + TILE]
+        typical, change = tiles[0, : len(own)], tiles[1, : len(own)]
+        rise, fall = tiles[2, : len(own)], tiles[3, : len(own)]
+        for k in range(len(own)):
+            typical[k] = (top[k] + bottom[k] + price[k]) / 3.0
+        change[0] = typical[0] - last
+        for k in range(1, len(own)):
+            change[k] = typical[k] - typical[k - 1]
+        last = typical[len(own) - 1]
+        for k in range(len(own)):
+            money, slack = typical[k] * traded[k], TIE * typical[k]
+            known = change[k] * 0.0 + money * 0.0  # 0, or NaN where there is no change to speak of
+            rise[k] = (money if change[k] > slack else 0.0) + known
+            fall[k] = (money if change[k] < -slack else 0.0) + known
+        pair_sums(rise, fall, window, state[2:], typical, change)
+        for k in range(len(own)):
+            own[k] = 100.0 * typical[k] / (typical[k] + change[k])
     state[0], state[1] = 1.0, last
 
 
 @kernel
 def efi(close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
     """Exponential average of change times volume. State: ``[started, last close]``, the average."""
-    started, last = state[0], state[1]
-    forces = np.empty(min(TILE, len(close)))
+    last = state[1] if state[0] == 1.0 else np.nan
+    tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        force = forces[: stop - start]
-        for t in range(start, stop):
-            price, traded = close[t], volume[t]
-            absent = np.isnan(price + traded)
-            force[t - start] = np.nan if absent or started == 0.0 else (price - last) * traded
-            last = last if absent else price
-            started = started if absent else 1.0
-        ema(force, window, 0, state[2:10], out[start:stop])
-    state[0], state[1] = started, last
+        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
+        force, previous = tiles[0, : len(own)], tiles[1, : len(own)]
+        for k in range(len(own)):
+            force[k] = price[k] + traded[k]
+        last = carry(price, force, last, previous)
+        for k in range(len(own)):
+            force[k] = (price[k] - previous[k]) * traded[k]
+        ema(force, window, 0, state[2:10], own)
+    state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
 @kernel
@@ -110,12 +149,12 @@ def pvo(volume: Series, fast: int, slow: int, state: Series, out: Series) -> Non
     """Distance between two exponential averages of the volume, in percent of the slow one. State: two averages."""
     quicks = np.empty(min(TILE, len(volume)))
     for start in range(0, len(volume), TILE):
-        stop = min(start + TILE, len(volume))
-        quick = quicks[: stop - start]
-        ema(volume[start:stop], fast, 0, state[:8], quick)
-        ema(volume[start:stop], slow, 0, state[8:16], out[start:stop])
-        for k in range(stop - start):
-            out[start + k] = 100.0 * (quick[k] - out[start + k]) / out[start + k]
+        own, traded = out[start : start + TILE], volume[start : start + TILE]
+        quick = quicks[: len(own)]
+        ema(traded, fast, 0, state[:8], quick)
+        ema(traded, slow, 0, state[8:16], own)
+        for k in range(len(own)):
+            own[k] = 100.0 * (quick[k] - own[k]) / own[k]
 
 
 @kernel
@@ -124,15 +163,20 @@ def emv(high: Series, low: Series, volume: Series, state: Series, out: Series) -
 
     State: ``[started, last middle]``.
     """
-    started, last = state[0], state[1]
-    for t in range(len(high)):
-        middle, traded = (high[t] + low[t]) / 2.0, volume[t]
-        absent = np.isnan(middle + traded)
-        eased = 1e4 * (middle - last) * (high[t] - low[t]) / traded
-        out[t] = eased if started == 1.0 and traded > 0.0 else np.nan
-        last = last if absent else middle
-        started = started if absent else 1.0
-    state[0], state[1] = started, last
+    last = state[1] if state[0] == 1.0 else np.nan
+    tiles = np.empty((3, min(TILE, len(high))))
+    for start in range(0, len(high), TILE):
+        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
+        traded = volume[start : start + TILE]
+        middle, known, previous = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
+        for k in range(len(own)):
+            middle[k] = (top[k] + bottom[k]) / 2.0
+            known[k] = middle[k] + traded[k]
+        last = carry(middle, known, last, previous)
+        for k in range(len(own)):
+            eased = 1e4 * (middle[k] - previous[k]) * (top[k] - bottom[k]) / traded[k]
+            own[k] = eased if traded[k] > 0.0 else np.nan
+    state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
 @kernel
@@ -141,31 +185,39 @@ def kvo(
 ) -> None:
     """Difference of two exponential averages of Klinger's volume force, both seeded with its first value.
 
-    The force is the volume, signed by the trend of high + low + close, times how far the day's range stands out of
-    the ranges summed since the trend began. State: ``[started, last sum, last range, trend, ranges]``, two averages.
+    State: that of `volume_force`, two averages.
     """
-    started, last, before, trend, ranges = state[0], state[1], state[2], state[3], state[4]
     tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        stop = min(start + TILE, len(close))
-        force, quick = tiles[0, : stop - start], tiles[1, : stop - start]
-        for t in range(start, stop):
-            price, reach = high[t] + low[t] + close[t], high[t] - low[t]
-            force[t - start] = np.nan
-            if np.isnan(price + volume[t]):
-                continue
-            if started == 1.0:
-                side = 1.0 if price > last else -1.0
-                turned = price != last and side != trend
-                trend = side if turned else trend
-                ranges = (before if turned else ranges) + reach
-                sign = 100.0 if trend == 1.0 else -100.0
-                force[t - start] = volume[t] * abs(2.0 * reach / ranges - 1.0) * sign
-            started, last, before = 1.0, price, reach
+        own = out[start : start + TILE]
+        stop, force, quick = start + len(own), tiles[0, : len(own)], tiles[1, : len(own)]
+        volume_force(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], state[:8], force)
         ema(force, fast, 1, state[8:16], quick)
-        ema(force, slow, 1, state[16:24], out[start:stop])
-        for k in range(stop - start):
-            out[start + k] = quick[k] - out[start + k]
+        ema(force, slow, 1, state[16:24], own)
+        for k in range(len(own)):
+            own[k] = quick[k] - own[k]
+
+
+@step
+def volume_force(high: Series, low: Series, close: Series, volume: Series, state: Series, out: Series) -> None:
+    """Volume, signed by the trend of high + low + close, times how far the range stands out of those of the trend.
+
+    State: ``[started, last sum, last range, trend, ranges summed since it began, or one bar before]``.
+    """
+    started, last, before, trend, ranges = state[0], state[1], state[2], state[3], state[4]
+    for t in range(len(close)):
+        price, reach = high[t] + low[t] + close[t], high[t] - low[t]
+        out[t] = np.nan
+        if np.isnan(price + volume[t]):
+            continue
+        if started == 1.0:
+            side = 1.0 if price > last else -1.0
+            turned = price != last and side != trend
+            trend = side if turned else trend
+            ranges = (before if turned else ranges) + reach
+            sign = 100.0 if trend == 1.0 else -100.0
+            out[t] = volume[t] * abs(2.0 * reach / ranges - 1.0) * sign
+        started, last, before = 1.0, price, reach
     state[0], state[1], state[2], state[3], state[4] = started, last, before, trend, ranges
 
 

@@ -13,118 +13,123 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
-from stockstream_kernels.rolling import anchored_suffixes
+from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.rolling import spread
+from stockstream_kernels.tiles import ONE, TILE, TWO
 
 type Series = NDArray[np.float64]
 
-TILE: Final = 4096  # bars worked on at a time, so that what one step writes is still in the cache for the next
+THREE: Final = np.uint64(3)
+FOUR: Final = np.uint64(4)
+FIVE: Final = np.uint64(5)
 
 
-@kernel
+@step
 def moments(values: Series, window: int, ddof: int, state: Series, away: Series, variance: Series) -> None:
     """Distance of the value from the mean of the last `window` values, and their variance.
 
-    State: ``[block before, position, sum, sum of squares, anchor, held values, suffixes, suffixes of squares]``, of
-    length ``7 + 3 * window``.
+    State: ``[block before, position, sum, squares, anchor, held values, suffixes]``, ``7 + 3 * window``.
     """
-    held = state[5 : 5 + window]
-    first, second = state[5 + window : 6 + 2 * window], state[6 + 2 * window : 7 + 3 * window]
-    position, total, squares, anchor = int(state[1]), state[2], state[3], state[4]
-    share, divisor = 1.0 / window, 1.0 / (window - ddof)
-    t = 0
-    while t < len(values):
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(values))
+    held, first, second = np.uint64(5), np.uint64(5 + window), np.uint64(6 + 2 * window)
+    position, total, squares, anchor = np.uint64(state[1]), state[2], state[3], state[4]
+    share, scale = 1.0 / window, 1.0 / (window - ddof)
+    if state[0] == 0.0:  # before the first full block there is no window
+        state[5 + window : 5 + 2 * window], state[6 + 2 * window : 6 + 3 * window] = np.nan, np.nan
+    while t < end:
         if position == 0:
-            anchor, total, squares = values[t], 0.0, 0.0
-            if state[0] == 0.0:
-                first[:window], second[:window] = np.nan, np.nan
-                state[0] = 1.0
-            else:
-                anchored_suffixes(held, anchor, first, second)
-        for k in range(position, min(window, position + len(values) - t)):
-            value = values[t]
-            held[k] = value
-            distance = value - anchor
+            anchor = values[t]
+            total, squares = 0.0, 0.0
+            for k in range(ONE if state[0] == 1.0 else n, n):
+                distance = state[held + n - k] - anchor
+                total += distance
+                squares += distance * distance
+                state[first + n - k], state[second + n - k] = total, squares
+            total, squares = 0.0, 0.0
+        count = min(n - position, end - t)
+        for k in range(count):
+            place = position + k
+            distance = values[t + k] - anchor
             total += distance
             squares += distance * distance
-            one, two = first[k + 1] + total, second[k + 1] + squares
-            spread = (two - one * one * share) * divisor
-            away[t] = distance - one * share
-            variance[t] = 0.0 if spread < 0.0 else spread  # written so that NaN stays NaN
-            t += 1
-            position += 1
-        if position == window:
-            position = 0
+            state[held + place] = values[t + k]
+            one = state[first + place + ONE] + total
+            away[t + k] = distance - one * share
+            variance[t + k] = spread(one, state[second + place + ONE] + squares, share, scale)
+        t += count
+        position += count
+        if position == n:
+            position = np.uint64(0)
+            state[0] = 1.0
     state[1], state[2], state[3], state[4] = position, total, squares, anchor
 
 
 @kernel
 def zscore(values: Series, window: int, ddof: int, state: Series, out: Series) -> None:
     """Distance to the mean in standard deviations; NaN where all values are equal. State: that of `moments`."""
-    spreads = np.empty(min(TILE, len(values)))
+    variances = np.empty(min(TILE, len(values)))
     for start in range(0, len(values), TILE):
-        stop = min(start + TILE, len(values))
-        spread = spreads[: stop - start]
-        moments(values[start:stop], window, ddof, state, out[start:stop], spread)
-        for k in range(stop - start):
-            out[start + k] /= np.sqrt(spread[k])
+        own = out[start : start + TILE]
+        variance = variances[: len(own)]
+        moments(values[start : start + TILE], window, ddof, state, own, variance)
+        for k in range(len(own)):
+            own[k] /= np.sqrt(variance[k])
 
 
-@kernel
-def paired_suffixes(held: Series, anchor_x: float, anchor_y: float, suffix: Series) -> None:
+@step
+def paired_suffixes(window: int, state: Series) -> None:
     """Write the suffix sums of x, y, xx, yy and xy about the anchors, five to a place."""
+    n, held, suffix = np.uint64(window), np.uint64(9), np.uint64(9 + 2 * window)
+    anchor_x, anchor_y = state[2], state[3]
     sum_x, sum_y, sum_xx, sum_yy, sum_xy = 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(len(held) // 2 - 1, 0, -1):
-        x, y = held[2 * k] - anchor_x, held[2 * k + 1] - anchor_y
+    for k in range(ONE, n):
+        place, at = held + TWO * (n - k), suffix + FIVE * (n - k)
+        x, y = state[place] - anchor_x, state[place + ONE] - anchor_y
         sum_x += x
         sum_y += y
         sum_xx += x * x
         sum_yy += y * y
         sum_xy += x * y
-        place = 5 * k
-        suffix[place], suffix[place + 1], suffix[place + 2] = sum_x, sum_y, sum_xx
-        suffix[place + 3], suffix[place + 4] = sum_yy, sum_xy
+        state[at], state[at + ONE], state[at + TWO] = sum_x, sum_y, sum_xx
+        state[at + THREE], state[at + FOUR] = sum_yy, sum_xy
 
 
-@kernel
+@step
 def comoments(first: Series, second: Series, window: int, state: Series, xx: Series, yy: Series, xy: Series) -> None:
     """Sums of squares and products of the distances to the means over the last `window` pairs.
 
-    State: ``[block before, position, anchors, five sums, held pairs, suffixes]``, of length ``14 + 7 * window``.
+    State: ``[block before, position, anchors, five sums, held pairs, suffixes]``, ``14 + 7 * window``.
     """
-    held, suffix = state[9 : 9 + 2 * window], state[9 + 2 * window : 14 + 7 * window]
-    position, anchor_x, anchor_y = int(state[1]), state[2], state[3]
-    sum_x, sum_y, sum_xx, sum_yy, sum_xy = state[4], state[5], state[6], state[7], state[8]
-    share = 1.0 / window
-    t = 0
-    while t < len(first):
-        if position == 0:
-            anchor_x, anchor_y = first[t], second[t]
-            sum_x, sum_y, sum_xx, sum_yy, sum_xy = 0.0, 0.0, 0.0, 0.0, 0.0
-            if state[0] == 0.0:
-                suffix[: 5 * window] = np.nan
-                state[0] = 1.0
-            else:
-                paired_suffixes(held, anchor_x, anchor_y, suffix)
-        for k in range(position, min(window, position + len(first) - t)):
-            held[2 * k], held[2 * k + 1] = first[t], second[t]
-            x, y = first[t] - anchor_x, second[t] - anchor_y
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(first))
+    held, suffix, share = np.uint64(9), np.uint64(9 + 2 * window), 1.0 / window
+    if state[0] == 0.0:  # before the first full block there is no window
+        state[9 + 2 * window : 9 + 7 * window] = np.nan
+    while t < end:
+        if state[1] == 0.0:
+            state[2], state[3], state[4:9] = first[t], second[t], 0.0
+            if state[0] == 1.0:
+                paired_suffixes(window, state)
+        position, anchor_x, anchor_y = np.uint64(state[1]), state[2], state[3]
+        sum_x, sum_y, sum_xx, sum_yy, sum_xy = state[4], state[5], state[6], state[7], state[8]
+        count = min(n - position, end - t)
+        for k in range(count):
+            place, at = held + TWO * (position + k), suffix + FIVE * (position + k + ONE)
+            state[place], state[place + ONE] = first[t + k], second[t + k]
+            x, y = first[t + k] - anchor_x, second[t + k] - anchor_y
             sum_x += x
             sum_y += y
             sum_xx += x * x
             sum_yy += y * y
             sum_xy += x * y
-            place = 5 * (k + 1)
-            all_x, all_y = suffix[place] + sum_x, suffix[place + 1] + sum_y
-            xx[t] = suffix[place + 2] + sum_xx - all_x * all_x * share
-            yy[t] = suffix[place + 3] + sum_yy - all_y * all_y * share
-            xy[t] = suffix[place + 4] + sum_xy - all_x * all_y * share
-            t += 1
-            position += 1
-        if position == window:
-            position = 0
-    state[1], state[2], state[3] = position, anchor_x, anchor_y
-    state[4], state[5], state[6], state[7], state[8] = sum_x, sum_y, sum_xx, sum_yy, sum_xy
+            all_x, all_y = state[at] + sum_x, state[at + ONE] + sum_y
+            xx[t + k] = state[at + TWO] + sum_xx - all_x * all_x * share
+            yy[t + k] = state[at + THREE] + sum_yy - all_y * all_y * share
+            xy[t + k] = state[at + FOUR] + sum_xy - all_x * all_y * share
+        t += count
+        state[4], state[5], state[6], state[7], state[8] = sum_x, sum_y, sum_xx, sum_yy, sum_xy
+        state[1] = position + count
+        if position + count == n:
+            state[0], state[1] = 1.0, 0.0
 
 
 @kernel
@@ -132,14 +137,14 @@ def correl(first: Series, second: Series, window: int, state: Series, out: Serie
     """Pearson's correlation, from -1 to 1; NaN where one of the two does not move. State: that of `comoments`."""
     tiles = np.empty((2, min(TILE, len(first))))
     for start in range(0, len(first), TILE):
-        stop = min(start + TILE, len(first))
-        xx, yy = tiles[0, : stop - start], tiles[1, : stop - start]
-        comoments(first[start:stop], second[start:stop], window, state, xx, yy, out[start:stop])
-        for k in range(stop - start):
-            scale = np.sqrt(xx[k] * yy[k])
-            ratio = out[start + k] / scale if xx[k] > 0.0 and yy[k] > 0.0 else np.nan
+        own = out[start : start + TILE]
+        xx, yy = tiles[0, : len(own)], tiles[1, : len(own)]
+        comoments(first[start : start + TILE], second[start : start + TILE], window, state, xx, yy, own)
+        for k in range(len(own)):
+            ratio = own[k] / np.sqrt(xx[k] * yy[k])
+            ratio = ratio if xx[k] > 0.0 and yy[k] > 0.0 else np.nan
             ratio = 1.0 if ratio > 1.0 else ratio  # by rounding only; written so that NaN stays NaN
-            out[start + k] = -1.0 if ratio < -1.0 else ratio
+            own[k] = -1.0 if ratio < -1.0 else ratio
 
 
 @kernel
@@ -151,40 +156,48 @@ def beta(first: Series, second: Series, window: int, state: Series, out: Series)
     last_x, last_y = (state[1], state[2]) if state[0] == 1.0 else (np.nan, np.nan)
     tiles = np.empty((4, min(TILE, len(first))))
     for start in range(0, len(first), TILE):
-        stop = min(start + TILE, len(first))
-        count = stop - start
-        for k in range(count):
-            x, y = first[start + k], second[start + k]
-            tiles[0, k], tiles[1, k] = (x - last_x) / last_x, (y - last_y) / last_y
-            last_x, last_y = x, y
-        comoments(
-            tiles[0, :count], tiles[1, :count], window, state[3:], tiles[2, :count], tiles[3, :count], out[start:stop]
-        )
-        for k in range(count):
-            out[start + k] = out[start + k] / tiles[3, k] if tiles[3, k] > 0.0 else np.nan
+        own, x, y = out[start : start + TILE], first[start : start + TILE], second[start : start + TILE]
+        one, two = tiles[0, : len(own)], tiles[1, : len(own)]
+        xx, yy = tiles[2, : len(own)], tiles[3, : len(own)]
+        last_x, last_y = changes(x, last_x, one), changes(y, last_y, two)
+        comoments(one, two, window, state[3:], xx, yy, own)
+        for k in range(len(own)):
+            own[k] = own[k] / yy[k] if yy[k] > 0.0 else np.nan
     state[0], state[1], state[2] = 1.0, last_x, last_y
+
+
+@step
+def changes(values: Series, last: float, out: Series) -> float:
+    """Write the relative changes from bar to bar, `last` being the value before the first; return the last value."""
+    out[0] = (values[0] - last) / last
+    for k in range(1, len(out)):
+        out[k] = (values[k] - values[k - 1]) / values[k - 1]
+    return float(values[len(out) - 1])
 
 
 @kernel
 def percent_rank(values: Series, window: int, state: Series, out: Series) -> None:
     """Percentage of the `window` values before this one that are smaller.
 
-    Counting is O(window), but over contiguous values in any order, many at a time: faster than an ordered structure
-    for the usual windows. State: ``[held, place, NaNs held, ring of values]``.
+    Counting is O(window), but one lag at a time over many bars, eight to an instruction: faster than an ordered
+    structure for the usual windows. State: ``[run of values without NaN, window values before]``.
     """
-    held, place, absent = int(state[0]), int(state[1]), int(state[2])
-    ring = state[3 : 3 + window]
-    for t in range(len(values)):
-        value = values[t]
-        smaller = 0
-        for k in range(window):
-            smaller += 1 if ring[k] < value else 0
-        known = held == window and absent == 0 and not np.isnan(value)
-        out[t] = 100.0 * smaller / window if known else np.nan
-        if held == window and np.isnan(ring[place]):
-            absent -= 1
-        absent += 1 if np.isnan(value) else 0
-        held = min(held + 1, window)
-        ring[place] = value
-        place = place + 1 if place + 1 < window else 0
-    state[0], state[1], state[2] = held, place, absent
+    run = state[0]
+    series, smaller = np.empty(window + min(TILE, len(values))), np.empty(min(TILE, len(values)))
+    series[:window] = state[1 : 1 + window]
+    for start in range(0, len(values), TILE):
+        own = out[start : start + TILE]
+        count = len(own)
+        series[window : window + count] = values[start : start + count]
+        value = series[window : window + count]
+        smaller[:count] = 0.0
+        for lag in range(1, window + 1):
+            then = series[window - lag : window - lag + count]
+            for k in range(count):
+                smaller[k] += 1.0 if then[k] < value[k] else 0.0
+        for k in range(count):
+            run = 0.0 if np.isnan(value[k]) else run + 1.0
+            own[k] = 100.0 * smaller[k] / window if run > window else np.nan
+        state[1 : 1 + window] = series[count : count + window]
+        series[:window] = state[1 : 1 + window]
+    state[0] = run

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.tiles import TILE, accumulate, carry
 
 type Series = NDArray[np.float64]
 
@@ -19,19 +20,21 @@ def obv(close: Series, volume: Series, state: Series, out: Series) -> None:
 
     State: ``[started, last close, balance]``.
     """
-    started, last, balance = state[0], state[1], state[2]
-    for t in range(len(close)):
-        price, traded = close[t], volume[t]
-        if np.isnan(price + traded):
-            out[t] = np.nan
-            continue
-        last = last if started == 1.0 else price
-        started = 1.0
-        signed = traded if price > last else -traded
-        balance += 0.0 if price == last else signed
-        last = price
-        out[t] = balance
-    state[0], state[1], state[2] = started, last, balance
+    last, balance = state[1] if state[0] == 1.0 else np.nan, state[2]
+    tiles = np.empty((2, min(TILE, len(close))))
+    for start in range(0, len(close), TILE):
+        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
+        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
+        for k in range(len(own)):
+            known[k] = price[k] + traded[k]
+        last = carry(price, known, last, previous)
+        for k in range(len(own)):
+            signed = traded[k] if price[k] > previous[k] else -traded[k]
+            # the first bar, with NaN before it, neither rises nor falls
+            moved = signed if price[k] > previous[k] or price[k] < previous[k] else 0.0
+            own[k] = np.nan if np.isnan(known[k]) else moved
+        balance = accumulate(own, balance)
+    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, balance
 
 
 @kernel
@@ -41,18 +44,24 @@ def vwap(high: Series, low: Series, close: Series, volume: Series, state: Series
     Prices are summed as distances to the first one, so that a constant price gives that price exactly.
     State: ``[started, first price, volume, distance times volume]``.
     """
-    started, anchor, shares, money = state[0], state[1], state[2], state[3]
-    for t in range(len(close)):
-        price, traded = (high[t] + low[t] + close[t]) / 3.0, volume[t]
-        if np.isnan(price + traded):
-            out[t] = np.nan
-            continue
-        anchor = anchor if started == 1.0 else price
-        started = 1.0
-        shares += traded
-        money += (price - anchor) * traded
-        out[t] = anchor + money / shares
-    state[0], state[1], state[2], state[3] = started, anchor, shares, money
+    anchor, shares, money = state[1] if state[0] == 1.0 else np.nan, state[2], state[3]
+    traded = np.empty(min(TILE, len(close)))
+    for start in range(0, len(close), TILE):
+        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
+        last, number, weight = close[start : start + TILE], volume[start : start + TILE], traded[: len(own)]
+        for k in range(len(own)):
+            own[k] = (top[k] + bottom[k] + last[k]) / 3.0
+            weight[k] = number[k] + (own[k] - own[k])
+        k = 0
+        while np.isnan(anchor) and k < len(own):
+            anchor = np.nan if np.isnan(weight[k]) else own[k]
+            k += 1
+        for k in range(len(own)):
+            own[k] = (own[k] - anchor) * weight[k]
+        shares, money = accumulate(weight, shares), accumulate(own, money)
+        for k in range(len(own)):
+            own[k] = anchor + own[k] / weight[k]
+    state[0], state[1], state[2], state[3] = 0.0 if np.isnan(anchor) else 1.0, anchor, shares, money
 
 
 @kernel
@@ -79,7 +88,7 @@ def anchored_vwap(
     state[0], state[1], state[2], state[3], state[4] = started, first, shares, money, period
 
 
-@kernel
+@step
 def flow(high: float, low: float, close: float, volume: float) -> float:
     """Volume times where the close lies in the day's range, -1 at the low to 1 at the high; 0 without a range."""
     reach = high - low
@@ -87,17 +96,21 @@ def flow(high: float, low: float, close: float, volume: float) -> float:
     return place * volume / reach if reach != 0.0 else place * volume
 
 
+@step
+def flows(high: Series, low: Series, close: Series, volume: Series, out: Series) -> None:
+    """Write the `flow` of every bar."""
+    for k in range(len(out)):
+        out[k] = flow(high[k], low[k], close[k], volume[k])
+
+
 @kernel
 def ad(high: Series, low: Series, close: Series, volume: Series, state: Series, out: Series) -> None:
     """Accumulated `flow`. State: ``[sum]``."""
-    total = state[0]
-    for t in range(len(close)):
-        out[t] = flow(high[t], low[t], close[t], volume[t])
-    for t in range(len(close)):
-        moved = out[t]
-        total = total if np.isnan(moved) else total + moved
-        out[t] = np.nan if np.isnan(moved) else total
-    state[0] = total
+    for start in range(0, len(close), TILE):
+        own = out[start : start + TILE]
+        stop = start + len(own)
+        flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], own)
+        state[0] = accumulate(own, state[0])
 
 
 @kernel
@@ -106,35 +119,41 @@ def volume_index(close: Series, volume: Series, sign: float, state: Series, out:
 
     State: ``[started, last close, last volume, index]``.
     """
-    started, last, before, index = state[0], state[1], state[2], state[3]
-    for t in range(len(close)):
-        price, traded = close[t], volume[t]
-        if np.isnan(price + traded):
-            out[t] = np.nan
-            continue
-        if started == 0.0:
-            started, index = 1.0, 1000.0
-        else:
-            ratio = price / last
-            index *= ratio if sign * (traded - before) > 0.0 else 1.0
-        last, before = price, traded
-        out[t] = index
-    state[0], state[1], state[2], state[3] = started, last, before, index
+    last, before, index = state[1], state[2], state[3]
+    if state[0] == 0.0:
+        last, before, index = np.nan, np.nan, 1000.0
+    tiles = np.empty((3, min(TILE, len(close))))
+    for start in range(0, len(close), TILE):
+        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
+        known, previous, earlier = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
+        for k in range(len(own)):
+            known[k] = price[k] + traded[k]
+        last, before = carry(price, known, last, previous), carry(traded, known, before, earlier)
+        for k in range(len(own)):
+            # nothing is before the first bar: NaN compares as False
+            own[k] = price[k] / previous[k] if sign * traded[k] > sign * earlier[k] else 1.0
+        for k in range(len(own)):
+            index *= 1.0 if np.isnan(known[k]) else own[k]
+            own[k] = np.nan if np.isnan(known[k]) else index
+    state[0], state[1], state[2], state[3] = 0.0 if np.isnan(last) else 1.0, last, before, index
 
 
 @kernel
 def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
     """Volume times relative change of the price, summed; 0 on the first bar. State: ``[started, last close, sum]``."""
-    started, last, total = state[0], state[1], state[2]
-    for t in range(len(close)):
-        price, traded = close[t], volume[t]
-        if np.isnan(price + traded):
-            out[t] = np.nan
-            continue
-        total += traded * ((price - last) / last) if started == 1.0 else 0.0
-        started, last = 1.0, price
-        out[t] = total
-    state[0], state[1], state[2] = started, last, total
+    last, total = state[1] if state[0] == 1.0 else np.nan, state[2]
+    tiles = np.empty((2, min(TILE, len(close))))
+    for start in range(0, len(close), TILE):
+        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
+        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
+        for k in range(len(own)):
+            known[k] = price[k] + traded[k]
+        last = carry(price, known, last, previous)
+        for k in range(len(own)):
+            moved = traded[k] * ((price[k] - previous[k]) / previous[k])
+            own[k] = 0.0 if np.isnan(previous[k]) and not np.isnan(known[k]) else moved
+        total = accumulate(own, total)
+    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, total
 
 
 @kernel
@@ -143,17 +162,20 @@ def wad(high: Series, low: Series, close: Series, state: Series, out: Series) ->
 
     State: ``[started, last close, sum]``.
     """
-    started, last, total = state[0], state[1], state[2]
-    for t in range(len(close)):
-        price = close[t]
-        if np.isnan(high[t] + low[t] + price):
-            out[t] = np.nan
-            continue
-        last = last if started == 1.0 else price
-        started = 1.0
-        bottom, top = min(last, low[t]), max(last, high[t])
-        moved = price - (bottom if price > last else top)
-        total += 0.0 if price == last else moved
-        last = price
-        out[t] = total
-    state[0], state[1], state[2] = started, last, total
+    last, total = state[1] if state[0] == 1.0 else np.nan, state[2]
+    tiles = np.empty((2, min(TILE, len(close))))
+    for start in range(0, len(close), TILE):
+        own, price = out[start : start + TILE], close[start : start + TILE]
+        top, bottom = high[start : start + TILE], low[start : start + TILE]
+        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
+        for k in range(len(own)):
+            known[k] = top[k] + bottom[k] + price[k]
+        last = carry(price, known, last, previous)
+        for k in range(len(own)):
+            risen = price[k] - (previous[k] if previous[k] < bottom[k] else bottom[k])
+            fallen = price[k] - (previous[k] if previous[k] > top[k] else top[k])
+            moved = risen if price[k] > previous[k] else fallen
+            moved = moved if price[k] > previous[k] or price[k] < previous[k] else 0.0
+            own[k] = np.nan if np.isnan(known[k]) else moved
+        total = accumulate(own, total)
+    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, total

@@ -60,7 +60,7 @@ class CMF(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 * room(self.window)
+        return room(self.window)
 
     @override
     def warmup(self) -> int:
@@ -88,7 +88,7 @@ class MFI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 + 2 * room(self.window)
+        return 2 + room(self.window)
 
     @override
     def warmup(self) -> int:

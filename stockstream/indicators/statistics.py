@@ -177,11 +177,11 @@ class PERCENTRANK(Indicator):
     kernel = "statistics:percent_rank"
     source = "definition"
     oracle = Oracle("talib", "PERCENTRANK")
-    per_bar = "O(window): every value of the window is compared, many at a time"
+    per_bar = "O(window): each value of the window is compared, eight to an instruction"
 
     @override
     def state_size(self) -> int:
-        return 3 + self.window
+        return 1 + self.window
 
     @override
     def warmup(self) -> int:

@@ -1,0 +1,124 @@
+"""Work on a tile of bars at a time, so that what one pass writes is still in the first cache for the next.
+
+Passes over a tile are loops over whole arrays from subscript 0: those compile to vector instructions, at 0.2 to 0.6 ms
+a million bars. Passes with a running sum in them do only that. The same work in one loop with a branch for NaN took 1.5
+to 8 times as long.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream_kernels._compile import step
+
+type Series = NDArray[np.float64]
+
+TILE: Final = 2048
+ONE: Final = np.uint64(1)
+TWO: Final = np.uint64(2)
+
+
+@step
+def room(window: int) -> int:
+    """Length of state that is enough for one step over a window."""
+    return 16 + 4 * window
+
+
+@step
+def gaps(values: Series) -> int:
+    """Count the NaN."""
+    count = np.int64(0)
+    for k in range(len(values)):
+        count += np.isnan(values[k])
+    return count
+
+
+@step
+def carry(values: Series, known: Series, last: float, previous: Series) -> float:
+    """Write the value of the last known bar before each bar, `last` before the first; return that of the last one.
+
+    A bar is known where `known` is not NaN.
+    """
+    if gaps(known) == 0:
+        previous[0] = last
+        for k in range(1, len(values)):  # an assignment of slices would allocate, in case the two overlap
+            previous[k] = values[k - 1]
+        return float(values[len(values) - 1])
+    for k in range(len(values)):
+        previous[k] = last
+        last = last if np.isnan(known[k]) else values[k]
+    return last
+
+
+@step
+def squeeze(values: Series, known: Series, dense: Series) -> int:
+    """Copy the values of the known bars to the front of `dense` and return how many there are."""
+    count = 0
+    for k in range(len(values)):
+        dense[count] = values[k]
+        count += 0 if np.isnan(known[k]) else 1
+    return count
+
+
+@step
+def expand(dense: Series, known: Series, out: Series) -> None:
+    """Write the values of the known bars to their places, and NaN between them."""
+    if len(dense) == len(out):
+        for k in range(len(out)):
+            out[k] = dense[k]
+        return
+    count = 0
+    for k in range(len(out)):
+        out[k] = np.nan
+        if not np.isnan(known[k]):
+            out[k] = dense[count]
+            count += 1
+
+
+@step
+def accumulate(moves: Series, total: float) -> float:
+    """Replace moves by their running sum from `total` on; NaN stays and adds nothing. Return the sum."""
+    for k in range(len(moves)):
+        move = moves[k]
+        total += 0.0 if np.isnan(move) else move
+        moves[k] = np.nan if np.isnan(move) else total
+    return total
+
+
+@step
+def pair_sums(first: Series, second: Series, window: int, state: Series, one: Series, two: Series) -> None:
+    """Sums of the last `window` values of two series, by the method of `rolling`.
+
+    State: ``[started, position, two prefixes, held values, suffixes]``, ``6 + 4 * window``.
+    """
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(first))
+    # Numba makes a float of an unsigned and a signed integer: places are unsigned from the start
+    held_a, held_b = np.uint64(4), np.uint64(4 + window)
+    after_a, after_b = np.uint64(4 + 2 * window), np.uint64(5 + 3 * window)
+    if state[0] == 0.0:  # before the first full block there is no window
+        state[0] = 1.0
+        state[4 + 2 * window : 4 + 3 * window], state[5 + 3 * window : 5 + 4 * window] = np.nan, np.nan
+    position, sum_a, sum_b = np.uint64(state[1]), state[2], state[3]
+    while t < end:
+        count = min(n - position, end - t)
+        for k in range(count):
+            place = position + k
+            a, b = first[t + k], second[t + k]
+            sum_a += a
+            sum_b += b
+            state[held_a + place], state[held_b + place] = a, b
+            one[t + k] = state[after_a + place + ONE] + sum_a
+            two[t + k] = state[after_b + place + ONE] + sum_b
+        t += count
+        position += count
+        if position == n:
+            sum_a, sum_b = 0.0, 0.0
+            for k in range(ONE, n):
+                sum_a += state[held_a + n - k]
+                sum_b += state[held_b + n - k]
+                state[after_a + n - k], state[after_b + n - k] = sum_a, sum_b
+            position, sum_a, sum_b = np.uint64(0), 0.0, 0.0
+    state[1], state[2], state[3] = position, sum_a, sum_b
