@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,9 @@ from stockstream_kernels.ladders import CHUNK, climb, extremes, room, settle, sh
 from stockstream_kernels.rolling import sma
 
 type Series = NDArray[np.float64]
+
+#: A range smaller than this share of the values is what rounding leaves of none.
+ROUNDING: Final = 1e-10
 
 
 @kernel
@@ -245,7 +250,7 @@ def transform(high: Series, low: Series, window: int, state: Series, line: Serie
         line[k], signals[k] = np.nan, np.nan
         if share == share:
             place = 0.66 * (share - 0.5) + 0.67 * place
-            place = min(max(place, -0.999), 0.999) if abs(place) > 0.99 else place
+            place = np.copysign(0.999, place) if abs(place) > 0.99 else place
             signals[k] = last
             last = 0.5 * (np.log((1.0 + place) / (1.0 - place)) + last)
             line[k] = last
@@ -269,8 +274,8 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
             out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
         while start < stop:
             result = out[start : min(start + CHUNK, stop)]
-            cycle(result, window, smooth, state[at:middle], state[8:at])
-            cycle(result, window, smooth, state[middle:], state[8:at])
+            cycle(result, window, smooth, False, state[at:middle], state[8:at])
+            cycle(result, window, smooth, True, state[middle:], state[8:at])
             start = min(start + CHUNK, stop)
         if stop < len(values):
             out[stop] = np.nan
@@ -278,9 +283,11 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
 
 
 @step
-def cycle(values: Series, window: int, smooth: int, state: Series, work: Series) -> None:
+def cycle(values: Series, window: int, smooth: int, scaled: bool, state: Series, work: Series) -> None:
     """Replace values by the average of their place, 0 to 100, in their range; without a range the last place holds.
 
+    A range that is no more than rounding is none: a line that stays near 100 would give places out of noise. Values
+    that are `scaled`, 0 to 100 already, stand for their first place themselves.
     State: ``[a place is known, the last]``, the memory of an average (4) and that of `extremes`.
     """
     keep = 1.0 - 2.0 / (smooth + 1.0)
@@ -288,7 +295,9 @@ def cycle(values: Series, window: int, smooth: int, state: Series, work: Series)
     extremes(values, values, values, window, state[6:], top, bottom)
     for k in range(len(values)):
         span = top[k] - bottom[k]
-        if 0.0 < span < np.inf:
+        if span < np.inf and span > ROUNDING * max(abs(top[k]), abs(bottom[k])):
             state[0], state[1] = 1.0, 100.0 * (values[k] - bottom[k]) / span
+        elif span < np.inf and scaled and state[0] == 0.0:
+            state[0], state[1] = 1.0, values[k]
         known = span < np.inf and state[0] == 1.0
         values[k] = average(state[1] if known else np.nan, smooth, keep, state[2:6])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import copy, means, reach, room, rung, rungs, settle, size, whole
 from stockstream_kernels.momentum import rsi
@@ -13,11 +13,11 @@ from stockstream_kernels.momentum import rsi
 type Series = NDArray[np.float64]
 
 
-@kernel
+@step
 def place(high: Series, low: Series, close: Series, window: int, upper: bool, state: Series, out: Series) -> None:
     """Where the close stands between lowest low (0) and highest high (100) of the last `window` bars.
 
-    With `upper` as -100 (lowest) to 0 (highest). NaN where there is no range and while a gap is in the window, because
+    With `upper` as -100 (lowest) to 0 (highest), and held there where the close leaves the range. NaN where there is no range and while a gap is in the window, because
     a gap makes the extremes infinite. `out` may be one of the inputs. State: that of `extremes`.
     """
     chunk, last = room(window), rungs(window) - 1
@@ -31,7 +31,9 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
             top = one if one > two else two
             one, two = state[newest + across + k], state[newest + across - back + k]
             bottom = -(one if one > two else two)
-            out[bars + k] = 100.0 * (close[bars + k] - (top if upper else bottom)) / (top - bottom)
+            share = 100.0 * (close[bars + k] - (top if upper else bottom)) / (top - bottom)
+            share = 0.0 if upper and share > 0.0 else share
+            out[bars + k] = -100.0 if upper and share < -100.0 else share
         settle(window, 2, count, state)
         start += count
 
@@ -57,17 +59,29 @@ def stoch(
 def stochrsi(
     values: Series, rsi_window: int, window: int, smooth: int, signal: int, state: Series, k: Series, d: Series
 ) -> None:
-    """Stochastic of the relative strength index; gaps are left out. State: 4 and that of `stoch`."""
+    """Stochastic of the relative strength index; gaps are left out. State: 2, 4 and `stoch`'s."""
     start = 0
     while start < len(values):
         stop = whole(values, values, values, start)
         if stop > start:
             first, second = k[start:stop], d[start:stop]
-            rsi(values[start:stop], rsi_window, state[:4], first)
-            stoch(first, first, first, window, smooth, signal, state[4:], first, second)
+            rsi(values[start:stop], rsi_window, state[2:6], first)
+            hold(values[start:stop], state, first)
+            stoch(first, first, first, window, smooth, signal, state[6:], first, second)
         if stop < len(values):
             k[stop], d[stop] = np.nan, np.nan
         start = stop + 1
+
+
+@step
+def hold(values: Series, state: Series, index: Series) -> None:
+    """Keep the index where the price has not moved: both averages shrink alike, and rounding must not make a range."""
+    last, held = state[0], state[1]
+    for t in range(len(values)):
+        held = held if values[t] == last and held == held else index[t]
+        last = values[t]
+        index[t] = held
+    state[0], state[1] = last, held
 
 
 @kernel

@@ -17,7 +17,7 @@ class CCI(Indicator):
     Parameters
     ----------
     window
-        Bars of the mean, 1 or more. The first value is on bar ``window - 1``. NaN where the price has not moved; a NaN
+        Bars of the mean, 2 or more. The first value is on bar ``window - 1``. NaN where the price has not moved; a NaN
         in any of the three prices is felt only while it is in the window.
 
     Examples
@@ -28,7 +28,7 @@ class CCI(Indicator):
     array([   nan, 66.667, 66.667])
     """
 
-    window: int = parameter(20, meaning="bars looked at")
+    window: int = parameter(20, low=2, meaning="bars looked at")
 
     group = "momentum"
     inputs = ("high", "low", "close")
@@ -255,7 +255,7 @@ class STC(Indicator):
     Parameters
     ----------
     window
-        Bars of the range of either stochastic; without a range the last place holds.
+        Bars of the range of either stochastic; without a range (up to rounding) the last place holds.
     fast, slow
         Bars of the exponential averages of the MACD line, `fast` smaller than `slow`.
     smooth
@@ -272,7 +272,7 @@ class STC(Indicator):
     group = "momentum"
     kernel = "oscillators:stc"
     source = "Schaff 2008, Technical Analysis of Stocks and Commodities"
-    oracle = Oracle("talipp", "STC", "stoch_ma_type=EMA")
+    oracle = Oracle("talib", "EMA", "and pandas rolling ranges; talipp STC with EMA in the limit")
     per_bar = DOUBLING
     recursive = True
 

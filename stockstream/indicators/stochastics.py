@@ -123,7 +123,7 @@ class STOCHRSI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 4 + extremes(self.window) + means(self.smooth) + means(self.signal)
+        return 6 + extremes(self.window) + means(self.smooth) + means(self.signal)
 
     @override
     def warmup(self) -> int:
@@ -175,7 +175,8 @@ class WILLR(Indicator):
     ----------
     window
         Bars of the range. The first value is on bar ``window - 1``. NaN where there is no range (0 would read
-        "overbought"), and while a NaN in any of the three prices is in the window.
+        "overbought"), and while a NaN in any of the three prices is in the window. A close outside the range, which
+        only bad data have, counts as its edge.
 
     Examples
     --------
