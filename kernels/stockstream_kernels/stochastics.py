@@ -17,8 +17,9 @@ type Series = NDArray[np.float64]
 def place(high: Series, low: Series, close: Series, window: int, upper: bool, state: Series, out: Series) -> None:
     """Where the close stands between lowest low (0) and highest high (100) of the last `window` bars.
 
-    With `upper` as -100 (lowest) to 0 (highest), and held there where the close leaves the range. NaN where there is no range and while a gap is in the window, because
-    a gap makes the extremes infinite. `out` may be one of the inputs. State: that of `extremes`.
+    With `upper` as -100 (lowest) to 0 (highest), and held there where the close leaves the range. NaN where there is no
+    range and while a gap is in the window, because a gap makes the extremes infinite. `out` may be one of the inputs.
+    State: that of `extremes`.
     """
     chunk, last = room(window), rungs(window) - 1
     across, back = np.uint64(size(window, chunk)), np.uint64(window - (1 << last))
