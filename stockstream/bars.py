@@ -157,7 +157,7 @@ class Bars:
 
     def _mapped(self, symbols: tuple[str, ...], dates: Dates, cut: Any) -> Bars:
         panels = {name: getattr(self, name) for name in (*OHLCV, *EXTRAS)}
-        cut_panels = {name: None if panel is None else _frozen(cut(panel)) for name, panel in panels.items()}
+        cut_panels: dict[str, Any] = {name: None if panel is None else _frozen(cut(panel)) for name, panel in panels.items()}
         return replace(self, symbols=symbols, dates=_frozen(dates), **cut_panels)
 
     @classmethod
@@ -213,11 +213,17 @@ class Bars:
                 message = f"expected {name} values above 0 (NaN where there is none); found {np.nanmin(panel)}"
                 raise DataError(message)
         frozen = {name: None if p is None else _frozen(p) for name, p in (panels | optional).items()}
-        facts: dict[str, Any] = {"currency": currency, "delisted": dict(delisted or {}), "provenance": dict(provenance or {})}
+        facts: dict[str, Any] = {
+            "currency": currency,
+            "delisted": dict(delisted or {}),
+            "provenance": dict(provenance or {}),
+        }
         return cls(symbols=names, dates=_frozen(days), **facts, **frozen)  # type: ignore[arg-type]
 
     @classmethod
-    def from_polars(cls, frame: pl.DataFrame, *, currency: str = "", provenance: Mapping[str, Any] | None = None) -> Self:
+    def from_polars(
+        cls, frame: pl.DataFrame, *, currency: str = "", provenance: Mapping[str, Any] | None = None
+    ) -> Self:
         """Build bars from a long frame with the lake's columns.
 
         Parameters
@@ -238,7 +244,9 @@ class Bars:
 
         missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
         if missing:
-            message = f"expected the columns {', '.join(REQUIRED_COLUMNS)}; {', '.join(missing)} missing from {frame.columns}"
+            message = (
+                f"expected the columns {', '.join(REQUIRED_COLUMNS)}; {', '.join(missing)} missing from {frame.columns}"
+            )
             raise DataError(message)
         if frame.height == 0:
             message = "expected at least one row of prices; the frame is empty"
@@ -260,7 +268,9 @@ class Bars:
             panel = np.full(len(names) * len(dates), np.nan)
             panel[place] = frame.get_column(name).cast(pl.Float64).to_numpy()
             panels[name] = panel.reshape(len(names), len(dates))
-        return cls.from_arrays(symbols=[str(n) for n in names], dates=dates, currency=currency, provenance=provenance, **panels)
+        return cls.from_arrays(
+            symbols=[str(n) for n in names], dates=dates, currency=currency, provenance=provenance, **panels
+        )
 
     @classmethod
     def from_arrow(cls, table: pa.Table, *, currency: str = "") -> Self:
@@ -373,7 +383,9 @@ def _checked_dates(dates: ArrayLike) -> Dates:
     if bool((steps <= 0).any()):
         at = int(np.argmax(steps <= 0))
         problem = "twice" if steps[at] == 0 else f"before {days[at]}"
-        message = f"expected strictly increasing dates; {days[at + 1]} comes {problem}. Sort the rows and drop duplicates."
+        message = (
+            f"expected strictly increasing dates; {days[at + 1]} comes {problem}. Sort the rows and drop duplicates."
+        )
         raise DataError(message)
     return days
 
@@ -424,7 +436,9 @@ def _check_unique(place: NDArray[np.intp], names: NDArray[Any], dates: Dates) ->
     twice = order[1:][order[1:] == order[:-1]]
     if len(twice):
         symbol, day = names[twice[0] // len(dates)], dates[twice[0] % len(dates)]
-        message = f"expected one row per symbol and date; {symbol} has several for {day}, {len(twice)} rows too many in all"
+        message = (
+            f"expected one row per symbol and date; {symbol} has several for {day}, {len(twice)} rows too many in all"
+        )
         raise DataError(message)
 
 
@@ -457,7 +471,8 @@ def _session_days(values: Any) -> Dates:
         stamps = stamps.tz_localize(None)
     instants = stamps.to_numpy()
     _refuse_clock_times(instants)
-    return instants.astype("datetime64[D]")
+    days: Dates = instants.astype("datetime64[D]")
+    return days
 
 
 def _refuse_clock_times(instants: NDArray[np.datetime64]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.ledger import codes
 
 type Series = NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def crosses(first: Series, second: Series, state: Series, out: NDArray[np.int8])
     CROSSES_BELOW,
     CHOOSE_NUMBER,
     CHOOSE_TRUTH,
-) = map(np.int64, range(24))
+) = codes(24)
 
 BLOCK: Final = 1024  # bars: the stacks of a rule of four operands stay in the first-level cache
 
@@ -162,8 +163,15 @@ def combine(code: int, one: Truths, two: Truths) -> None:
 
 @step
 def run_program(
-    program: NDArray[np.int64], rows: Series, slots: NDArray[np.int32], values: Series, begin: int, count: int,
-    numbers: Series, truths: Truths, sides: Series,
+    program: NDArray[np.int64],
+    rows: Series,
+    slots: NDArray[np.int32],
+    values: Series,
+    begin: int,
+    count: int,
+    numbers: Series,
+    truths: Truths,
+    sides: Series,
 ) -> None:
     """Run a program on bars begin … begin + count; the result is left on level 0 of its stack.
 
@@ -204,7 +212,9 @@ def run_program(
             truth += 1
             first, second = (top + 1, top + 2) if code == CROSSES_ABOVE else (top + 2, top + 1)
             side = sides[crossing : crossing + 1]
-            cross_signs(numbers[first, :count], numbers[second, :count], side, truths[len(truths) - 1], truths[truth, :count])
+            cross_signs(
+                numbers[first, :count], numbers[second, :count], side, truths[len(truths) - 1], truths[truth, :count]
+            )
             crossing += 1
         elif code == NOT:
             for i in range(count):
@@ -216,7 +226,9 @@ def run_program(
             top -= 1
             for i in range(count):
                 which = truths[truth, i]
-                numbers[top, i] = numbers[top, i] if which == TRUE else numbers[top + 1, i] if which == FALSE else np.nan
+                numbers[top, i] = (
+                    numbers[top, i] if which == TRUE else numbers[top + 1, i] if which == FALSE else np.nan
+                )
             truth -= 1
         else:
             truth -= 2

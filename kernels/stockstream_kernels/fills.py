@@ -69,7 +69,11 @@ def affordable(terms: Terms, budget: float, price: float, factor: float) -> floa
         if quantity * price > lower:
             break
     quantity = whole_lots(terms, max(quantity, 0.0), factor)
-    if terms.lot > 0.0 and quantity > 0.0 and quantity * price + fee(terms, quantity * price, quantity * factor) > budget:
+    if (
+        terms.lot > 0.0
+        and quantity > 0.0
+        and quantity * price + fee(terms, quantity * price, quantity * factor) > budget
+    ):
         quantity = max(quantity - terms.lot / factor, 0.0)
     return quantity
 

@@ -236,7 +236,7 @@ def whole(high: Series, low: Series, close: Series, start: int) -> int:
         if total != total:
             break
         t += ONE
-    return np.int64(t)
+    return int(t)
 
 
 @step

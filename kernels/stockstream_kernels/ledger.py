@@ -13,21 +13,25 @@ from numpy.typing import NDArray
 type Series = NDArray[np.float64]
 type Records = NDArray[Any]
 
-NEVER: Final = np.int64(-1)
+NEVER: Final[int] = np.int64(-1)  # type: ignore[assignment]
 
-# Codes are np.int64, not int: Numba would compile a function again for each literal it is called with.
+
+def codes(count: int) -> tuple[int, ...]:
+    """Return 0 … count - 1 as np.int64: Numba would compile a function again for each literal int it is called with."""
+    return tuple(np.int64(number) for number in range(count))  # type: ignore[misc]
+
 
 # ---- codes -------------------------------------------------------------------------------------------------------
 
 STATUSES: Final = ("waiting", "filled", "partly filled", "cancelled", "expired", "rejected")
-WAITING, FILLED, PARTLY_FILLED, CANCELLED, EXPIRED, REJECTED = map(np.int64, range(6))
+WAITING, FILLED, PARTLY_FILLED, CANCELLED, EXPIRED, REJECTED = codes(6)
 
 KINDS: Final = ("market", "limit", "stop", "stop-limit")
-MARKET, LIMIT, STOP, STOP_LIMIT = map(np.int64, range(4))
+MARKET, LIMIT, STOP, STOP_LIMIT = codes(4)
 
 #: How the size of an order is meant.
 SIZES: Final = ("all cash", "shares", "value", "weight", "risk", "close", "target weight", "target shares")
-ALL_CASH, SHARES, VALUE, WEIGHT, RISK, CLOSE, TARGET_WEIGHT, TARGET_SHARES = map(np.int64, range(8))
+ALL_CASH, SHARES, VALUE, WEIGHT, RISK, CLOSE, TARGET_WEIGHT, TARGET_SHARES = codes(8)
 
 REASONS: Final = (
     "",
@@ -102,13 +106,13 @@ REASONS: Final = (
     FRACTION_PAID,
     CUT_TO_CASH,
     NOTHING_TO_DO,
-) = map(np.int64, range(35))
+) = codes(35)
 
 #: What an order does to a position on the other side: net against it, only reduce it, or close it and open its own.
-NET, REDUCE_ONLY, ENTRY_ORDER = map(np.int64, range(3))
+NET, REDUCE_ONLY, ENTRY_ORDER = codes(3)
 
 #: When in its bar a position was filled; decides which of its levels are live on that bar.
-NOT_TODAY, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = map(np.int64, range(5))
+NOT_TODAY, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = codes(5)
 
 # ---- records -----------------------------------------------------------------------------------------------------
 
@@ -213,18 +217,18 @@ TRADE: Final = np.dtype(
 
 # ---- market: places of the panels --------------------------------------------------------------------------------
 
-OPEN, HIGH, LOW, PRICE, VOLUME = map(np.int64, range(5))
-PRICE_FACTOR, VOLUME_FACTOR, DIVIDEND, SPLIT = map(np.int64, range(4))
-HAS_VOLUME, DELISTED_ON = map(np.int64, range(2))
+OPEN, HIGH, LOW, PRICE, VOLUME = codes(5)
+PRICE_FACTOR, VOLUME_FACTOR, DIVIDEND, SPLIT = codes(4)
+HAS_VOLUME, DELISTED_ON = codes(2)
 
 # ---- account and counts: places in small arrays ------------------------------------------------------------------
 
-CASH, LONG_VALUE, SHORT_VALUE, OVERNIGHT_CASH, OVERNIGHT_SHORT, FEES, SLIPPAGE, INTEREST, BORROW, TURNOVER = map(np.int64, range(10))
+CASH, LONG_VALUE, SHORT_VALUE, OVERNIGHT_CASH, OVERNIGHT_SHORT, FEES, SLIPPAGE, INTEREST, BORROW, TURNOVER = codes(10)
 ACCOUNT_SIZE: Final = 16
 UNSETTLED: Final = 10  # proceeds of this session and of the one before, at UNSETTLED and UNSETTLED + 1
 
 #: GUARDED is an upper bound of the positions with a stop or target; RESTING of the waiting orders with a level.
-ORDERS, FILLS, TRADES, ACTIVE, HELD, AMBIGUOUS, RUIN, GUARDED, RESTING, EVENTFUL = map(np.int64, range(10))
+ORDERS, FILLS, TRADES, ACTIVE, HELD, AMBIGUOUS, RUIN, GUARDED, RESTING, EVENTFUL = codes(10)
 COUNTS_SIZE: Final = 12
 
 

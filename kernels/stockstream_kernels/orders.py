@@ -178,7 +178,9 @@ def within_cash(book: Book, terms: Terms, number: int, quantity: float, price: f
     if order["size_kind"] == WEIGHT:
         power = min(power, order["size"] * (cash + longs - shorts))
     elif order["size_kind"] == TARGET_WEIGHT:
-        power = min(power, abs(order["size"]) * (cash + longs - shorts) - (abs(held) * price if closing == 0.0 else 0.0))
+        power = min(
+            power, abs(order["size"]) * (cash + longs - shorts) - (abs(held) * price if closing == 0.0 else 0.0)
+        )
     order["cash"] = power
     if power <= DUST * max(equity_now(book), 0.0):
         return -held if closing > 0.0 else 0.0
@@ -196,7 +198,9 @@ def sized(book: Book, market: Market, terms: Terms, number: int, price: float, c
     quantity = order["remaining"]
     if np.isnan(quantity):
         quantity = wanted(book, number, price, clean)
-        if np.isnan(quantity) or (order["size"] <= 0.0 and order["size_kind"] < CLOSE and order["size_kind"] != ALL_CASH):
+        if np.isnan(quantity) or (
+            order["size"] <= 0.0 and order["size_kind"] < CLOSE and order["size_kind"] != ALL_CASH
+        ):
             finish(book, number, REJECTED, NO_STOP if order["size_kind"] == RISK else BAD_SIZE)
             return 0.0
     if order["effect"] == REDUCE_ONLY:
@@ -328,7 +332,16 @@ def guarded(position: Any) -> bool:
 
 @step
 def execute(
-    book: Book, terms: Terms, number: int, s: int, quantity: float, price: float, clean: float, factor: float, reason: int, t: int
+    book: Book,
+    terms: Terms,
+    number: int,
+    s: int,
+    quantity: float,
+    price: float,
+    clean: float,
+    factor: float,
+    reason: int,
+    t: int,
 ) -> None:
     """Book one fill: cash, position, fill record, and the trade where the position ends."""
     position, account, order = book.positions[s], book.account, book.orders[number]
@@ -350,7 +363,9 @@ def execute(
         position["traded"], position["traded_on"] = 0.0, t
     position["traded"] += shares
     before = order["filled"]
-    order["fill_price"] = price if before == 0.0 else (order["fill_price"] * before + price * quantity) / (before + quantity)
+    order["fill_price"] = (
+        price if before == 0.0 else (order["fill_price"] * before + price * quantity) / (before + quantity)
+    )
     order["filled"] = before + quantity
     order["filled_on"] = t
     value(book, s, -1.0)
@@ -441,7 +456,9 @@ def record_trade(book: Book, s: int, reason: int, t: int) -> None:
     best, worst = position["highest"] / entry - 1.0, position["lowest"] / entry - 1.0
     trade["symbol"], trade["side"], trade["entry"], trade["exit"] = s, side, position["opened"], t
     trade["entry_price"], trade["quantity"] = entry, position["entry_shares"]
-    trade["exit_price"] = position["exit_notional"] / position["exit_shares"] if position["exit_shares"] > 0.0 else position["mark"]
+    trade["exit_price"] = (
+        position["exit_notional"] / position["exit_shares"] if position["exit_shares"] > 0.0 else position["mark"]
+    )
     gain = side * (position["exit_notional"] - position["entry_notional"])
     trade["pnl"] = gain - position["fees"] + position["income"]
     trade["fees"], trade["income"], trade["bars_held"] = position["fees"], position["income"], position["bars"]

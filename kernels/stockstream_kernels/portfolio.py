@@ -46,12 +46,13 @@ from stockstream_kernels.ledger import (
     Record,
     Series,
     Terms,
+    codes,
 )
 from stockstream_kernels.orders import equity_now, finish, sized, submit, sweep_active
 from stockstream_kernels.session import accrue, age, at_close, at_open, events, inside, mark, revalue
 
 #: Bits of a signal code.
-ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = map(np.int64, (1, 2, 4, 8))
+ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = codes(9)[1], codes(9)[2], codes(9)[4], codes(9)[8]
 
 
 class Signals(NamedTuple):

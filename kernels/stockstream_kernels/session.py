@@ -67,7 +67,18 @@ from stockstream_kernels.ledger import (
     Record,
     Terms,
 )
-from stockstream_kernels.orders import direction, equity_now, execute, factor_of, fill_order, finish, guarded, submit, sweep_active, value
+from stockstream_kernels.orders import (
+    direction,
+    equity_now,
+    execute,
+    factor_of,
+    fill_order,
+    finish,
+    guarded,
+    submit,
+    sweep_active,
+    value,
+)
 
 
 @step
@@ -318,7 +329,12 @@ def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
     for i in range(count):
         number = book.active[i]
         order = book.orders[number]
-        if order["status"] == WAITING and order["side"] == 0 and order["created"] < t and tradable(market, order["symbol"], t):
+        if (
+            order["status"] == WAITING
+            and order["side"] == 0
+            and order["created"] < t
+            and tradable(market, order["symbol"], t)
+        ):
             if direction(book, number, market.prices[OPEN, order["symbol"], t]) == 0:
                 finish(book, number, CANCELLED, NOTHING_TO_DO)
     sweep_active(book)
@@ -336,7 +352,12 @@ def inside(book: Book, market: Market, terms: Terms, t: int) -> None:
             for i in range(book.counts[ACTIVE]):
                 number = book.active[i]
                 order = book.orders[number]
-                if order["status"] == WAITING and order["side"] == side and order["kind"] != MARKET and order["created"] < t:
+                if (
+                    order["status"] == WAITING
+                    and order["side"] == side
+                    and order["kind"] != MARKET
+                    and order["created"] < t
+                ):
                     if tradable(market, order["symbol"], t):
                         rest(book, market, terms, number, side, t)
         attachments(book, market, terms, t, AT_OPEN)
@@ -348,7 +369,11 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
     """Fill a resting order whose level lies inside the bar: a limit at its limit, a stop at its stop, slipped."""
     order = book.orders[number]
     s = order["symbol"]
-    best, worst = (market.prices[LOW, s, t], market.prices[HIGH, s, t]) if side > 0 else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
+    best, worst = (
+        (market.prices[LOW, s, t], market.prices[HIGH, s, t])
+        if side > 0
+        else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
+    )
     if order["kind"] == STOP:
         if side * (worst - order["stop"]) >= 0.0:
             fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
@@ -392,7 +417,11 @@ def touch(book: Book, market: Market, terms: Terms, s: int, t: int) -> None:
     """
     position = book.positions[s]
     side = 1.0 if position["quantity"] > 0.0 else -1.0
-    worst, best = (market.prices[LOW, s, t], market.prices[HIGH, s, t]) if side > 0.0 else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
+    worst, best = (
+        (market.prices[LOW, s, t], market.prices[HIGH, s, t])
+        if side > 0.0
+        else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
+    )
     when = position["filled"] if position["opened"] == t else NOT_TODAY
     level, target = stop_level(book, s), position["target"]
     stopped = side * (level - worst) >= 0.0
@@ -539,5 +568,3 @@ def mark(book: Book, market: Market, terms: Terms, record: Record, t: int) -> No
         for i in range(book.counts[HELD]):
             s = book.held[i]
             record.positions[t, s] = book.positions[s]["quantity"]
-
-

@@ -119,7 +119,13 @@ def fill_codes(
 
 @step
 def add_code(
-    program: NDArray[np.int64], rows: Series, slots: NDArray[np.int32], values: Series, codes: Codes, scratch: Scratch, bit: int
+    program: NDArray[np.int64],
+    rows: Series,
+    slots: NDArray[np.int32],
+    values: Series,
+    codes: Codes,
+    scratch: Scratch,
+    bit: int,
 ) -> None:
     """Set one bit of the codes where a rule is true; unknown is not a signal."""
     if len(program) == 0:
@@ -213,7 +219,9 @@ def run_single(
         exposed += book.account[LONG_VALUE] + book.account[SHORT_VALUE] > 0.0
         for i in range(book.counts[TRADES]):
             trade = book.trades[i]
-            add_trade(trades, trade["pnl"], trade["pnl"] / (trade["quantity"] * trade["entry_price"]), trade["bars_held"])
+            add_trade(
+                trades, trade["pnl"], trade["pnl"] / (trade["quantity"] * trade["entry_price"]), trade["bars_held"]
+            )
         book.counts[TRADES] = 0
         if book.counts[ACTIVE] == 0:  # nothing refers to the ledgers any more: they stay small and in the cache
             book.counts[ORDERS], book.counts[FILLS] = 0, 0
@@ -222,7 +230,9 @@ def run_single(
 
 
 @step
-def measure(book: Book, record: Record, trades: Series, exposed: int, cash: float, periods: float, hurdle: float, out: Series) -> None:
+def measure(
+    book: Book, record: Record, trades: Series, exposed: int, cash: float, periods: float, hurdle: float, out: Series
+) -> None:
     """Write every measure of a finished run, in the order of MEASURES."""
     sessions = len(record.equity)
     path = record.equity[: living_bars(record.equity)]
@@ -278,5 +288,3 @@ def sweep_runs(
             signals.trailing[0, 0] = values[run, levels[2]]
         exposed = run_single(book, market, terms, record, signals, scratch.trades, account[0])
         measure(book, record, scratch.trades, exposed, account[0], account[1], account[2], out[run])
-
-

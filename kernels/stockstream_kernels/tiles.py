@@ -16,9 +16,11 @@ from stockstream_kernels._compile import step
 
 type Series = NDArray[np.float64]
 
-TILE: Final = 2048
+TILE: Final = 1024
 ONE: Final = np.uint64(1)
 TWO: Final = np.uint64(2)
+THREE: Final = np.uint64(3)
+FOUR: Final = np.uint64(4)
 
 
 @step
@@ -33,7 +35,7 @@ def gaps(values: Series) -> int:
     count = np.int64(0)
     for k in range(len(values)):
         count += np.isnan(values[k])
-    return count
+    return int(count)
 
 
 @step
@@ -79,13 +81,34 @@ def expand(dense: Series, known: Series, out: Series) -> None:
 
 
 @step
-def accumulate(moves: Series, total: float) -> float:
-    """Replace moves by their running sum from `total` on; NaN stays and adds nothing. Return the sum."""
-    for k in range(len(moves)):
-        move = moves[k]
-        total += 0.0 if np.isnan(move) else move
-        moves[k] = np.nan if np.isnan(move) else total
-    return total
+def accumulate(moves: Series, state: Series) -> None:
+    """Replace moves by their running sum; NaN stays and adds nothing.
+
+    Sums go in groups of four known bars, each with its own part: one addition every four bars waits for the group
+    before. State: ``[sum before the group, place in it, part]``, the sum being where counting starts.
+    """
+    total, place, part = state[0], state[1], state[2]
+    t, end = np.uint64(0), np.uint64(len(moves))
+    while t < end:
+        if place == 0.0 and end - t >= FOUR:
+            one = moves[t]
+            two = one + moves[t + ONE]
+            three = two + moves[t + TWO]
+            four = three + moves[t + THREE]
+            if not np.isnan(four):
+                moves[t], moves[t + ONE], moves[t + TWO] = total + one, total + two, total + three
+                total += four
+                moves[t + THREE] = total
+                t += FOUR
+                continue
+        if not np.isnan(moves[t]):
+            part = moves[t] if place == 0.0 else part + moves[t]
+            moves[t] = total + part
+            place += 1.0
+            if place == 4.0:
+                total, place = total + part, 0.0
+        t += ONE
+    state[0], state[1], state[2] = total, place, part
 
 
 @step

@@ -114,9 +114,12 @@ class Run:
         """Return a fresh run; `quiet` leaves out the warning about bars without volume."""
         sessions, symbols = len(bars.dates), len(bars.symbols)
         positions = np.zeros((sessions, symbols)) if keep_positions else NONE
-        record = ledger.Record(*(np.zeros(sessions) for _ in range(4)), positions)
+        equity, cash, longs, shorts = np.zeros((4, sessions))
+        record = ledger.Record(equity, cash, longs, shorts, positions)
         market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash)
-        eventful = bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
+        eventful = (
+            bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
+        )
         book.counts[ledger.EVENTFUL] = int(eventful)
         return cls(bars, settings, market, _terms(bars, settings), record, [book])
 
@@ -192,7 +195,9 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
     """
     chosen = settings_of(cash=cash, costs=costs, sizing=sizing, **settings)
     if not isinstance(bars, Bars):
-        message = f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
+        message = (
+            f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
+        )
         raise DataError(message)
     run = Run.start(bars, chosen, keep_positions=keep_positions)
     _simulate(run, strategy, path)
@@ -202,7 +207,9 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
 def _simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
     _one_of("path", path, ("auto", "array", "event"))
     if isinstance(strategy, TargetStrategy):
-        targets = portfolio.Targets(target_panel(strategy, run.bars, run.settings.leverage), strategy.threshold, SIGNAL_LIFE)
+        targets = portfolio.Targets(
+            target_panel(strategy, run.bars, run.settings.leverage), strategy.threshold, SIGNAL_LIFE
+        )
         run.through(lambda r, t: int(portfolio.run_targets(r.book, r.market, r.terms, r.record, targets, t)))
     elif isinstance(strategy, SignalStrategy) or (isinstance(strategy, RuleStrategy) and path != "event"):
         signals = signal_panels(strategy, run.bars, run.settings.sizing)
@@ -226,7 +233,9 @@ def settings_of(**given: Any) -> Settings:
         from stockstream.errors import did_you_mean
 
         known = Settings.__dataclass_fields__
-        message = f"backtest has no option {unknown[0]!r}; expected {', '.join(known)}.{did_you_mean(unknown[0], known)}"
+        message = (
+            f"backtest has no option {unknown[0]!r}; expected {', '.join(known)}.{did_you_mean(unknown[0], known)}"
+        )
         raise ParameterError(message)
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
@@ -291,7 +300,9 @@ def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
     if any(values is not None for values in given):
         extras = np.stack([np.full(bars.shape, np.nan) if values is None else values for values in given])
     listing = np.stack([has_volume.astype(np.int64), delisted])
-    return ledger.Market(np.stack([getattr(bars, name) for name in OHLCV]), extras, bars.dates.astype(np.int64), listing)
+    return ledger.Market(
+        np.stack([getattr(bars, name) for name in OHLCV]), extras, bars.dates.astype(np.int64), listing
+    )
 
 
 def _terms(bars: Bars, settings: Settings) -> ledger.Terms:

@@ -45,6 +45,7 @@ class _Loop:
         self.sizes = sizes(run.settings.sizing, run.bars)
         self.listens = type(strategy).on_order_filled is not Strategy.on_order_filled
         self.heard = 0
+        self.codes = np.zeros(run.bars.shape, dtype=np.uint8)
 
     def advance(self, run: Run, first: int) -> int:
         """Run until the end or until a ledger is full."""
@@ -79,7 +80,9 @@ class _Loop:
             return
         for action in [answer] if isinstance(answer, Action) else answer:
             if not isinstance(action, Action):
-                raise self.failed(t, s, f"answered {action!r}; expected Action.buy(...), sell, close, target, cancel or None")
+                raise self.failed(
+                    t, s, f"answered {action!r}; expected Action.buy(...), sell, close, target, cancel or None"
+                )
             try:
                 self.submit(action, t, s)
             except ParameterError as error:
@@ -145,23 +148,36 @@ class _Loop:
             return ledger.VALUE, float(action.value), side
         if action.weight is not None:
             return ledger.WEIGHT, float(action.weight), side
-        return SIZE_KINDS[self.run.settings.sizing.kind], float(self.sizes[0, 0] if self.sizes.shape == (1, 1) else self.sizes[s, t]), side
+        return (
+            SIZE_KINDS[self.run.settings.sizing.kind],
+            float(self.sizes[0, 0] if self.sizes.shape == (1, 1) else self.sizes[s, t]),
+            side,
+        )
 
     def signals(self, action: Action, s: int, t: int) -> portfolio.Signals:
         """One bar's signals in the form that `decide` reads."""
-        codes = np.zeros(self.run.bars.shape, dtype=np.uint8) if not hasattr(self, "_codes") else self._codes
-        self._codes = codes
-        codes[s, t] = action.code
-        levels = [
-            NONE if value is None else np.array([[value]])
-            for value in (action.stop_loss, action.take_profit, action.trailing_stop)
-        ]
+        self.codes[s, t] = action.code
         relative = 7 if action.distances == "fraction" else 0
         kind = SIZE_KINDS[self.run.settings.sizing.kind]
         empty = np.empty(0, dtype=np.int64)
         return portfolio.Signals(
-            codes, empty, empty, NONE, kind, self.sizes, *levels, relative, action.max_bars, SIGNAL_LIFE
+            self.codes,
+            empty,
+            empty,
+            NONE,
+            kind,
+            self.sizes,
+            _level(action.stop_loss),
+            _level(action.take_profit),
+            _level(action.trailing_stop),
+            relative,
+            action.max_bars,
+            SIGNAL_LIFE,
         )
+
+
+def _level(value: float | None) -> Any:
+    return NONE if value is None else np.array([[value]])
 
 
 def _columns(run: Run, strategy: Strategy) -> Columns:
@@ -172,5 +188,3 @@ def _columns(run: Run, strategy: Strategy) -> Columns:
         table = table or Table.from_bars(run.bars)
         columns[name] = table.scatter(evaluate(expression, table)).tolist()
     return columns
-
-

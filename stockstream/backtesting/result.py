@@ -159,10 +159,16 @@ class Result:
                 "exit_reason": _texts(ledger.REASONS, rows["exit_reason"]),
                 "open": is_open,
             },
-            schema_overrides={"symbol": pl.String, "side": pl.String, "entry_reason": pl.String, "exit_reason": pl.String},
+            schema_overrides={
+                "symbol": pl.String,
+                "side": pl.String,
+                "entry_reason": pl.String,
+                "exit_reason": pl.String,
+            },
         )
         return frame.with_columns(
-            pl.when(pl.col("open")).then(None).otherwise(pl.col(name)).alias(name) for name in ("exit_date", "exit_reason")
+            pl.when(pl.col("open")).then(None).otherwise(pl.col(name)).alias(name)
+            for name in ("exit_date", "exit_reason")
         )
 
     @cached_property
@@ -233,10 +239,12 @@ class Result:
         return pl.DataFrame(columns, schema_overrides={"symbol": pl.String})
 
     def _days(self, sessions: NDArray[Any]) -> NDArray[np.datetime64]:
-        return self.bars.dates[sessions]
+        days: NDArray[np.datetime64] = self.bars.dates[sessions]
+        return days
 
     def _symbols(self, rows: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(self.bars.symbols, dtype=object)[rows]
+        names: NDArray[Any] = np.asarray(self.bars.symbols, dtype=object)[rows]
+        return names
 
     # ---- explaining and showing -------------------------------------------------------------------------------
 
@@ -278,7 +286,8 @@ class Result:
 
 
 def _texts(names: tuple[str, ...], codes: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(names, dtype=object)[codes]
+    texts: NDArray[Any] = np.asarray(names, dtype=object)[codes]
+    return texts
 
 
 def _end_waiting(book: ledger.Book) -> None:
@@ -319,7 +328,9 @@ def _benchmark(benchmark: Any, bars: Bars) -> Series | None:
         return _carried(bars.close[bars.row(benchmark)])
     levels = np.asarray(benchmark, dtype=np.float64)
     if levels.shape != bars.dates.shape or not np.isfinite(levels).all():
-        message = f"expected a benchmark with one finite level per session, {len(bars.dates)}; found shape {levels.shape}"
+        message = (
+            f"expected a benchmark with one finite level per session, {len(bars.dates)}; found shape {levels.shape}"
+        )
         raise DataError(message)
     return levels
 

@@ -26,7 +26,8 @@ class Stepper:
             raise ParameterError(message)
         self.conditions = {bit: Stream(parts[name]) for name, bit in BITS.items() if name in parts}
         self.distances = {name: _fixed_or_stream(parts[name]) for name in LEVELS if name in parts}
-        self.max_bars = int(parts["max_bars"].value) if isinstance(parts.get("max_bars"), Number) else 0
+        most = parts.get("max_bars")
+        self.max_bars = int(most.value) if isinstance(most, Number) else 0
 
     def step(self, data: Mapping[str, float]) -> Action | None:
         """Take one bar and return the action of its signals."""
@@ -40,7 +41,11 @@ class Stepper:
             raise ParameterError(message)
         known: dict[str, Any] = {name: value for name, value in levels.items() if value == value}  # noqa: PLR0124 NaN
         return Action(
-            kind="signal", code=code, max_bars=self.max_bars, distances="fraction" if kinds == {True} else "money", **known
+            kind="signal",
+            code=code,
+            max_bars=self.max_bars,
+            distances="fraction" if kinds == {True} else "money",
+            **known,
         )
 
 

@@ -11,7 +11,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +37,7 @@ class Strategy(ABC):
         Name in `data` -> indicator or expression, computed on the symbol's own bars up to and including this one.
     """
 
-    indicators: ClassVar[Mapping[str, Any]] | Mapping[str, Any] = {}
+    indicators: Mapping[str, Any] | Sequence[Any] = ()
 
     @abstractmethod
     def on_data(
@@ -181,9 +181,10 @@ type AnyStrategy = Strategy | SignalStrategy | TargetStrategy
 
 def constructor_parameters(cls: type) -> dict[str, Any]:
     """Return names and defaults of a strategy's constructor; a required one has `inspect.Parameter.empty`."""
-    if cls.__init__ is object.__init__:
+    constructor = next(vars(c)["__init__"] for c in cls.__mro__ if "__init__" in vars(c))
+    if constructor is vars(object)["__init__"]:
         return {}
-    signature = inspect.signature(cls.__init__)
+    signature = inspect.signature(constructor)
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {p.name: p.default for p in list(signature.parameters.values())[1:] if p.kind in named}
 

@@ -24,13 +24,17 @@ HEADLINES = (
 def headlines(result: Result) -> list[tuple[str, str]]:
     """Return label and text of the figures that come first."""
     values = result.metrics.to_dict()
-    return [(label, "n/a" if values[name] != values[name] else form.format(values[name])) for label, name, form in HEADLINES]
+    return [
+        (label, "n/a" if values[name] != values[name] else form.format(values[name])) for label, name, form in HEADLINES
+    ]
 
 
 def title(result: Result) -> str:
     """Return strategy with parameters, symbols and dates on one line."""
     parameters = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
-    symbols = ", ".join(result.bars.symbols[:6]) + (f" and {len(result.bars.symbols) - 6} more" if len(result.bars.symbols) > 6 else "")  # noqa: PLR2004
+    symbols = ", ".join(result.bars.symbols[:6]) + (
+        f" and {len(result.bars.symbols) - 6} more" if len(result.bars.symbols) > 6 else ""
+    )  # noqa: PLR2004
     return f"{result.strategy}({parameters}) on {symbols}, {result.bars.dates[0]} to {result.bars.dates[-1]}"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from stockstream.indicators.adaptive import HT_TRENDLINE, KAMA, MAMA, MCGINLEY, VIDYA
+from stockstream.indicators.averages import ALMA, DEMA, EMA, HMA, RMA, SMA, T3, TEMA, TRIMA, VWMA, WMA, ZLEMA
 from stockstream.indicators.bands import ACCBANDS, BBANDS, CHANDELIER, DONCHIAN, KELTNER
 from stockstream.indicators.convergence import APO, ERI, MACD, PPO, TRIX, TSI
+from stockstream.indicators.directional import ADX, ADXR, DI, DPO, DX, MASS, VHF, VORTEX
 from stockstream.indicators.frames import with_indicators
 from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, parameter
 from stockstream.indicators.momentum import CMO, COPPOCK, CRSI, ER, FOSC, KST, MOM, ROC, RSI
@@ -12,7 +15,7 @@ from stockstream.indicators.oscillators import AO, BOP, CCI, FISHER, QSTICK, SMI
 from stockstream.indicators.prices import AVGPRICE, MEDPRICE, TYPPRICE, WCLPRICE
 from stockstream.indicators.statistics import BETA, CORREL, MAX, MIN, PERCENTRANK, STDDEV, ZSCORE
 from stockstream.indicators.stochastics import KDJ, STOCH, STOCHF, STOCHRSI, WILLR
-from stockstream.indicators.trend import EMA, SMA
+from stockstream.indicators.trend import AROON, AROONOSC, HA, ICHIMOKU, LINEARREG, SAR, SUPERTREND
 from stockstream.indicators.volatility import ATR, CHAIKIN_VOL, CHOP, NATR, RVI, TR, ULCER, VAR
 from stockstream.indicators.volume import AD, NVI, OBV, PVI, PVT, VWAP, WAD
 
@@ -20,8 +23,13 @@ __all__ = [
     "ACCBANDS",
     "AD",
     "ADOSC",
+    "ADX",
+    "ADXR",
+    "ALMA",
     "AO",
     "APO",
+    "AROON",
+    "AROONOSC",
     "ATR",
     "AVGPRICE",
     "BBANDS",
@@ -36,7 +44,11 @@ __all__ = [
     "COPPOCK",
     "CORREL",
     "CRSI",
+    "DEMA",
+    "DI",
     "DONCHIAN",
+    "DPO",
+    "DX",
     "EFI",
     "EMA",
     "EMV",
@@ -44,13 +56,22 @@ __all__ = [
     "ERI",
     "FISHER",
     "FOSC",
+    "HA",
+    "HMA",
+    "HT_TRENDLINE",
+    "ICHIMOKU",
+    "KAMA",
     "KDJ",
     "KELTNER",
     "KST",
     "KVO",
+    "LINEARREG",
     "MACD",
+    "MAMA",
     "MARKETFI",
+    "MASS",
     "MAX",
+    "MCGINLEY",
     "MEDPRICE",
     "MFI",
     "MIN",
@@ -64,9 +85,11 @@ __all__ = [
     "PVO",
     "PVT",
     "QSTICK",
+    "RMA",
     "ROC",
     "RSI",
     "RVI",
+    "SAR",
     "SMA",
     "SMI",
     "STC",
@@ -74,17 +97,27 @@ __all__ = [
     "STOCH",
     "STOCHF",
     "STOCHRSI",
+    "SUPERTREND",
+    "T3",
+    "TEMA",
     "TR",
+    "TRIMA",
     "TRIX",
     "TSI",
     "TYPPRICE",
     "ULCER",
     "ULTOSC",
     "VAR",
+    "VHF",
+    "VIDYA",
+    "VORTEX",
     "VWAP",
+    "VWMA",
     "WAD",
     "WCLPRICE",
     "WILLR",
+    "WMA",
+    "ZLEMA",
     "ZSCORE",
     "Indicator",
     "Oracle",

@@ -12,7 +12,22 @@ from stockstream.indicators.expression import Expression, from_dict
 from stockstream.indicators.indicator import Indicator, Output
 
 #: The families, in the order in which they are listed.
-FAMILIES: Final = ("trend", "momentum", "convergence", "stochastics", "oscillators", "volatility", "bands", "volume", "money_flow", "statistics", "prices")
+FAMILIES: Final = (
+    "averages",
+    "adaptive",
+    "trend",
+    "directional",
+    "momentum",
+    "convergence",
+    "stochastics",
+    "oscillators",
+    "volatility",
+    "bands",
+    "volume",
+    "money_flow",
+    "statistics",
+    "prices",
+)
 
 
 @functools.cache
@@ -21,7 +36,9 @@ def builtin() -> dict[str, type[Indicator]]:
     found: dict[str, type[Indicator]] = {}
     for family in FAMILIES:
         module = importlib.import_module(f"stockstream.indicators.{family}")
-        declared = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Indicator))
+        declared = (
+            value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Indicator)
+        )
         found.update({cls.__name__: cls for cls in declared if cls.__module__ == module.__name__})
     return found
 
@@ -37,7 +54,9 @@ def find(name: str) -> type[Indicator]:
     known = builtin()
     cls = known.get(name.upper())
     if cls is None:
-        message = f"unknown indicator {name!r}.{did_you_mean(name, known)} `stockstream indicators` lists all {len(known)}."
+        message = (
+            f"unknown indicator {name!r}.{did_you_mean(name, known)} `stockstream indicators` lists all {len(known)}."
+        )
         raise UnknownNameError(message)
     return cls
 
@@ -49,7 +68,9 @@ def indicator_from_dict(data: Mapping[str, Any]) -> Expression:
     allowed = {*cls.ranges(), *(name for name in cls.__dataclass_fields__ if name not in cls.ranges())}
     for name in values:
         if name not in allowed:
-            message = f"{cls.__name__} has no parameter {name!r}; expected {', '.join(allowed)}.{did_you_mean(name, allowed)}"
+            message = (
+                f"{cls.__name__} has no parameter {name!r}; expected {', '.join(allowed)}.{did_you_mean(name, allowed)}"
+            )
             raise UnknownNameError(message)
     built = cls(**{name: from_dict(v) if isinstance(v, Mapping) else v for name, v in values.items()})
     if output is None:

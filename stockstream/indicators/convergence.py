@@ -26,9 +26,9 @@ class MACD(Indicator):
 
     Parameters
     ----------
-    fast, slow, signal
+    fast, slow, signal_window
         Bars of the three exponential averages, 1 or more, `fast` smaller than `slow`. All outputs are in units of the
-        price. The line is there from bar ``slow - 1`` on, signal and histogram from bar ``slow + signal - 2``.
+        price. The line is there from bar ``slow - 1`` on, signal and histogram from bar ``slow + signal_window - 2``.
         NaN gives NaN on its bar and the averages are carried over it.
     align
         ``"own"``: each average starts with the mean of its own first window. ``"talib"``: the fast one's first window
@@ -43,7 +43,7 @@ class MACD(Indicator):
 
     fast: int = parameter(12, meaning="bars of the fast average")
     slow: int = parameter(26, meaning="bars of the slow average")
-    signal: int = parameter(9, meaning="bars of the signal's average")
+    signal_window: int = parameter(9, meaning="bars of the signal's average")
     align: str = choice("own", "talib", meaning="where the fast average starts")
 
     group = "momentum"
@@ -64,7 +64,7 @@ class MACD(Indicator):
 
     @override
     def warmup(self) -> int:
-        return self.slow - 1 + (self.signal - 1 if self.align == "talib" else 0)
+        return self.slow - 1 + (self.signal_window - 1 if self.align == "talib" else 0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,9 +73,9 @@ class PPO(Indicator):
 
     Parameters
     ----------
-    fast, slow, signal
+    fast, slow, signal_window
         Bars of the three exponential averages, 1 or more, `fast` smaller than `slow`. The line is there from bar
-        ``slow - 1`` on, signal and histogram from bar ``slow + signal - 2``. NaN gives NaN on its bar and the averages
+        ``slow - 1`` on, signal and histogram from bar ``slow + signal_window - 2``. NaN gives NaN on its bar and the averages
         are carried over it.
 
     Examples
@@ -87,7 +87,7 @@ class PPO(Indicator):
 
     fast: int = parameter(12, meaning="bars of the fast average")
     slow: int = parameter(26, meaning="bars of the slow average")
-    signal: int = parameter(9, meaning="bars of the signal's average")
+    signal_window: int = parameter(9, meaning="bars of the signal's average")
 
     group = "momentum"
     outputs = ("ppo", "signal", "hist")

@@ -130,7 +130,9 @@ def only_output(indicator: Indicator) -> int:
 
 def _column(name: str, table: Table) -> Flat:
     if name not in table.columns:
-        message = f"expected a column {name!r}; the frame has {', '.join(table.columns)}.{did_you_mean(name, table.columns)}"
+        message = (
+            f"expected a column {name!r}; the frame has {', '.join(table.columns)}.{did_you_mean(name, table.columns)}"
+        )
         raise UnknownNameError(message)
     return table.columns[name]
 

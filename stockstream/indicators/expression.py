@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.schema import OHLCV
@@ -197,25 +197,25 @@ class Expression:
         """Largest of the last `window` own bars, this one included."""
         from stockstream.indicators.statistics import MAX
 
-        return MAX(window, of=self)
+        return MAX(cast("int", window), of=self)
 
     def min(self, window: Expression | int) -> Expression:
         """Smallest of the last `window` own bars, this one included."""
         from stockstream.indicators.statistics import MIN
 
-        return MIN(window, of=self)
+        return MIN(cast("int", window), of=self)
 
     def mean(self, window: Expression | int) -> Expression:
         """Mean of the last `window` own bars, this one included."""
-        from stockstream.indicators.trend import SMA
+        from stockstream.indicators.averages import SMA
 
-        return SMA(window, of=self)
+        return SMA(cast("int", window), of=self)
 
     def std(self, window: Expression | int) -> Expression:
         """Population standard deviation of the last `window` own bars, this one included."""
         from stockstream.indicators.statistics import STDDEV
 
-        return STDDEV(window, of=self)
+        return STDDEV(cast("int", window), of=self)
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,11 @@ class Applied(Expression):
         bound = tuple(operand.bind(values) for operand in self.operands)
         if bound == self.operands:
             return self
-        return bound[0].shift(int(scalar(bound[1]))) if self.name == "shift" and not bound[1].parameters() else replace(self, operands=bound)
+        return (
+            bound[0].shift(int(scalar(bound[1])))
+            if self.name == "shift" and not bound[1].parameters()
+            else replace(self, operands=bound)
+        )
 
     def __repr__(self) -> str:
         text = OPERATIONS[self.name].template.format(*map(repr, self.operands))

@@ -99,6 +99,8 @@ def _offsets(df: pl.DataFrame, rows: Any) -> Any:
         dates = df.get_column("date").gather(rows).to_physical().to_numpy()
         back = np.flatnonzero(np.diff(dates) <= 0) + 1
         if not set(back.tolist()) <= set(starts.tolist()):
-            message = "expected increasing dates within each symbol; sort the frame by symbol and date and drop duplicates"
+            message = (
+                "expected increasing dates within each symbol; sort the frame by symbol and date and drop duplicates"
+            )
             raise DataError(message)
     return np.append(starts, len(rows)).astype(np.int64)

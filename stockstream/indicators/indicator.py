@@ -31,65 +31,6 @@ if TYPE_CHECKING:
 
 type Series = NDArray[np.float64]
 
-LARGEST_WINDOW: Final = 1_000_000
-
-
-@dataclass(frozen=True)
-class Range:
-    """What a parameter may be: whole or real numbers from low to high, or one of some choices."""
-
-    kind: Literal["int", "float", "choice"]
-    low: float = 0.0
-    high: float = float(LARGEST_WINDOW)
-    choices: tuple[str, ...] = ()
-    meaning: str = ""
-
-    def __str__(self) -> str:
-        if self.kind == "choice":
-            return "one of " + ", ".join(map(repr, self.choices))
-        noun = "a whole number" if self.kind == "int" else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}"
-
-    def checked(self, owner: str, name: str, value: Any) -> Any:
-        """Return the value in its own type, or raise an error that names the argument, the value and the range."""
-        if isinstance(value, np.generic):
-            value = value.item()
-        if self.kind == "choice":
-            good = value in self.choices
-        elif self.kind == "int":
-            good = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
-        else:
-            good = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
-        if not good:
-            message = f"{owner}: expected {name} to be {self}; found {value!r}"
-            raise ParameterError(message)
-        return float(value) if self.kind == "float" else value
-
-
-def parameter(default: float | str, *, low: float = 1, high: float = LARGEST_WINDOW, meaning: str = "") -> Any:
-    """Declare a numeric parameter: whole if the default is whole, with the range it may take."""
-    kind: Literal["int", "float"] = "int" if isinstance(default, int) else "float"
-    return field(default=default, metadata={"range": Range(kind, low, high, meaning=meaning)})
-
-
-def choice(default: str, *others: str, meaning: str = "") -> Any:
-    """Declare a keyword-only switch between conventions."""
-    allowed = Range("choice", choices=(default, *others), meaning=meaning)
-    return field(default=default, kw_only=True, metadata={"range": allowed})
-
-
-@dataclass(frozen=True)
-class Oracle:
-    """The independent source an indicator is tested against."""
-
-    library: str
-    function: str
-    note: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.library} {self.function}" + (f" ({self.note})" if self.note else "")
-
-
 @dataclass(frozen=True)
 class Indicator(Expression):
     """An indicator as data: on arrays, on frames, in rules and bar by bar.
@@ -126,6 +67,10 @@ class Indicator(Expression):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        taken = set(vars(cls).get("__annotations__", {})) & {*vars(cls).get("outputs", ()), *dir(Expression)}
+        if taken:
+            message = f"{cls.__name__}: the parameter {min(taken)!r} is also an output or a method of expressions; rename it"
+            raise TypeError(message)
         cls.outputs = cls.__dict__.get("outputs") or getattr(cls, "outputs", ()) or (cls.__name__.lower(),)
 
     def __post_init__(self) -> None:
@@ -144,7 +89,9 @@ class Indicator(Expression):
             object.__setattr__(self, name, checked)
         if self.of is not None:
             if sum(name in PRICES for name in self.inputs) != 1:
-                message = f"{type(self).__name__} reads {', '.join(self.inputs)}; of= replaces a single price series only"
+                message = (
+                    f"{type(self).__name__} reads {', '.join(self.inputs)}; of= replaces a single price series only"
+                )
                 raise ParameterError(message)
             object.__setattr__(self, "of", as_expression(self.of))
         if not self.is_grid and not self.parameters():
@@ -188,9 +135,7 @@ class Indicator(Expression):
 
     def input_expressions(self) -> tuple[Expression, ...]:
         """The expression behind each input: the column of its name, or `of` in the place of the price."""
-        return tuple(
-            self.of if self.of is not None and name in PRICES else Column(name) for name in self.inputs
-        )
+        return tuple(self.of if self.of is not None and name in PRICES else Column(name) for name in self.inputs)
 
     def bind(self, values: Mapping[str, float]) -> Indicator:
         """Put numbers in the place of parameters; whole ones where the declaration says so."""
@@ -232,7 +177,11 @@ class Indicator(Expression):
             for name, value in self.values.items()
             if name not in self._switches() or value != self.defaults()[name]
         ]
-        shown += [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if self._is_input(f.name) and getattr(self, f.name) is not None]
+        shown += [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)
+            if self._is_input(f.name) and getattr(self, f.name) is not None
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @classmethod
@@ -304,7 +253,9 @@ class Indicator(Expression):
                 f"{', '.join(self.column_names())}; found {answer.height} rows with {answer.columns}"
             )
             raise DataError(message)
-        return tuple(answer.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in self.column_names())
+        return tuple(
+            answer.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy() for name in self.column_names()
+        )
 
     def __call__(self, *inputs: ArrayLike | Bars) -> Any:
         """Compute on arrays.
@@ -328,7 +279,9 @@ class Indicator(Expression):
         if len(inputs) == 1 and isinstance(inputs[0], Bars):
             return self._over_bars(inputs[0])
         if self.is_grid:
-            return self._pack(*(np.stack(rows) for rows in zip(*(cell._arrays(inputs) for cell in self.grid()), strict=True)))
+            return self._pack(
+                *(np.stack(rows) for rows in zip(*(cell._arrays(inputs) for cell in self.grid()), strict=True))
+            )
         return self._pack(*self._arrays(inputs))
 
     def grid(self) -> list[Indicator]:
@@ -412,34 +365,3 @@ class Output(Expression):
 
 def _is_grid(value: Any) -> bool:
     return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-
-
-def _readonly(values: Series) -> Series:
-    """A read-only view: kernels are compiled once, for inputs of exactly this type."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
-
-
-def _series(name: str, values: Any) -> Series:
-    array = np.asarray(values)
-    if name == "date" and array.dtype.kind == "M":
-        array = array.astype("datetime64[D]").astype(np.float64)
-    if array.dtype.kind not in "fiu":
-        message = f"expected numbers for {name}; found an array of {array.dtype}"
-        raise DataError(message)
-    if array.ndim != 1:
-        message = f"expected {name} of shape (T,), one symbol's bars in order; found {array.shape}. Pass Bars for many symbols."
-        raise DataError(message)
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-@functools.cache
-def _kernel(path: str) -> Callable[..., None]:
-    module, _, function = path.partition(":")
-    return cast("Callable[..., None]", getattr(importlib.import_module(f"stockstream_kernels.{module}"), function))
-
-
-@functools.cache
-def _record(name: str, outputs: tuple[str, ...]) -> Any:
-    return namedtuple(name, outputs)  # noqa: PYI024 the fields come from the declaration

@@ -20,7 +20,7 @@ def room(window: int) -> int:
 def ladder(window: int, chunk: int | None = None) -> int:
     """Return the length of a ladder for windows up to `window`."""
     rungs = window.bit_length()
-    return 2**rungs - 1 + rungs * (room(window) if chunk is None else chunk)
+    return (1 << rungs) - 1 + rungs * (room(window) if chunk is None else chunk)
 
 
 def means(window: int) -> int:

@@ -216,9 +216,9 @@ class KST(Indicator):
         Bars back of the four rates of change, which are in percent.
     first_mean, second_mean, third_mean, fourth_mean
         Bars of their means.
-    signal
+    signal_window
         Bars of the signal's mean. The line is there from the bar on which the last of the four means is (44 with the
-        defaults), the signal ``signal - 1`` bars later; a NaN is felt only while it is among the prices used.
+        defaults), the signal ``signal_window - 1`` bars later; a NaN is felt only while it is among the prices used.
     """
 
     first: int = parameter(10, meaning="bars back of the first rate of change")
@@ -229,7 +229,7 @@ class KST(Indicator):
     second_mean: int = parameter(10, meaning="bars of the second's")
     third_mean: int = parameter(10, meaning="bars of the third's")
     fourth_mean: int = parameter(15, meaning="bars of the fourth's")
-    signal: int = parameter(9, meaning="bars of the signal's mean")
+    signal_window: int = parameter(9, meaning="bars of the signal's mean")
 
     group = "momentum"
     outputs = ("kst", "signal")
@@ -246,12 +246,12 @@ class KST(Indicator):
 
     @override
     def arguments(self) -> tuple[Any, ...]:
-        return (*self.pairs(), self.signal)
+        return (*self.pairs(), self.signal_window)
 
     @override
     def state_size(self) -> int:
         changes, windows = self.pairs()
-        return sum(2 + change for change in changes) + sum(map(means, windows)) + means(self.signal)
+        return sum(2 + change for change in changes) + sum(map(means, windows)) + means(self.signal_window)
 
     @override
     def warmup(self) -> int:
@@ -299,27 +299,27 @@ class CRSI(Indicator):
     ----------
     window, streak
         Bars of the RSI of the price and of the RSI of the length of the run that each bar ends (falls are negative).
-    rank
+    ranked
         Changes among which today's is ranked: the percentage of them that are smaller. The first value is on bar
-        ``rank + 1`` with the defaults. NaN where one of the three is not known; a NaN gives NaN on its bar, which is
+        ``ranked + 1`` with the defaults. NaN where one of the three is not known; a NaN gives NaN on its bar, which is
         otherwise left out.
     """
 
     window: int = parameter(3, meaning="bars of the RSI of the price")
     streak: int = parameter(2, meaning="bars of the RSI of the runs")
-    rank: int = parameter(100, meaning="changes ranked")
+    ranked: int = parameter(100, meaning="changes ranked")
 
     group = "momentum"
     kernel = "momentum:crsi"
     source = "Connors and Alvarez 2012, An Introduction to ConnorsRSI"
     oracle = Oracle("talib", "RSI", "its RSI, RSI of the streaks and PERCENTRANK of ROC(1), averaged")
-    per_bar = "O(rank): all changes are compared with today's"
+    per_bar = "O(ranked): all changes are compared with today's"
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 11 + self.rank + 3 * CHUNK
+        return 11 + self.ranked + 3 * CHUNK
 
     @override
     def warmup(self) -> int:
-        return max(self.window, self.streak, self.rank + 1)
+        return max(self.window, self.streak, self.ranked + 1)

@@ -31,10 +31,6 @@ class ADOSC(Indicator):
     recursive = True
 
     @override
-    def state_size(self) -> int:
-        return 24
-
-    @override
     def warmup(self) -> int:
         return max(self.fast, self.slow) - 1
 

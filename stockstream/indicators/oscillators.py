@@ -187,15 +187,15 @@ class SMI(Indicator):
     first, second
         Bars of the exponential averages of distance and range. The line is there from bar
         ``window + first + second - 3`` on.
-    signal
-        Bars of the line's exponential average, which is there ``signal - 1`` bars later. NaN where there has been no
+    signal_window
+        Bars of the line's exponential average, which is there ``signal_window - 1`` bars later. NaN where there has been no
         range; a bar with a NaN in any of the three prices is NaN and otherwise left out.
     """
 
     window: int = parameter(13, meaning="bars of the range")
     first: int = parameter(25, meaning="bars of the first average")
     second: int = parameter(2, meaning="bars of the average of the average")
-    signal: int = parameter(9, meaning="bars of the signal's average")
+    signal_window: int = parameter(9, meaning="bars of the signal's average")
 
     group = "momentum"
     inputs = ("high", "low", "close")

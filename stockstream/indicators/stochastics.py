@@ -17,9 +17,9 @@ class STOCH(Indicator):
     ----------
     window
         Bars of the range.
-    smooth, signal
+    smooth, signal_window
         Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar
-        ``window + smooth - 2`` on, %D ``signal - 1`` bars later. NaN where there is no range (a suspended stock), and
+        ``window + smooth - 2`` on, %D ``signal_window - 1`` bars later. NaN where there is no range (a suspended stock), and
         while a NaN in any of the three prices is in a window.
 
     Examples
@@ -31,7 +31,7 @@ class STOCH(Indicator):
 
     window: int = parameter(14, meaning="bars of the range")
     smooth: int = parameter(3, meaning="bars of the mean that gives %K")
-    signal: int = parameter(3, meaning="bars of the mean that gives %D")
+    signal_window: int = parameter(3, meaning="bars of the mean that gives %D")
 
     group = "momentum"
     inputs = ("high", "low", "close")
@@ -44,7 +44,7 @@ class STOCH(Indicator):
 
     @override
     def state_size(self) -> int:
-        return extremes(self.window) + means(self.smooth) + means(self.signal)
+        return extremes(self.window) + means(self.smooth) + means(self.signal_window)
 
     @override
     def warmup(self) -> int:
@@ -57,8 +57,8 @@ class STOCHF(Indicator):
 
     Parameters
     ----------
-    window, signal
-        Bars of the range and of the mean that gives %D. %K is there from bar ``window - 1`` on, %D ``signal - 1`` bars
+    window, signal_window
+        Bars of the range and of the mean that gives %D. %K is there from bar ``window - 1`` on, %D ``signal_window - 1`` bars
         later. NaN where there is no range, and while a NaN in any of the three prices is in a window.
 
     Examples
@@ -69,7 +69,7 @@ class STOCHF(Indicator):
     """
 
     window: int = parameter(14, meaning="bars of the range")
-    signal: int = parameter(3, meaning="bars of the mean that gives %D")
+    signal_window: int = parameter(3, meaning="bars of the mean that gives %D")
 
     group = "momentum"
     inputs = ("high", "low", "close")
@@ -82,11 +82,11 @@ class STOCHF(Indicator):
 
     @override
     def arguments(self) -> tuple[Any, ...]:
-        return (self.window, 1, self.signal)
+        return (self.window, 1, self.signal_window)
 
     @override
     def state_size(self) -> int:
-        return extremes(self.window) + means(1) + means(self.signal)
+        return extremes(self.window) + means(1) + means(self.signal_window)
 
     @override
     def warmup(self) -> int:
@@ -101,16 +101,16 @@ class STOCHRSI(Indicator):
     ----------
     rsi_window, window
         Bars of the RSI and of its range.
-    smooth, signal
+    smooth, signal_window
         Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar
-        ``rsi_window + window + smooth - 2`` on, %D ``signal - 1`` bars later. NaN where the RSI has no range; a NaN
+        ``rsi_window + window + smooth - 2`` on, %D ``signal_window - 1`` bars later. NaN where the RSI has no range; a NaN
         gives NaN on its bar, which is otherwise left out.
     """
 
     rsi_window: int = parameter(14, meaning="bars of the RSI")
     window: int = parameter(14, meaning="bars of the RSI's range")
     smooth: int = parameter(3, meaning="bars of the mean that gives %K")
-    signal: int = parameter(3, meaning="bars of the mean that gives %D")
+    signal_window: int = parameter(3, meaning="bars of the mean that gives %D")
 
     group = "momentum"
     outputs = ("k", "d")
@@ -123,7 +123,7 @@ class STOCHRSI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 6 + extremes(self.window) + means(self.smooth) + means(self.signal)
+        return 6 + extremes(self.window) + means(self.smooth) + means(self.signal_window)
 
     @override
     def warmup(self) -> int:
@@ -138,15 +138,15 @@ class KDJ(Indicator):
     ----------
     window
         Bars of the range.
-    smooth, signal
-        Bars of the averages that give k and d. k is there from bar ``window + smooth - 2`` on, d and j ``signal - 1``
+    smooth, signal_window
+        Bars of the averages that give k and d. k is there from bar ``window + smooth - 2`` on, d and j ``signal_window - 1``
         bars later. Bars without a range are NaN and the averages are carried over them; a bar with a NaN is NaN and
         otherwise left out.
     """
 
     window: int = parameter(9, meaning="bars of the range")
     smooth: int = parameter(3, meaning="bars of the average that gives k")
-    signal: int = parameter(3, meaning="bars of the average that gives d")
+    signal_window: int = parameter(3, meaning="bars of the average that gives d")
 
     group = "momentum"
     inputs = ("high", "low", "close")

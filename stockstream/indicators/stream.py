@@ -36,9 +36,11 @@ class Stream:
         self.expression = expression
         self._memo: dict[Expression, Any] = {}
         self._steps: dict[Expression, Step] = {}
-        several = isinstance(expression, Indicator) and len(expression.outputs) > 1
-        self._names = expression.outputs if several else ()  # type: ignore[union-attr]
-        outputs = [Output(expression, name) for name in self._names] if several else [expression]  # type: ignore[arg-type]
+        self._names: tuple[str, ...] = ()
+        outputs: list[Expression] = [expression]
+        if isinstance(expression, Indicator) and len(expression.outputs) > 1:
+            self._names = expression.outputs
+            outputs = [Output(expression, name) for name in self._names]
         self._outputs = [self._step(output) for output in outputs]
 
     def update(self, bar: float | Bar) -> Any:

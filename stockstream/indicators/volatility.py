@@ -202,13 +202,13 @@ class CHAIKIN_VOL(Indicator):  # noqa: N801 the name it goes by
     ----------
     window
         Bars of the exponential average, 1 or more.
-    change
+    lag
         Bars back to the average compared with, 1 or more. In percent. The first value is on bar
-        ``window + change - 1``; a bar with a NaN gives NaN and is skipped; NaN where there was no range at all.
+        ``window + lag - 1``; a bar with a NaN gives NaN and is skipped; NaN where there was no range at all.
     """
 
     window: int = parameter(10, meaning="bars averaged")
-    change: int = parameter(10, meaning="bars back")
+    lag: int = parameter(10, meaning="bars back")
 
     group = "volatility"
     inputs = ("high", "low")
@@ -220,11 +220,11 @@ class CHAIKIN_VOL(Indicator):  # noqa: N801 the name it goes by
 
     @override
     def state_size(self) -> int:
-        return 8 + self.change
+        return 8 + self.lag
 
     @override
     def warmup(self) -> int:
-        return self.window + self.change - 1
+        return self.window + self.lag - 1
 
 
 @dataclass(frozen=True, repr=False)

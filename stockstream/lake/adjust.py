@@ -149,16 +149,17 @@ def adjusted_bars(
     columns = {name: _plain(values) for name, values in connection.execute(_ROWS, until).fetchnumpy().items()}
     panel = _Panel([row[0] for row in symbols], [row[1] for row in symbols], columns["date"])
     price, volume = _multipliers(columns, symbols, panel, adjust)
-    extras = {
+    extras: dict[str, Any] = {
         "price_factor": panel.spread(price / columns["split_ratio"]),
         "volume_factor": panel.spread(columns["split_ratio"] * volume),
     }
     if adjust != "total":
         extras |= _event_panels(connection, panel, until, as_traded=adjust == "none")
+    prices: dict[str, Any] = {name: panel.spread(columns[name] * price) for name in PRICES}
     return Bars.from_arrays(
         symbols=panel.symbols,
         dates=panel.days,
-        **{name: panel.spread(columns[name] * price) for name in PRICES},
+        **prices,
         volume=panel.spread(columns["volume"] * volume),
         currency=currency,
         provenance={**provenance, "adjust": adjust, "adjustment": _origins(symbols, adjust)},

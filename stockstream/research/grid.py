@@ -58,7 +58,9 @@ def _product(grid: Mapping[str, Iterable[Any]], known: Mapping[str, Any]) -> pl.
 
     axes = {name: _axis(name, values, known) for name, values in grid.items()}
     if not axes:
-        message = f"expected at least one parameter with values; found an empty grid. The strategy has {', '.join(known)}"
+        message = (
+            f"expected at least one parameter with values; found an empty grid. The strategy has {', '.join(known)}"
+        )
         raise ParameterError(message)
     frame = pl.DataFrame({"_": [0]})
     for name, values in axes.items():

@@ -148,7 +148,9 @@ def _depth(code: list[tuple[int, int]]) -> int:
     loads = (machine.LOAD_ROW, machine.LOAD_TRUTH, machine.LOAD_VALUE)
     height = most = 0
     for instruction, _ in code:
-        height += 1 if instruction in loads else 0 if instruction in (machine.NEGATIVE, machine.ABSOLUTE, machine.NOT) else -1
+        height += (
+            1 if instruction in loads else 0 if instruction in (machine.NEGATIVE, machine.ABSOLUTE, machine.NOT) else -1
+        )
         most = max(most, height)
     return most
 
@@ -175,7 +177,8 @@ def rows_of(
         table = np.stack([np.asarray(columns[name], dtype=np.float64) for name in names], axis=1)
         cells, which = np.unique(table, axis=0, return_inverse=True)
         numbers = [
-            distinct.setdefault(expression.bind(dict(zip(names, cell.tolist(), strict=True))), len(distinct)) for cell in cells
+            distinct.setdefault(expression.bind(dict(zip(names, cell.tolist(), strict=True))), len(distinct))
+            for cell in cells
         ]
         places[:, place] = np.asarray(numbers, dtype=np.int32)[which.ravel()]
     return list(distinct), places

@@ -189,7 +189,9 @@ def sweep(  # noqa: PLR0913 the options of a run and of a sweep
     4
     """
     if not (isinstance(strategy, type) and issubclass(strategy, RuleStrategy)):
-        message = f"expected a RuleStrategy class, such as MovingAverageCrossover without parentheses; found {strategy!r}"
+        message = (
+            f"expected a RuleStrategy class, such as MovingAverageCrossover without parentheses; found {strategy!r}"
+        )
         raise ParameterError(message)
     unknown = [name for name in metrics if name not in kernels.MEASURES]
     if unknown:
@@ -255,7 +257,9 @@ class _Plan:
                 for group in self.groups:
                     series = _series(group.rows, whole, row)
                     tasks = [
-                        pool.submit(_chunk, group, one, self.settings, series, slice(a, min(a + CHUNK, len(group.places))))
+                        pool.submit(
+                            _chunk, group, one, self.settings, series, slice(a, min(a + CHUNK, len(group.places)))
+                        )
                         for a in range(0, len(group.places), CHUNK)
                     ]
                     for task in as_completed(tasks):
@@ -290,7 +294,7 @@ def _one_by_one(strategy: type[RuleStrategy], table: pl.DataFrame, failures: lis
         try:
             compiled = compile_rules(strategy(**values).rules())
             yield _group(compiled, {}, np.array([place]))
-        except Exception as error:  # noqa: BLE001 the strategy's own code may raise anything; it is named and counted
+        except Exception as error:  # the strategy's own code may raise anything; it is named and counted
             failures.append({**values, "reason": f"{type(error).__name__}: {error}"})
 
 
@@ -354,11 +358,17 @@ def _signals(compiled: CompiledRules, one: Bars, settings: Settings) -> portfoli
         NONE,
         SIZE_KINDS[settings.sizing.kind],
         sizes(settings.sizing, one),
-        *(np.zeros((1, 1)) if level >= 0 else NONE.copy() for level in compiled.levels),
+        _level(compiled.levels[0]),
+        _level(compiled.levels[1]),
+        _level(compiled.levels[2]),
         7,
         int(most.value) if isinstance(most, Number) else 0,
         SIGNAL_LIFE,
     )
+
+
+def _level(place: int) -> NDArray[np.float64]:
+    return np.zeros((1, 1)) if place >= 0 else np.empty((0, 0))
 
 
 def _frame(
@@ -383,5 +393,3 @@ def _reporter(progress: bool | Callable[[int, int], None]) -> Callable[[int, int
     from stockstream.research.progress import bar
 
     return bar("runs")
-
-

@@ -39,7 +39,7 @@ def fast_k(high, low, close, window):
 
 def kst(i, o, h, lo, c, v):
     settings = (i.first, i.first_mean, i.second, i.second_mean, i.third, i.third_mean, i.fourth, i.fourth_mean)
-    found = list(KST(*settings, i.signal, input_values=list(c)))
+    found = list(KST(*settings, i.signal_window, input_values=list(c)))
     return {
         name: np.array([np.nan if x is None or getattr(x, name) is None else getattr(x, name) for x in found])
         for name in i.outputs
@@ -49,18 +49,18 @@ def kst(i, o, h, lo, c, v):
 def crsi(i, o, h, lo, c, v):
     sign = np.sign(np.diff(c, prepend=c[0]))
     runs = pd.Series(sign).groupby((pd.Series(sign).diff() != 0).cumsum()).cumsum().to_numpy()
-    rank = talib.PERCENTRANK(rate(c), i.rank)
+    rank = talib.PERCENTRANK(rate(c), i.ranked)
     return {"crsi": (talib.RSI(c, i.window) + talib.RSI(runs, i.streak) + rank) / 3}
 
 
 def macd(i, o, h, lo, c, v):
     if i.align == "talib":
-        return dict(zip(i.outputs, talib.MACD(c, i.fast, i.slow, i.signal), strict=True))
+        return dict(zip(i.outputs, talib.MACD(c, i.fast, i.slow, i.signal_window), strict=True))
     return with_signal(i, talib.EMA(c, i.fast) - talib.EMA(c, i.slow))
 
 
 def with_signal(i, line):
-    signal = talib.EMA(line, i.signal)
+    signal = talib.EMA(line, i.signal_window)
     return {i.outputs[0]: line, "signal": signal, "hist": line - signal}
 
 
@@ -70,22 +70,22 @@ def ppo(i, o, h, lo, c, v):
 
 def stoch(i, o, h, lo, c, v):
     k = talib.SMA(fast_k(h, lo, c, i.window), i.smooth)
-    return {"k": k, "d": talib.SMA(k, i.signal)}
+    return {"k": k, "d": talib.SMA(k, i.signal_window)}
 
 
 def stochf(i, o, h, lo, c, v):
     k = fast_k(h, lo, c, i.window)
-    return {"k": k, "d": talib.SMA(k, i.signal)}
+    return {"k": k, "d": talib.SMA(k, i.signal_window)}
 
 
 def stochrsi(i, o, h, lo, c, v):
     k = talib.SMA(talib.STOCHRSI(c, i.rsi_window, i.window, 1, 0)[0], i.smooth)
-    return {"k": k, "d": talib.SMA(k, i.signal)}
+    return {"k": k, "d": talib.SMA(k, i.signal_window)}
 
 
 def kdj(i, o, h, lo, c, v):
     k = talib.RMA(fast_k(h, lo, c, i.window), i.smooth)
-    d = talib.RMA(k, i.signal)
+    d = talib.RMA(k, i.signal_window)
     return {"k": k, "d": d, "j": 3 * k - 2 * d}
 
 
@@ -93,7 +93,7 @@ def smi(i, o, h, lo, c, v):
     top, bottom = talib.MAX(h, i.window), talib.MIN(lo, i.window)
     above = talib.EMA(talib.EMA(c - (top + bottom) / 2, i.first), i.second)
     line = 200 * above / talib.EMA(talib.EMA(top - bottom, i.first), i.second)
-    return {"smi": line, "signal": talib.EMA(line, i.signal)}
+    return {"smi": line, "signal": talib.EMA(line, i.signal_window)}
 
 
 def fisher(i, o, h, lo, c, v):
@@ -146,10 +146,10 @@ ORACLES = {
 
 #: TA-Lib's own functions of the indicators above that are put together.
 WHOLE = {
-    "STOCH": lambda i, h, lo, c: talib.STOCH(h, lo, c, i.window, i.smooth, 0, i.signal, 0),
-    "STOCHF": lambda i, h, lo, c: talib.STOCHF(h, lo, c, i.window, i.signal, 0),
-    "KDJ": lambda i, h, lo, c: talib.KDJ(h, lo, c, i.window, i.smooth, 13, i.signal, 13),
-    "SMI": lambda i, h, lo, c: talib.SMI(h, lo, c, i.window, i.second, i.first, i.signal),
+    "STOCH": lambda i, h, lo, c: talib.STOCH(h, lo, c, i.window, i.smooth, 0, i.signal_window, 0),
+    "STOCHF": lambda i, h, lo, c: talib.STOCHF(h, lo, c, i.window, i.signal_window, 0),
+    "KDJ": lambda i, h, lo, c: talib.KDJ(h, lo, c, i.window, i.smooth, 13, i.signal_window, 13),
+    "SMI": lambda i, h, lo, c: talib.SMI(h, lo, c, i.window, i.second, i.first, i.signal_window),
     "STOCHRSI": lambda i, h, lo, c: talib.STOCHRSI(c, i.rsi_window, i.window, i.smooth, 0)[1:],
 }
 

@@ -71,7 +71,7 @@ def coppock(i, close):
 def kst(i, close):
     rates, windows = (i.first, i.second, i.third, i.fourth), (i.first_mean, i.second_mean, i.third_mean, i.fourth_mean)
     line = sum((k + 1) * mean(rate(close, rates[k]), windows[k]) for k in range(4))
-    return line, mean(line, i.signal)
+    return line, mean(line, i.signal_window)
 
 
 def fosc(i, close):
@@ -93,8 +93,8 @@ def crsi(i, close):
             streaks[t] = max(streaks[t - 1], 0) + 1
         elif close[t] < close[t - 1]:
             streaks[t] = min(streaks[t - 1], 0) - 1
-        if t > i.rank:
-            ranks[t] = 100 * sum(returns[k] < returns[t] for k in range(t - i.rank, t)) / i.rank
+        if t > i.ranked:
+            ranks[t] = 100 * sum(returns[k] < returns[t] for k in range(t - i.ranked, t)) / i.ranked
     return ((strength(close, i.window) + strength(streaks, i.streak) + ranks) / 3,)
 
 
@@ -107,7 +107,7 @@ def with_signal(line, window):
 def macd(i, close):
     late = i.slow - i.fast if i.align == "talib" else 0
     fast = np.concatenate([np.full(late, np.nan)[: len(close)], ema(close[late:], i.fast)])
-    line, signal, hist = with_signal(settled(fast - ema(close, i.slow), close), i.signal)
+    line, signal, hist = with_signal(settled(fast - ema(close, i.slow), close), i.signal_window)
     if i.align == "talib":
         line = np.where(np.isnan(signal), np.nan, line)
     return line, signal, hist
@@ -116,7 +116,7 @@ def macd(i, close):
 @skipping
 def ppo(i, close):
     slow = ema(close, i.slow)
-    return with_signal(100 * settled(ema(close, i.fast) - slow, close) / slow, i.signal)
+    return with_signal(100 * settled(ema(close, i.fast) - slow, close) / slow, i.signal_window)
 
 
 @skipping
@@ -144,12 +144,12 @@ def eri(i, high, low, close):
 
 def stoch(i, high, low, close):
     k = mean(place(high, low, close, i.window), i.smooth)
-    return k, mean(k, i.signal)
+    return k, mean(k, i.signal_window)
 
 
 def stochf(i, high, low, close):
     k = place(high, low, close, i.window)
-    return k, mean(k, i.signal)
+    return k, mean(k, i.signal_window)
 
 
 @skipping
@@ -159,13 +159,13 @@ def stochrsi(i, close):
         if close[t] == close[t - 1] and not np.isnan(index[t - 1]):
             index[t] = index[t - 1]
     k = mean(place(index, index, index, i.window), i.smooth)
-    return k, mean(k, i.signal)
+    return k, mean(k, i.signal_window)
 
 
 @skipping
 def kdj(i, high, low, close):
     k = wilder(place(high, low, close, i.window), i.smooth)
-    d = wilder(k, i.signal)
+    d = wilder(k, i.signal_window)
     d = np.where(np.isnan(k), np.nan, d)
     return k, d, 3 * k - 2 * d
 
@@ -211,7 +211,7 @@ def smi(i, high, low, close):
     top, bottom = over(i.window, max, high), over(i.window, min, low)
     above = ema(ema(close - (top + bottom) / 2, i.first), i.second)
     line = 100 * above / (ema(ema(top - bottom, i.first), i.second) / 2)
-    return line, ema(line, i.signal)
+    return line, ema(line, i.signal_window)
 
 
 @skipping

@@ -66,7 +66,7 @@ def ulcer(indicator, close):
 @skipping
 def chaikin_volatility(indicator, high, low):
     average = ema(high - low, indicator.window)
-    then = before(average, indicator.change)
+    then = before(average, indicator.lag)
     return (100 * (average - then) / then,)
 
 
