@@ -6,7 +6,7 @@ Needs the extra ``reports`` (``pip install "stockstream[reports]"``); importing 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from stockstream.reports import figures as figures
@@ -25,11 +25,11 @@ _HOMES: Final[dict[str, str]] = {
 __all__ = ["figures", "heatmap", "write_figure", "write_report"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         message = f"module 'stockstream.reports' has no attribute {name!r}"
         raise AttributeError(message)
     module = importlib.import_module(_HOMES[name])
-    value = module if name == "figures" else getattr(module, name)
+    value: object = module if name == "figures" else getattr(module, name)
     globals()[name] = value
     return value

@@ -11,13 +11,13 @@ import html
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from stockstream.reports.decimate import extremes
 from stockstream.reports.periods import MONTHS, monthly_returns
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import ArrayLike, NDArray
 
     from stockstream.backtesting.result import Result
 
@@ -54,10 +54,10 @@ def safe(text: object) -> str:
 def layout(description: str, **more: Any) -> Spec:
     """Return what all figures share; the description is the text alternative."""
     common: Spec = {
-        "margin": {"l": 64, "r": 16, "t": 36, "b": 40},
+        "margin": {"l": 12, "r": 12, "t": 36, "b": 32},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "x unified",
-        "xaxis": {"showgrid": False},
+        "xaxis": {"showgrid": False, "automargin": True},
         "meta": {"description": description},
     }
     return common | more
@@ -73,7 +73,7 @@ def line(dates: NDArray[np.datetime64], values: NDArray[np.float64], name: str, 
 
 def money_axis(result: Result) -> Spec:
     """Return an axis of money."""
-    return {"title": {"text": safe(result.bars.currency)}, "tickformat": "~s", "zeroline": False}
+    return {"title": {"text": safe(result.bars.currency)}, "tickformat": "~s", "zeroline": False, "automargin": True}
 
 
 def equity(result: Result) -> Spec:
@@ -96,8 +96,9 @@ def drawdown(result: Result) -> Spec:
     values, dates = result.equity["drawdown"].to_numpy(), result.bars.dates
     lowest = int(np.argmin(values))
     text = f"The deepest drawdown was {values[lowest]:.2%} on {dates[lowest]}; the last was {values[-1]:.2%}."
-    trace = line(dates, values, "Drawdown", RED, fill="tozeroy", hovertemplate="%{y:.2%}")
-    axis = {"tickformat": ".0%", "rangemode": "tozero", "zeroline": False}
+    area = {"fill": "tozeroy", "fillcolor": "rgba(214,64,74,0.25)"}
+    trace = line(dates, values, "Drawdown", RED, hovertemplate="%{y:.2%}", **area)
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "zeroline": False, "automargin": True}
     return {"data": [trace], "layout": layout(text, yaxis=axis, showlegend=False)}
 
 
@@ -122,8 +123,8 @@ def monthly(result: Result) -> Spec:
         "hovertemplate": "%{x} %{y}: %{z:.2%}<extra></extra>",
     }
     description = f"Returns of {len(known)} months, of which {int((known > 0).sum())} rose."
-    axes = {"yaxis": {"autorange": "reversed", "type": "category", "showgrid": False}, "hovermode": "closest"}
-    return {"data": [trace], "layout": layout(description, **axes)}
+    axis = {"autorange": "reversed", "type": "category", "showgrid": False, "automargin": True}
+    return {"data": [trace], "layout": layout(description, yaxis=axis, hovermode="closest")}
 
 
 def prices(result: Result, symbol: str, marked: int = MARKED) -> Spec:
@@ -135,7 +136,7 @@ def prices(result: Result, symbol: str, marked: int = MARKED) -> Spec:
     shown = trades.top_k(marked, by=trades["pnl"].abs()).sort("entry_date") if trades.height > marked else trades
     price = line(bars.dates[own], closes[own], "Close", GREY, hovertemplate="%{x|%Y-%m-%d}: %{y:,.4~f}<extra></extra>")
     description = _price_description(result, symbol, trades, shown, closes[own])
-    axis = {"title": {"text": safe(bars.currency)}, "zeroline": False}
+    axis = {"title": {"text": safe(bars.currency)}, "zeroline": False, "automargin": True}
     return {
         "data": [price, *_spans(shown, bars.dates[-1]), *_markers(shown)],
         "layout": layout(description, yaxis=axis, hovermode="closest"),
@@ -168,8 +169,8 @@ def _spans(trades: pl.DataFrame, last: np.datetime64) -> list[Spec]:
             x += [str(row["entry_date"]), str(row["exit_date"] or last), None]
             y += [*plain([row["entry_price"], row["exit_price"]]), None]
         if x:
-            style = {"color": colour, "width": 2, "dash": dash}
-            spans.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": style, "hoverinfo": "skip"})
+            look = {"line": {"color": colour, "width": 2, "dash": dash}, "hoverinfo": "skip"}
+            spans.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, **look})
     return spans
 
 
@@ -179,13 +180,13 @@ def _markers(trades: pl.DataFrame) -> list[Spec]:
     stopped = trades["exit_reason"].is_in(STOPS).fill_null(value=False)
     reached = trades["exit_reason"].is_in(TARGETS).fill_null(value=False)
     kinds = (
-        ("Entry long", "entry", long, BLUE, "triangle-up"),
-        ("Entry short", "entry", ~long, VIOLET, "triangle-down"),
-        ("Exit", "exit", closed & ~stopped & ~reached, AMBER, "circle"),
-        ("Stop", "exit", closed & stopped, RED, "x"),
-        ("Target", "exit", closed & reached, GREEN, "star"),
+        ("Entry long", "entry", (BLUE, "triangle-up"), long),
+        ("Entry short", "entry", (VIOLET, "triangle-down"), ~long),
+        ("Exit", "exit", (AMBER, "circle"), closed & ~stopped & ~reached),
+        ("Stop", "exit", (RED, "x"), closed & stopped),
+        ("Target", "exit", (GREEN, "star"), closed & reached),
     )
-    return [_marker(trades.filter(chosen), name, end, (colour, shape)) for name, end, chosen, colour, shape in kinds if chosen.any()]
+    return [_marker(trades.filter(chosen), name, end, look) for name, end, look, chosen in kinds if chosen.any()]
 
 
 def _marker(trades: pl.DataFrame, name: str, end: str, look: tuple[str, str]) -> Spec:

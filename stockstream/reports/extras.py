@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stockstream.errors import StockstreamError
 
+if TYPE_CHECKING:
+    from types import ModuleType
 
-def optional(module: str) -> Any:
+
+def optional(module: str) -> ModuleType:
     """Import a module of the extra ``reports``.
 
     Raises
@@ -20,5 +23,5 @@ def optional(module: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        message = f'reports need the package {package}, which is not installed; type `pip install "stockstream[reports]"`'
+        message = f'reports need the package {package}; type `pip install "stockstream[reports]"`'
         raise StockstreamError(message) from error

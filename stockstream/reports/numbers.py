@@ -45,6 +45,17 @@ def price(value: float) -> str:
     return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
+def shares(quantity: float) -> str:
+    """Write a number of shares: whole ones plainly, parts of small numbers with more decimals.
+
+    Examples
+    --------
+    >>> shares(100.0), shares(14839.5317), shares(0.123456)
+    ('100', '14,839.53', '0.1235')
+    """
+    return trimmed(round(quantity, 2)) if abs(quantity) >= 1.0 else trimmed(quantity)
+
+
 def count(number: int, noun: str) -> str:
     """Write a number with its noun.
 

@@ -59,13 +59,13 @@ def write_page(template: str, path: str | Path, *, figures: dict[str, Any], **co
     return _put(Path(path), text)
 
 
-def script_json(value: Any) -> str:
-    """Return JSON that a script element may hold: nothing in it can end the element or the line.
+def script_json(value: object) -> str:
+    r"""Return JSON that a script element may hold: nothing in it can end the element or the line.
 
     Examples
     --------
     >>> script_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
+    '{"name":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
@@ -99,13 +99,15 @@ def _plotly() -> str:
 
 def _put(path: Path, text: str) -> Path:
     """Write beside the target and move, so that a reader never sees half a page."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
-        part.replace(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            part.write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         message = f"cannot write the page to {path}: {reason}. Give the path of a file such as report.html"
         raise ParameterError(message) from error

@@ -40,8 +40,12 @@ def surface(frame: pl.DataFrame, x: str, y: str, metric: str) -> Spec:
         "hovertemplate": f"{safe(x)} %{{x}}, {safe(y)} %{{y}}<br>{safe(label(metric))} %{{z:{numbers}}}<extra></extra>",
         **_colours(known),
     }
-    axes: Spec = {"xaxis": {"title": {"text": safe(x)}, "showgrid": False}, "yaxis": {"title": {"text": safe(y)}, "showgrid": False}}
-    return {"data": [trace, *_highest(table, trace)], "layout": layout(text, hovermode="closest", showlegend=False, **axes)}
+    axes: Spec = {
+        axis: {"title": {"text": safe(name)}, "showgrid": False, "zeroline": False, "automargin": True}
+        for axis, name in (("xaxis", x), ("yaxis", y))
+    }
+    frame_of = layout(text, hovermode="closest", showlegend=False, **axes)
+    return {"data": [trace, *_highest(table, trace)], "layout": frame_of}
 
 
 def label(metric: str) -> str:
@@ -55,7 +59,8 @@ def _cells(frame: pl.DataFrame, x: str, y: str, metric: str) -> tuple[pl.DataFra
 
     for name in (x, y, metric):
         if name not in frame.columns:
-            message = f"the frame has no column {name!r}; it has {', '.join(frame.columns)}.{did_you_mean(name, frame.columns)}"
+            meant = did_you_mean(name, frame.columns)
+            message = f"the frame has no column {name!r}; it has {', '.join(frame.columns)}.{meant}"
             raise UnknownNameError(message)
     if len({x, y, metric}) < 3:  # noqa: PLR2004 three columns, each once
         message = f"expected two different parameters and a metric; found {x!r}, {y!r} and {metric!r}"
@@ -86,7 +91,8 @@ def _description(names: tuple[str, str, str], cells: pl.DataFrame, known: np.nda
 
 
 def _ticks(values: list[Any]) -> list[Any]:
-    return values if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values) else [safe(v) for v in values]
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return values if numeric else [safe(value) for value in values]
 
 
 def _number_format(metric: str) -> str:

@@ -6,12 +6,10 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stockstream.backtesting.measures import DEFINITIONS, Definition
-from stockstream.reports.numbers import count, price, trimmed
+from stockstream.reports.numbers import count, price, shares
 from stockstream.reports.periods import monthly_returns
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from stockstream.backtesting.result import Result
 
 #: Measures that come first, in the order people ask for them.
@@ -34,12 +32,12 @@ FULL_COLOUR: Final = 0.12
 
 
 class Measure(NamedTuple):
-    """One measure: words, value, what it means, and why it has no value when it has none."""
+    """One measure: words, value, what it means, why it has no value when it has none, and ``"up"`` or ``"down"``."""
 
     name: str
     label: str
     text: str
-    meaning: str
+    definition: Definition
     missing: str
     sign: str
 
@@ -83,14 +81,13 @@ def measures(result: Result) -> list[tuple[str, list[Measure]]]:
 def measure(result: Result, definition: Definition) -> Measure:
     """Return one measure, "n/a" with the reason where it is undefined."""
     value = getattr(result.metrics, definition.name)
-    meaning = f"{definition.text} ({definition.unit})"
     if math.isnan(value):
         edges = definition.edges.replace("as alpha", DEFINITIONS["alpha"].edges)
-        return Measure(definition.name, definition.label, "n/a", meaning, edges or "the run is too short for it", "")
+        return Measure(definition.name, definition.label, "n/a", definition, edges or "the run is too short for it", "")
     sign = ""
     if definition.name in {"total_return", "annual_return"}:
         sign = "up" if value > 0 else "down" if value < 0 else ""
-    return Measure(definition.name, definition.label, definition.format(value), meaning, "", sign)
+    return Measure(definition.name, definition.label, definition.format(value), definition, "", sign)
 
 
 def calendar(result: Result) -> list[Year]:
@@ -134,7 +131,7 @@ def _trade(row: dict[str, object]) -> dict[str, str]:
         "entry_price": price(numbers["entry_price"]),
         "exit_date": "open" if row["open"] else str(row["exit_date"]),
         "exit_price": price(numbers["exit_price"]),
-        "quantity": trimmed(numbers["quantity"]),
+        "quantity": shares(numbers["quantity"]),
         "pnl": f"{numbers['pnl']:+,.2f}",
         "return": _signed(numbers["return"]),
         "fees": f"{numbers['fees']:,.2f}",
@@ -147,7 +144,7 @@ def _trade(row: dict[str, object]) -> dict[str, str]:
 
 
 def _signed(fraction: float) -> str:
-    return f"{fraction * 100:+,.2f} %" if math.isfinite(fraction) else "–"
+    return f"{fraction * 100:+,.2f}" if math.isfinite(fraction) else "–"
 
 
 def _direction(value: float) -> str:
@@ -186,9 +183,13 @@ def _symbol(row: dict[str, float]) -> dict[str, str]:
     }
 
 
+def trade_counts(result: Result) -> dict[str, int]:
+    """Return the number of trades of each traded symbol, open ones included."""
+    return dict(result.trades["symbol"].value_counts().iter_rows())
+
+
 def busiest(result: Result, limit: int) -> list[str]:
-    """Return the symbols with the most trades, open ones included; untraded ones fill up, in the order of the bars."""
-    traded: pl.DataFrame = result.trades["symbol"].value_counts()
-    number = dict(traded.iter_rows())
+    """Return the symbols with the most trades; untraded ones fill up, in the order of the bars."""
+    number = trade_counts(result)
     ranked = sorted(result.bars.symbols, key=lambda symbol: -number.get(symbol, 0))
     return ranked[:limit]

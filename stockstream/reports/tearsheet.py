@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import stockstream
@@ -14,6 +13,7 @@ from stockstream.reports.periods import MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from stockstream.backtesting.result import Result
 
@@ -52,7 +52,7 @@ def write_report(
     marked = max(MARKED // max(len(charted), 1), charts.MARKED)
     figures |= {f"price-{place}": charts.prices(result, symbol, marked) for place, symbol in enumerate(charted)}
     descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
-    context = {"descriptions": descriptions, "charted": charted, **_context(result, title)}
+    context = _context(result, title) | {"descriptions": descriptions, "charted": charted}
     return write_page("report.html", path, figures=figures, **context)
 
 
@@ -86,6 +86,7 @@ def _context(result: Result, title: str | None) -> dict[str, Any]:
         "calendar": tables.calendar(result),
         "measures": tables.measures(result),
         "trades": tables.trades(result),
+        "counts": tables.trade_counts(result),
         "by_symbol": tables.by_symbol(result),
         "rules": wording.rules(result),
         "data": wording.data(bars),

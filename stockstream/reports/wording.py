@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from stockstream.reports.numbers import count, percent, trimmed
 
 if TYPE_CHECKING:
-    from stockstream.backtesting.costs import Commission, Costs, Venue
+    from collections.abc import Iterable
+
+    from stockstream.backtesting.costs import Commission, Costs, Slippage, Venue
     from stockstream.backtesting.engine import Settings
     from stockstream.backtesting.result import Result
     from stockstream.backtesting.sizing import Sizing
@@ -57,7 +59,7 @@ def _ruin(result: Result) -> Notice | None:
     if not len(broke):
         return None
     day, equity = result.bars.dates[broke[0]], result.account.equity[broke[0]]
-    text = f"The equity fell to {equity:,.2f} on {day}. The account stopped there, and no measure looks beyond that day."
+    text = f"The equity fell to {equity:,.2f} on {day}. The account stopped there; no measure looks beyond that day."
     return Notice(grave=True, title="The account was ruined", text=text)
 
 
@@ -69,7 +71,8 @@ def _no_trades(result: Result) -> Notice | None:
         text = "The strategy never asked for one: no entry condition was true, or the bars are fewer than its warm-up."
     else:
         reasons = orders["reason"].value_counts(sort=True)
-        text = f"{count(orders.height, 'order')} asked for, none filled; most often: {reasons['reason'][0] or 'no reason given'}."
+        most = reasons["reason"][0] or "no reason given"
+        text = f"{count(orders.height, 'order')} asked for, none filled; most often: {most}."
     return Notice(grave=True, title="No trades", text=text)
 
 
@@ -144,17 +147,11 @@ def _sizing(sizing: Sizing) -> str:
         "volatility": f"{percent(sizing.amount)} volatility a year, by the last {sizing.window} returns",
     }
     when = "with the prices of the fill" if sizing.at == "fill" else "with the close of the decision"
-    return f"{words.get(sizing.kind, sizing.kind)}, resolved {when}"
+    return f"{words.get(sizing.kind, sizing.kind)}, sized {when}"
 
 
 def _costs(costs: Costs) -> list[tuple[str, str]]:
-    slippage = [f"{percent(costs.slippage.rate)} of the price"] if costs.slippage.rate else []
-    slippage += [f"{trimmed(costs.slippage.ticks)} price steps"] if costs.slippage.ticks else []
-    shown = [
-        ("Commission", _commission(costs.commission)),
-        ("Slippage", f"{' or '.join(slippage)}, the larger, against the trader" if len(slippage) > 1 else
-         f"{slippage[0]}, against the trader" if slippage else "none"),
-    ]
+    shown = [("Commission", _commission(costs.commission)), ("Slippage", _slippage(costs.slippage))]
     if costs.borrow_rate:
         shown.append(("Borrowing", f"{percent(costs.borrow_rate)} a year on shorts and borrowed cash"))
     if costs.cash_rate:
@@ -166,13 +163,26 @@ def _costs(costs: Costs) -> list[tuple[str, str]]:
     return shown
 
 
+def _slippage(slippage: Slippage) -> str:
+    parts = [f"{percent(slippage.rate)} of the price"] if slippage.rate else []
+    steps = "price step" if slippage.ticks == 1.0 else "price steps"
+    parts += [f"{trimmed(slippage.ticks)} {steps}"] if slippage.ticks else []
+    if not parts:
+        return "none"
+    return (
+        f"{parts[0]}, against the trader"
+        if len(parts) == 1
+        else f"the larger of {' and '.join(parts)}, against the trader"
+    )
+
+
 def _commission(commission: Commission) -> str:
     parts = [f"{percent(commission.rate)} of the notional"] if commission.rate else []
     parts += [f"{trimmed(commission.per_share)} a share"] if commission.per_share else []
     for tier in commission.tiers:
         bound = "above" if math.isinf(tier.up_to) else f"up to {trimmed(tier.up_to)}"
-        fee = " plus ".join([*([trimmed(tier.fixed)] if tier.fixed else []), *([percent(tier.rate)] if tier.rate else [])])
-        parts.append(f"{bound}: {fee or '0'}")
+        fixed, rate = ([trimmed(tier.fixed)] if tier.fixed else []), ([percent(tier.rate)] if tier.rate else [])
+        parts.append(f"{bound}: {' plus '.join(fixed + rate) or '0'}")
     parts += [f"at least {trimmed(commission.minimum)} a fill"] if commission.minimum else []
     return "; ".join(parts) or "none"
 
@@ -188,17 +198,18 @@ def _venue(venue: Venue) -> str:
 def _leverage(settings: Settings) -> str:
     if settings.leverage <= 1.0:
         return "none: gross exposure up to the equity"
-    return f"gross exposure up to {trimmed(settings.leverage)} × the equity, sold out below {percent(settings.maintenance)}"
+    limit, least = trimmed(settings.leverage), percent(settings.maintenance)
+    return f"gross exposure up to {limit} × the equity; all is sold when the equity is below {least} of it"
 
 
 def data(bars: Bars) -> list[tuple[str, str]]:
     """Return label and text of where the prices came from and what they cover."""
     symbols, sessions = bars.shape
-    present = int(bars.present.sum())
+    present, possible = int(bars.present.sum()), symbols * sessions
     shown = [
         ("Symbols", f"{symbols:,}: {_listed(bars.symbols)}"),
         ("Sessions", f"{sessions:,}, {bars.dates[0]} to {bars.dates[-1]}"),
-        ("Bars", f"{present:,} of {symbols * sessions:,} ({percent(present / (symbols * sessions))})"),
+        ("Bars", f"{present:,} of {possible:,} ({present / possible:.1%} of all symbols on all sessions)"),
         ("Currency", bars.currency or "not stated"),
     ]
     if bars.delisted:
@@ -216,7 +227,7 @@ def money(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}".rstrip()
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     chosen = list(names)
     more = f" and {len(chosen) - NAMED:,} more" if len(chosen) > NAMED else ""
     return ", ".join(chosen[:NAMED]) + more

@@ -15,6 +15,7 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { ...layout.font, family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink") },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--muted"), activecolor: colour("--link") },
       hoverlabel: { bgcolor: colour("--panel"), bordercolor: colour("--muted"), font: { color: colour("--ink") } },
     };
     for (const name of new Set([...Object.keys(layout), "xaxis", "yaxis"])) {
@@ -26,7 +27,8 @@
 
   const draw = (chart) => {
     const figure = figures[chart.dataset.figure];
-    const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+    const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]]; // none that would ask a server
+    const options = { responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover", modeBarButtons: buttons };
     if (figure) Plotly.react(chart, figure.data, themed(figure.layout), options);
   };
   const drawAll = () => charts.forEach(draw);
@@ -36,7 +38,7 @@
     const captions = chart.parentElement.querySelectorAll("[data-caption]");
     for (const caption of captions) caption.hidden = caption.dataset.caption !== select.value;
     chart.dataset.figure = select.value;
-    const label = select.selectedOptions[0].text;
+    const label = select.selectedOptions[0].dataset.name;
     chart.setAttribute("aria-label", `Prices and trades of ${label}. ${figures[select.value].layout.meta.description}`);
   };
   for (const select of document.querySelectorAll("select[data-for]")) {
