@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from stockstream.cli import backtests, demonstration, lakes, strategies, sweeps
-from stockstream.cli.application import EPILOG, HELP, Command, Commands, options, version
+from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
 __all__ = ["app", "main"]
 
@@ -33,9 +33,9 @@ for _panel, _name, _function, _examples in (
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
     ("About", "version", version, None),
 ):
-    app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)  # type: ignore[arg-type]
+    app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)
 
-app.callback()(options)
+app.callback()(common_options)
 
 
 def main() -> None:

@@ -29,18 +29,17 @@ Examples:
 DEFAULT_LAKE: Final = "data/demo"
 SYMBOLS: Final = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
-#: What a split does to prices as traded, and that adjustment takes it out.
-WORST_DAYS: Final = """
+#: Where adjustment matters most: a split halves the price and costs the holder nothing.
+LARGEST_ADJUSTMENTS: Final = """
 WITH days AS (
-    SELECT symbol, date,
+    SELECT symbol, date, p.close,
         100 * (p.close / lag(p.close) OVER w - 1) AS traded,
         100 * (a.close / lag(a.close) OVER w - 1) AS adjusted
     FROM prices AS p JOIN prices_adjusted AS a USING (symbol, date)
     WINDOW w AS (PARTITION BY symbol ORDER BY date)
 )
-SELECT symbol, count(*) AS bars, min(date) AS "from", max(date) AS "to",
-    round(min(traded), 1) AS "worst day %", arg_min(date, traded) AS "on", round(min(adjusted), 1) AS "adjusted %"
-FROM days GROUP BY symbol ORDER BY symbol
+SELECT symbol, date, close, round(traded, 1) AS "day as traded %", round(adjusted, 1) AS "day adjusted %"
+FROM days ORDER BY abs(traded - adjusted) DESC NULLS LAST, symbol, date LIMIT 5
 """
 
 FAST: Final = range(5, 60)
@@ -60,22 +59,22 @@ def demo(
     heatmap = output_file("--reports", reports / "demo-heatmap.html", ".html")
     with working("Reading the sample prices …"):
         place, stored = fill(lake)
-        frame = place.sql(WORST_DAYS).pl()
-    heading(f"1. A lake of daily prices in {place.location} ({stored:,} rows), asked in SQL")
-    say("Worst day as traded: a split looks like a crash. Adjusted, it is gone.")
+        frame = place.sql(LARGEST_ADJUSTMENTS).pl()
+    heading(f"1. A lake in {place.location}: {stored:,} daily prices of {len(SYMBOLS)} companies, asked in SQL")
+    say("A split looks like a crash in prices as traded. These days changed most by adjustment:")
     print_frame(frame)
 
     with working("Running a backtest; the first one compiles for some seconds …"):
         bars = place.bars()
         result = run_backtest(bars)
-    heading("2. A backtest: one account, a fifth of it in each symbol, 0.1 % commission")
+    heading("2. A backtest: one account, a fifth of it in each symbol, 0.1 % commission and 0.05 % slippage")
     print_result(result, trades=3)
     with working("Writing the report …"):
         result.report(made_room(report))
 
     heading(f"3. A sweep: every pair of averages {FAST[0]}-{FAST[-1]} and {SLOW[0]}-{SLOW[-1]}, on each symbol")
     swept = run_sweep(bars)
-    print_sweep(swept, ["fast_period", "slow_period"], "sharpe", by="combination", top=5)
+    print_sweep(swept, "sharpe", by="combination", top=5)
     with working("Drawing the heatmap …"):
         from stockstream.reports import write_figure
 
@@ -83,7 +82,7 @@ def demo(
     heading("Look at")
     say(f"  {report}")
     say(f"  {heatmap}")
-    _say_what_next(lake)
+    _say_what_next(lake, reports)
 
 
 def fill(lake: str) -> tuple[Lake, int]:
@@ -140,14 +139,17 @@ def _check_extra() -> None:
         raise LakeError(message)
 
 
-def _say_what_next(lake: str) -> None:
+def _say_what_next(lake: str, reports: Path) -> None:
     name, flag = program(), f"--lake {shlex.quote(lake)}"
     heading("Type next")
     for line in (
         f'{name} query "SELECT * FROM symbols" {flag}',
-        f"{name} backtest {flag} --strategy RSIMeanReversion --symbols IBM,MSFT --report reports/rsi.html",
-        f"{name} sweep {flag} --strategy RSIMeanReversion --param oversold=10:40:5 --param overbought=60:90:5",
-        f"{name} import YOUR_PRICES.csv        (symbol,date,open,high,low,close,volume)",
+        f"{name} backtest {flag} \\",
+        f"  --strategy RSIMeanReversion --symbols IBM,MSFT --report {shlex.quote(str(reports / 'rsi.html'))}",
+        f"{name} sweep {flag} --strategy RSIMeanReversion \\",
+        "  --param oversold=10:40:5 --param overbought=60:90:5",
+        f'{name} query "FROM prices" {flag} --output prices.csv',
+        f"{name} import prices.csv --lake data/mine",
         f"{name} --help",
     ):
         say(f"  {line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from stockstream.lake.adjust import Adjustment
 
 MARKET: Final = "What to trade"
-TERMS: Final = "How it trades"
 OUTPUT: Final = "What to show and keep"
 
 LakePath = Annotated[
@@ -40,7 +40,6 @@ Adjust = Annotated[
         metavar="KIND", help="Prices adjusted for: total (dividends and splits), splits, none.", rich_help_panel=MARKET
     ),
 ]
-Capital = Annotated[float, typer.Option(metavar="MONEY", help="Cash at the start.", rich_help_panel=TERMS)]
 
 
 def read_bars(lake: str | None, symbols: str | None, start: str | None, end: str | None, adjust: str) -> Bars:
@@ -97,6 +96,20 @@ def output_file(flag: str, path: Path, *endings: str) -> Path:
         message = f"cannot write {path} for {flag}: {folder} is not a folder that you may write to"
         raise ParameterError(message)
     return path
+
+
+def page_file(flag: str, path: Path) -> Path:
+    """Return the path of a page to be drawn, checked before any work is done.
+
+    Raises
+    ------
+    ParameterError
+        As for `output_file`; also when the plotting library is missing.
+    """
+    if find_spec("plotly") is None:
+        message = f'{flag} needs a plotting library; type `pip install "stockstream[reports]"`'
+        raise ParameterError(message)
+    return output_file(flag, path, ".html", ".htm")
 
 
 def made_room(path: Path) -> Path:

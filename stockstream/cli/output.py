@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from stockstream.cli.options import made_room, output_file
 from stockstream.errors import ParameterError
@@ -62,16 +62,18 @@ def heading(text: str) -> None:
     stdout().print(f"\n{text}", style="bold", markup=False)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
-    """Print texts in columns; the columns named in `numbers` are aligned to the right."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = (), wrap: Sequence[str] = ()
+) -> None:
+    """Print texts in columns; those named in `numbers` are aligned to the right, those in `wrap` may take lines."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in columns:
-        right = name in numbers
-        table.add_column(Text(_plain(name)), justify="right" if right else "left", no_wrap=right)
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        table.add_column(Text(_plain(name)), justify=justify, no_wrap=name not in wrap)
     for row in rows:
         table.add_row(*(Text(_plain(cell)) for cell in row))
     stdout().print(table)
@@ -81,14 +83,15 @@ def print_frame(frame: pl.DataFrame, *, most_rows: int = MOST_ROWS) -> None:
     """Print a frame: as many columns as the terminal is wide, the first rows, and what was left out."""
     shown = frame.head(most_rows)
     cells = {name: column_texts(shown[name]) for name in shown.columns}
-    names, width = [], 0
+    names: list[str] = []
+    width = 0
     for name, texts in cells.items():
         width += max(map(len, [name, *texts])) + 2
         if names and width > stdout().width:
             break
         names.append(name)
     numbers = [name for name in names if frame.schema[name].is_numeric()]
-    print_table(names, list(zip(*(cells[name] for name in names), strict=True)), numbers)
+    print_table(names, list(zip(*(cells[name] for name in names), strict=True)), numbers=numbers)
     left_out = [f"{frame.height - shown.height:,} more rows"] if frame.height > shown.height else []
     if len(names) < frame.width:
         left_out.append(f"{frame.width - len(names)} more columns ({', '.join(frame.columns[len(names) :])})")
@@ -155,14 +158,19 @@ def write_frame(frame: pl.DataFrame, form: Format, path: Path | None) -> None:
     """Write rows in a format, to a file or to stdout."""
     if path is not None:
         made_room(path)
-        {"json": frame.write_json, "csv": frame.write_csv, "parquet": frame.write_parquet}[form](path)
+        if form is Format.parquet:
+            frame.write_parquet(path)
+        else:
+            path.write_text(_text_of(frame, form), encoding="utf-8")
         say(f"{frame.height:,} rows in {path}")
-    elif form is Format.json:
-        sys.stdout.write(frame.write_json() + "\n")
-    elif form is Format.csv:
-        sys.stdout.write(frame.write_csv())
-    else:
+    elif form is Format.table:
         print_frame(frame)
+    else:
+        sys.stdout.write(_text_of(frame, form))
+
+
+def _text_of(frame: pl.DataFrame, form: Format) -> str:
+    return frame.write_json() + "\n" if form is Format.json else frame.write_csv()
 
 
 def print_result(result: Result, *, trades: int) -> None:
@@ -170,7 +178,7 @@ def print_result(result: Result, *, trades: int) -> None:
     from stockstream.backtesting.summary import footnote, headlines, title
 
     console = stdout()
-    console.print(f"\n{title(result)}", style="bold", markup=False)
+    console.print(title(result), style="bold", markup=False)
     rows = headlines(result)
     half = (len(rows) + 1) // 2
     pairs = [

@@ -59,10 +59,6 @@ def typed_values(flag: str, items: Iterable[str], owner: Callable[..., Any]) -> 
     known = kinds_of(owner)
     given = split_assignments(flag, items)
     check_names(flag, given, owner)
-    missing = [name for name in required_of(owner) if name not in given]
-    if missing:
-        message = f"{_name(owner)} needs a value for {missing[0]}; add {flag} {missing[0]}=VALUE"
-        raise ParameterError(message)
     return {name: typed(f"{flag} {name}", text, known[name]) for name, text in given.items()}
 
 
@@ -84,13 +80,17 @@ def typed_grid(flag: str, items: Iterable[str], owner: Callable[..., Any]) -> di
 
 
 def check_names(flag: str, given: Mapping[str, object], owner: Callable[..., Any]) -> None:
-    """Refuse names that the constructor does not have."""
+    """Refuse names that the constructor does not have, and a constructor that needs more."""
     known = kinds_of(owner)
     for name in given:
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
             message = f"{_name(owner)} has no {flag.lstrip('-')} {name!r}; {has}.{did_you_mean(name, known)}"
             raise UnknownNameError(message)
+    missing = [name for name in required_of(owner) if name not in given]
+    if missing:
+        message = f"{_name(owner)} needs a value for {missing[0]}; add {flag} {missing[0]}=VALUE"
+        raise ParameterError(message)
 
 
 def kinds_of(owner: Callable[..., Any]) -> dict[str, tuple[type, ...]]:
@@ -161,7 +161,11 @@ def _range(what: str, text: str, bounds: list[str]) -> list[str]:
     if count > LONGEST_RANGE:
         message = f"expected at most {LONGEST_RANGE:,} values for {what}; {text!r} makes {count:,}. Raise the step."
         raise ParameterError(message)
-    return [str(first + step * index) for index in range(count)]
+    return [_spelled(first + step * index) for index in range(count)]
+
+
+def _spelled(value: Decimal) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _parameters(owner: Callable[..., Any]) -> list[inspect.Parameter]:

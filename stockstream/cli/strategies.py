@@ -208,7 +208,7 @@ def strategies() -> None:
     rows = [
         [name, _signature(offer.cls), _summary(offer.cls), offer.origin] for name, offer in sorted(offers().items())
     ]
-    print_table(["strategy", "parameters", "what it does", "from"], rows)
+    print_table(["strategy", "parameters", "what it does", "from"], rows, wrap=["what it does"])
     stdout().print("\nYour own: --strategy path/to/file.py:ClassName", highlight=False)
 
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from stockstream.cli.backtests import Broker, CommissionRate, Fill, SlippageRate, parse_costs
 from stockstream.cli.options import (
     OUTPUT,
     Adjust,
-    Capital,
     EndDate,
     LakePath,
     StartDate,
     StrategyName,
     Symbols,
-    check_capital,
     made_room,
-    output_file,
+    page_file,
     read_bars,
     split_list,
 )
 from stockstream.cli.output import Format, choose_format, heading, print_frame, say, working, write_frame
 from stockstream.cli.parameters import typed_grid
 from stockstream.cli.strategies import find_strategy
+from stockstream.cli.terms import (
+    Broker,
+    Capital,
+    CommissionRate,
+    Fill,
+    Setting,
+    SizingText,
+    SlippageRate,
+    read_terms,
+)
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from stockstream.backtesting.strategy import RuleStrategy
+    from stockstream.bars import Bars
     from stockstream.research.sweep import Sweep
 
 EXAMPLES: Final = """
@@ -48,25 +58,50 @@ Examples:
 """
 
 #: Shown beside the metric that ranks.
-_SHOWN: Final = ("total_return", "annual_return", "sharpe", "max_drawdown")
+_SHOWN: Final = ("total_return", "sharpe", "max_drawdown", "trades")
+
+_RANKED: Final = ("combination", "symbol")
 
 #: A heatmap has two sides.
 _SIDES: Final = 2
 
 
+Grid = Annotated[
+    list[str],
+    typer.Option(
+        "--param", metavar="NAME=VALUES", help="A list 10,20,50 or a range FIRST:LAST:STEP, last one included; repeat."
+    ),
+]
+Where = Annotated[
+    str | None, typer.Option(metavar="CONDITION", help='Only these combinations: "fast_period < slow_period".')
+]
+Metric = Annotated[str, typer.Option(metavar="NAME", help="What ranks.", rich_help_panel=OUTPUT)]
+Smallest = Annotated[bool, typer.Option("--smallest", help="Best is smallest.", rich_help_panel=OUTPUT)]
+By = Annotated[
+    str,
+    typer.Option(metavar="KIND", help="Rank combination (mean of the symbols), or symbol.", rich_help_panel=OUTPUT),
+]
+Top = Annotated[int, typer.Option(min=1, metavar="N", help="How many to list.", rich_help_panel=OUTPUT)]
+Heatmap = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Draw the metric over two parameters.", rich_help_panel=OUTPUT),
+]
+Axes = Annotated[
+    str | None, typer.Option(metavar="X,Y", help="Which two; the first two when left out.", rich_help_panel=OUTPUT)
+]
+RowFormat = Annotated[
+    Format | None,
+    typer.Option("--format", help="All rows instead of the best.", show_default=False, rich_help_panel=OUTPUT),
+]
+Output = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="All rows as .csv, .json or .parquet.", rich_help_panel=OUTPUT)
+]
+
+
 def sweep(
     strategy: StrategyName,
-    param: Annotated[
-        list[str],
-        typer.Option(
-            "--param",
-            metavar="NAME=VALUES",
-            help="A list 10,20,50 or a range FIRST:LAST:STEP, last one included; repeat for more.",
-        ),
-    ],
-    where: Annotated[
-        str | None, typer.Option(metavar="CONDITION", help='Only these combinations: "fast_period < slow_period".')
-    ] = None,
+    param: Grid,
+    where: Where = None,
     lake: LakePath = None,
     symbols: Symbols = None,
     start_date: StartDate = None,
@@ -76,83 +111,71 @@ def sweep(
     commission: CommissionRate = None,
     slippage: SlippageRate = None,
     broker: Broker = None,
+    sizing: SizingText = "all_cash",
     fill: Fill = "next_open",
-    metric: Annotated[str, typer.Option(metavar="NAME", help="What ranks.", rich_help_panel=OUTPUT)] = "sharpe",
-    by: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND",
-            help="Rank each combination (mean of symbols), or each symbol's own.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = "combination",
-    top: Annotated[int, typer.Option(min=1, help="How many to list.", rich_help_panel=OUTPUT)] = 10,
-    heatmap: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Draw the metric over two parameters.", rich_help_panel=OUTPUT),
-    ] = None,
-    axes: Annotated[
-        str | None,
-        typer.Option(metavar="X,Y", help="The two parameters; the first two when left out.", rich_help_panel=OUTPUT),
-    ] = None,
-    form: Annotated[
-        Format | None,
-        typer.Option("--format", help="All rows instead of the best.", show_default=False, rich_help_panel=OUTPUT),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="All rows as .csv, .json or .parquet.", rich_help_panel=OUTPUT)
-    ] = None,
+    setting: Setting = [],  # noqa: B006 Typer reads it and never changes it
+    metric: Metric = "sharpe",
+    smallest: Smallest = False,
+    by: By = "combination",
+    top: Top = 10,
+    heatmap: Heatmap = None,
+    axes: Axes = None,
+    form: RowFormat = None,
+    output: Output = None,
 ) -> None:
     """Run a strategy with every combination of parameters, on each symbol by itself."""
-    if by not in ("combination", "symbol"):
-        message = (
-            f"expected --by combination or --by symbol; found {by!r}.{did_you_mean(by, ('combination', 'symbol'))}"
-        )
+    if by not in _RANKED:
+        message = f"expected --by combination or --by symbol; found {by!r}.{did_you_mean(by, _RANKED)}"
         raise ParameterError(message)
-    check_capital(initial_capital)
     form, path = choose_format(form, output)
-    page = None if heatmap is None else output_file("--heatmap", heatmap, ".html", ".htm")
-    costs = parse_costs(commission, slippage, broker)
+    page = None if heatmap is None else page_file("--heatmap", heatmap)
+    terms = read_terms(initial_capital, commission, slippage, broker, sizing, fill, setting)
     cls = find_strategy(strategy)
     grid = typed_grid("--param", param, cls)
-    sides = choose_axes(axes, list(grid)) if page is not None or axes is not None else ()
+    sides = choose_axes(axes, list(grid)) if page is not None or axes is not None else None
     condition = None if where is None else parse_where(where, list(grid))
-    check_metric(metric)
     with working("Reading prices …"):
         bars = read_bars(lake, symbols, start_date, end_date, adjust)
-
-    import stockstream as ss
-
-    metrics = list(dict.fromkeys([metric, *_SHOWN]))
-    swept = ss.sweep(cls, bars, grid, where=condition, metrics=metrics, costs=costs, cash=initial_capital, fill=fill)
+    swept = run_sweep(cls, bars, grid, condition, metric, terms)
     if path is not None or form is not Format.table:
         write_frame(swept.frame, form, path)
     else:
-        print_sweep(swept, list(grid), metric, by=by, top=top)
-    if page is not None:
+        print_sweep(swept, metric, by=by, top=top, largest=not smallest)
+    if page is not None and sides is not None:
         from stockstream.reports import write_figure
 
-        say(f"\nHeatmap: {write_figure(swept.heatmap(*sides, metric), made_room(page))}")
+        say(f"\nHeatmap: {write_figure(swept.heatmap(*sides, metric=metric), made_room(page))}")
 
 
-def check_metric(name: str) -> None:
-    """Refuse a metric that a sweep cannot compute."""
-    from stockstream.backtesting.metrics import Metrics
+def run_sweep(
+    cls: type[RuleStrategy],
+    bars: Bars,
+    grid: Mapping[str, Sequence[Any]],
+    where: pl.Expr | None,
+    metric: str,
+    terms: Mapping[str, Any],
+) -> Sweep:
+    """Return the sweep with its usual metrics and the one that ranks; a warning says which combinations failed."""
+    import stockstream as ss
+    from stockstream.research.sweep import DEFAULT_METRICS
 
-    known = list(Metrics.__dataclass_fields__)
-    if name not in known:
-        message = f"unknown metric {name!r}; expected one such as {', '.join(_SHOWN)}.{did_you_mean(name, known)}"
-        raise UnknownNameError(message)
+    swept = ss.sweep(cls, bars, grid, where=where, metrics=list(dict.fromkeys([metric, *DEFAULT_METRICS])), **terms)
+    if swept.failures.height:
+        first = swept.failures.row(0, named=True)
+        reason = first.pop("reason")
+        values = ", ".join(f"{name}={value}" for name, value in first.items())
+        warnings.warn(f"{swept.failures.height:,} combinations left out, such as {values}: {reason}", stacklevel=2)
+    return swept
 
 
-def choose_axes(text: str | None, varied: Sequence[str]) -> tuple[str, ...]:
+def choose_axes(text: str | None, varied: Sequence[str]) -> tuple[str, str]:
     """Return the two parameters of a heatmap."""
     names = list(varied)[:_SIDES] if text is None else split_list("--axes", text)
     _check_varied("--axes", names, varied)
-    if len(set(names)) != _SIDES:
+    if len(names) != _SIDES or len(set(names)) != _SIDES:
         message = f"expected two parameters for --heatmap; found {', '.join(names)}. Vary two with --param."
         raise ParameterError(message)
-    return tuple(names)
+    return names[0], names[1]
 
 
 def parse_where(text: str, parameters: Sequence[str]) -> pl.Expr:
@@ -186,45 +209,39 @@ def _check_varied(flag: str, names: Sequence[str], varied: Sequence[str]) -> Non
             raise UnknownNameError(message)
 
 
-def print_sweep(swept: Sweep, parameters: Sequence[str], metric: str, *, by: str, top: int) -> None:
+def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool = True) -> None:
     """Print the best of a sweep and how fast it was."""
+    from polars import selectors
+
     frame = swept.frame
     kept = [name for name in dict.fromkeys([metric, *_SHOWN]) if name in frame.columns]
-    best = ranked(frame, parameters, metric, kept, by=by, top=top)
-    several = by == "combination" and frame["symbol"].n_unique() > 1
+    best = ranked(swept, kept, by=by, top=top, largest=largest)
+    several = by == "combination" and len(swept.bars.symbols) > 1
     what = "of each symbol" if by == "symbol" else "combinations" + (" (mean of the symbols)" if several else "")
     heading(f"Best {what} by {metric}")
-    print_frame(best, most_rows=max(best.height, 1))
-    say(speed(swept), style="dim")
-
-
-def speed(swept: Sweep) -> str:
-    """Return how many runs there were, over how many bars, and how fast."""
-    return (
-        f"{swept.frame.height:,} runs in {swept.seconds:.2f} s: {swept.bar_runs / 1e6:,.0f} million bar-runs, "
-        f"{swept.speed / 1e6:,.0f} million a second"
+    print_frame(best.with_columns(selectors.float().round(4)), most_rows=max(best.height, 1))
+    symbols = len(swept.bars.symbols)
+    say(
+        f"{frame.height // symbols:,} combinations x {symbols} symbols x {len(swept.bars.dates):,} bars "
+        f"= {swept.bar_runs / 1e6:,.1f} million bar-runs",
+        style="dim",
     )
+    say(f"in {swept.seconds:.2f} s: {swept.speed / 1e6:,.1f} million bar-runs a second", style="dim")
 
 
-def ranked(
-    frame: pl.DataFrame, parameters: Sequence[str], metric: str, kept: Sequence[str], *, by: str, top: int
-) -> pl.DataFrame:
-    """Return the best rows first: of each combination over all symbols, or of each symbol.
+def ranked(swept: Sweep, kept: Sequence[str], *, by: str, top: int, largest: bool = True) -> pl.DataFrame:
+    """Return the best rows first, by the first of the metrics kept: of each combination, or of each symbol.
 
-    A combination whose metric is unknown (no trade) on some symbol is ranked by the others; on none, it comes last.
+    A combination whose metric is unknown on some symbol (no trade) is ranked by the others; on all, it comes last.
     """
     import polars as pl
+    from polars import selectors
 
-    known = frame.with_columns(pl.col(kept).fill_nan(None))
+    names, order = list(swept.parameters), [pl.col(kept[0])]
+    known = swept.frame.with_columns(selectors.float().fill_nan(None)).select("symbol", *names, *kept)
     if by == "symbol":
-        order = known.sort(metric, descending=True, nulls_last=True, maintain_order=True)
-        return (
-            order.group_by("symbol", maintain_order=True)
-            .head(top)
-            .select("symbol", *parameters, *kept)
-            .sort("symbol", maintain_order=True)
-        )
-    means = known.group_by(parameters, maintain_order=True).agg(pl.col(kept).mean())
-    return (
-        means.sort(metric, descending=True, nulls_last=True, maintain_order=True).head(top).select(*parameters, *kept)
-    )
+        best = known.sort(order, descending=largest, nulls_last=True, maintain_order=True)
+        best = best.group_by("symbol", maintain_order=True).head(top)
+        return best.sort("symbol", maintain_order=True)
+    means = known.group_by(names, maintain_order=True).agg(pl.col(kept).mean())
+    return means.sort(order, descending=largest, nulls_last=True, maintain_order=True).head(top)

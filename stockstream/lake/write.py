@@ -161,7 +161,7 @@ def _store(
     if verdict.bad and decided_at is None:
         message = (
             f"{describe_problem(connection)} among the {verdict.rows} rows of {origin}. Nothing was written: correct "
-            "or drop the bad rows, or import the file with quarantine=True, which sets them aside."
+            "or drop the bad rows, or set them aside with quarantine=True (--quarantine on the command line)."
         )
         raise DataError(message)
     if not verdict.good or verdict.first is None or verdict.last is None:
