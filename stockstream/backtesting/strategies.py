@@ -6,18 +6,20 @@ all others are rules and can be swept.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockstream.backtesting.rules import Rules
 from stockstream.backtesting.strategy import RuleStrategy, TargetStrategy
-from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.indicators import ATR, BBANDS, DONCHIAN, MACD, RSI, SMA
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import close
+
+if TYPE_CHECKING:
+    from stockstream.bars import Bars
 
 type Panel = NDArray[np.float64]
 
@@ -264,7 +266,7 @@ class PairsMeanReversion(TargetStrategy):
     place of their formation period.
     """
 
-    def __init__(  # noqa: PLR0913 one argument per rule
+    def __init__(
         self,
         first: str | None = None,
         second: str | None = None,
@@ -278,7 +280,7 @@ class PairsMeanReversion(TargetStrategy):
         if not 0.0 <= leave < entry:
             message = f"expected 0 <= leave < entry, in standard deviations; found leave={leave!r} and entry={entry!r}"
             raise ParameterError(message)
-        if not 0.0 < gross:
+        if not gross > 0.0:
             message = f"expected gross above 0, such as 1 for half of the equity in each leg; found {gross!r}"
             raise ParameterError(message)
         self.first = first
