@@ -143,11 +143,7 @@ def _indicator(indicator: Indicator, table: Table) -> tuple[Flat, ...]:
         return held  # type: ignore[return-value]
     inputs = [evaluate(expression, table) for expression in indicator.input_expressions()]
     results = tuple(np.empty(len(table.session)) for _ in indicator.outputs)
-    for own in table.slices:
-        if own.start == own.stop:
-            continue
-        for result, values in zip(results, indicator.compute(*(series[own] for series in inputs)), strict=True):
-            result[own] = values
+    indicator.write(inputs, results, [own for own in table.slices if own.start < own.stop])
     table._known[indicator] = results  # type: ignore[assignment]
     return results
 

@@ -8,36 +8,36 @@ parity test against the oracle.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import itertools
-from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
+from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
+from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter
 from stockstream.indicators.expression import Column, Expression, as_expression, scalar
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import ArrayLike
 
     from stockstream.indicators.stream import Stream
 
-type Series = NDArray[np.float64]
+__all__ = ["LARGEST_WINDOW", "Indicator", "Oracle", "Output", "Range", "Series", "choice", "parameter"]
+
 
 @dataclass(frozen=True)
 class Indicator(Expression):
     """An indicator as data: on arrays, on frames, in rules and bar by bar.
 
-    To add one of your own, subclass it and write either ``calculate(df)`` (a Polars frame of one symbol's own bars in,
-    the frame with new columns out) or ``compute(*inputs)`` (arrays in, one array per output out), or decorate a function
-    with `stockstream.indicator`.
+    To add one of your own, decorate a function with `stockstream.indicator`, or subclass this and write either
+    ``compute(*inputs)`` (arrays in, one array per output out) or ``calculate(df)`` (a Polars frame of one symbol's own
+    bars in, the frame with new columns out).
 
     Attributes
     ----------
@@ -69,7 +69,9 @@ class Indicator(Expression):
         super().__init_subclass__(**kwargs)
         taken = set(vars(cls).get("__annotations__", {})) & {*vars(cls).get("outputs", ()), *dir(Expression)}
         if taken:
-            message = f"{cls.__name__}: the parameter {min(taken)!r} is also an output or a method of expressions; rename it"
+            message = (
+                f"{cls.__name__}: the parameter {min(taken)!r} is also an output or a method of expressions; rename it"
+            )
             raise TypeError(message)
         cls.outputs = cls.__dict__.get("outputs") or getattr(cls, "outputs", ()) or (cls.__name__.lower(),)
 
@@ -134,7 +136,7 @@ class Indicator(Expression):
         return (*self.input_expressions(), *unknown)
 
     def input_expressions(self) -> tuple[Expression, ...]:
-        """The expression behind each input: the column of its name, or `of` in the place of the price."""
+        """Return the expression behind each input: the column of its name, or `of` in the place of the price."""
         return tuple(self.of if self.of is not None and name in PRICES else Column(name) for name in self.inputs)
 
     def bind(self, values: Mapping[str, float]) -> Indicator:
@@ -162,7 +164,7 @@ class Indicator(Expression):
         return 0
 
     def arguments(self) -> tuple[Any, ...]:
-        """What the kernel takes between the inputs and the state; switches become whole numbers by their place."""
+        """Return what the kernel takes between inputs and state; switches become whole numbers by their place."""
         ranges = self.ranges()
         return tuple(
             ranges[name].choices.index(value) if ranges[name].kind == "choice" else value
@@ -212,7 +214,9 @@ class Indicator(Expression):
     def __getattr__(self, name: str) -> Output:
         """Return one output of several as an expression, such as ``BBANDS(20, 2).upper``."""
         if name.startswith("_") or name not in type(self).outputs:
-            message = f"{type(self).__name__} has no output or attribute {name!r}; outputs: {', '.join(type(self).outputs)}.{did_you_mean(name, type(self).outputs)}"
+            owner, outputs = type(self).__name__, type(self).outputs
+            message = f"{owner} has no output or attribute {name!r}; outputs: {', '.join(outputs)}."
+            message += did_you_mean(name, outputs)
             raise AttributeError(message)
         return Output(self, name)
 
@@ -227,19 +231,53 @@ class Indicator(Expression):
 
     # ---- computing --------------------------------------------------------------------------------------------
 
-    def compute(self, *inputs: Series) -> tuple[Series, ...]:
+    def compute(self, *inputs: Series) -> Any:
         """Return one array per output for one symbol's own bars.
 
-        The kernel runs once, on fresh state. Inputs are C-contiguous float64 of one length.
+        Parameters
+        ----------
+        *inputs
+            Read-only C-contiguous float64, all of one length T; at least one bar.
+
+        Returns
+        -------
+        tuple of ndarray
+            One of shape ``(T,)`` per output, NaN where there is no value. In an indicator of your own also one array
+            alone, or a mapping from output to array.
         """
-        if type(self).calculate is not Indicator.calculate:
-            return self._compute_by_frame(inputs)
-        if not self.kernel:
-            message = f"{type(self).__name__} declares no kernel: write compute(*inputs) or calculate(df)"
-            raise ParameterError(message)
         results = tuple(np.empty(len(inputs[0])) for _ in self.outputs)
-        _kernel(self.kernel)(*map(_readonly, inputs), *self.arguments(), np.zeros(self.state_size()), *results)
+        self.write(inputs, results, (slice(None),))
         return results
+
+    @property
+    def is_compiled(self) -> bool:
+        """True when a kernel computes it, False when a function of the user's does."""
+        return (type(self).compute, type(self).calculate) == (Indicator.compute, Indicator.calculate)
+
+    def write(self, series: Sequence[Series], results: Sequence[Series], pieces: Sequence[slice]) -> None:
+        """Compute each piece of flat columns on its own, and write into the same piece of the results.
+
+        Raises
+        ------
+        ParameterError
+            Nothing says how to compute it.
+        DataError
+            A function of the user's gave something other than one array of numbers a bar per output.
+        """
+        if self.is_compiled:
+            if not self.kernel:
+                message = f"{type(self).__name__} declares no kernel: write compute(*inputs) or calculate(df)"
+                raise ParameterError(message)
+            run_kernel(self, series, results, pieces)
+            return
+        by_frame = type(self).compute is Indicator.compute
+        for piece in pieces:
+            own = [readonly(values[piece]) for values in series]
+            bars = len(own[0])
+            if bars:
+                given = self._compute_by_frame(own) if by_frame else self.compute(*own)
+                for result, values in zip(results, answers(self, given, bars), strict=True):
+                    result[piece] = values
 
     def _compute_by_frame(self, inputs: Sequence[Series]) -> tuple[Series, ...]:
         import polars as pl
@@ -278,31 +316,24 @@ class Indicator(Expression):
         """
         if len(inputs) == 1 and isinstance(inputs[0], Bars):
             return self._over_bars(inputs[0])
-        if self.is_grid:
-            return self._pack(
-                *(np.stack(rows) for rows in zip(*(cell._arrays(inputs) for cell in self.grid()), strict=True))
-            )
-        return self._pack(*self._arrays(inputs))
+        arrays = self._checked(inputs)
+        cells = self.grid() if self.is_grid else [self]
+        rows = tuple(np.empty((len(cells), len(arrays[0]))) for _ in self.outputs)
+        for place, cell in enumerate(cells):
+            cell.write(arrays, [output[place] for output in rows], (slice(None),))
+        return self._pack(*(rows if self.is_grid else (output[0] for output in rows)))
 
     def grid(self) -> list[Indicator]:
         """Return one indicator per combination of the parameters that hold several values."""
         axes = [value if isinstance(value, tuple) else (value,) for value in self.values.values()]
         return [replace(self, **dict(zip(self.values, cell, strict=True))) for cell in itertools.product(*axes)]
 
-    def _arrays(self, inputs: Sequence[Any]) -> tuple[Series, ...]:
+    def _checked(self, inputs: Sequence[Any]) -> list[Series]:
         if self.of is not None:
-            message = f"{self!r} is built on {self.of!r}: call it on Bars, use it in a rule, or call {type(self).__name__} on the array"
+            name = type(self).__name__
+            message = f"{self!r} reads {self.of!r}: call it on Bars, use it in a rule, or call {name} on the array"
             raise ParameterError(message)
-        if len(inputs) != len(self.inputs):
-            message = f"{type(self).__name__} expects {len(self.inputs)} arrays ({', '.join(self.inputs)}); found {len(inputs)}"
-            raise DataError(message)
-        arrays = [_series(name, values) for name, values in zip(self.inputs, inputs, strict=True)]
-        lengths = {len(values) for values in arrays}
-        if len(lengths) > 1:
-            found = ", ".join(f"{name} {len(values)}" for name, values in zip(self.inputs, arrays, strict=True))
-            message = f"{type(self).__name__} expects arrays of one length; found {found}"
-            raise DataError(message)
-        return self.compute(*arrays)
+        return checked_inputs(type(self).__name__, self.inputs, inputs)
 
     def _over_bars(self, bars: Bars) -> Any:
         from stockstream.indicators.evaluate import Table, evaluate
@@ -314,7 +345,7 @@ class Indicator(Expression):
         return self._pack(*(table.scatter(evaluate(Output(self, name), table)) for name in self.outputs))
 
     def _pack(self, *results: Series) -> Any:
-        return results[0] if len(self.outputs) == 1 else _record(type(self).__name__, self.outputs)(*results)
+        return results[0] if len(self.outputs) == 1 else record(type(self).__name__, self.outputs)(*results)
 
     def calculate(self, df: pl.DataFrame) -> pl.DataFrame:
         """Return the frame with this indicator's column(s), per symbol.

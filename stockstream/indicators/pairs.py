@@ -39,9 +39,9 @@ class PairIndicator(Indicator):
         return tuple(f"{name}_with_{shown}" for name in names)
 
     @override
-    def _arrays(self, inputs: Sequence[Any]) -> tuple[Series, ...]:
+    def _checked(self, inputs: Sequence[Any]) -> list[Series]:
         if self.other is not None:
             name = type(self).__name__
             message = f"{self!r} reads {self.other!r}: call it on Bars, use it in a rule, or call {name} on two arrays"
             raise ParameterError(message)
-        return super()._arrays(inputs)
+        return super()._checked(inputs)

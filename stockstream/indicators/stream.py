@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from stockstream.errors import DataError, ParameterError
+from stockstream.indicators.calling import find_kernel, readonly, record
 from stockstream.indicators.evaluate import ELEMENTWISE, UNKNOWN, only_output
 from stockstream.indicators.expression import Applied, Column, Expression, Number, scalar
-from stockstream.indicators.indicator import Indicator, Output, _kernel, _readonly, _record
+from stockstream.indicators.indicator import Indicator, Output
 
 type Bar = Mapping[str, float]
 type Step = Callable[[Bar], np.ndarray[Any, Any]]
@@ -59,7 +60,7 @@ class Stream:
         columns = bar if isinstance(bar, Mapping) else {"close": bar}
         self._memo.clear()
         values = [step(columns)[0].item() for step in self._outputs]
-        return _record(type(self.expression).__name__, self._names)(*values) if self._names else values[0]
+        return record(type(self.expression).__name__, self._names)(*values) if self._names else values[0]
 
     def _step(self, expression: Expression) -> Step:
         """One step per distinct expression: shared parts advance once a bar."""
@@ -98,13 +99,13 @@ class Stream:
 
     def _kernel_step(self, indicator: Indicator) -> Callable[[Bar], Any]:
         inputs = [self._step(expression) for expression in indicator.input_expressions()]
-        if not indicator.kernel:
+        if not indicator.is_compiled:
             return _replayed(indicator, inputs)
-        kernel, arguments = _kernel(indicator.kernel), indicator.arguments()
+        kernel, arguments = find_kernel(indicator.kernel), indicator.arguments()
         state, results = np.zeros(indicator.state_size()), tuple(np.empty(1) for _ in indicator.outputs)
 
         def step(bar: Bar) -> tuple[np.ndarray[Any, Any], ...]:
-            kernel(*(_readonly(read(bar)) for read in inputs), *arguments, state, *results)
+            kernel(*(readonly(read(bar)) for read in inputs), *arguments, state, *results)
             return tuple(result.copy() for result in results)
 
         return step
@@ -150,19 +151,21 @@ def _crosses(operands: list[Step]) -> Step:
     state, crossed = np.zeros(1), np.empty(1, dtype=np.int8)
 
     def step(bar: Bar) -> np.ndarray[Any, Any]:
-        crosses(_readonly(operands[0](bar)), _readonly(operands[1](bar)), state, crossed)
+        crosses(readonly(operands[0](bar)), readonly(operands[1](bar)), state, crossed)
         return crossed.copy()
 
     return step
 
 
 def _replayed(indicator: Indicator, inputs: list[Step]) -> Callable[[Bar], Any]:
-    """Indicators written as functions have no state: each update computes all bars so far again, O(T)."""
+    """Compute all bars so far again with each one, O(T): indicators written as functions have no state."""
     history: list[list[float]] = [[] for _ in inputs]
 
     def step(bar: Bar) -> tuple[np.ndarray[Any, Any], ...]:
         for values, read in zip(history, inputs, strict=True):
             values.append(read(bar)[0].item())
-        return tuple(np.asarray(r)[-1:] for r in indicator.compute(*map(np.array, history)))
+        results = tuple(np.empty(len(history[0])) for _ in indicator.outputs)
+        indicator.write([np.array(values) for values in history], results, (slice(None),))
+        return tuple(result[-1:] for result in results)
 
     return step

@@ -47,17 +47,17 @@ def agrees_with_oracle(indicator, oracle, series):
 
 def same_bits_in_chunks(indicator, series, sizes=(1, 2, 3, 7, 64, 1)):
     """Kernel calls on pieces of any length, with the state kept, give the bits of one call."""
-    from stockstream.indicators.indicator import _kernel, _readonly
+    from stockstream.indicators.calling import find_kernel, readonly
 
     inputs = [np.ascontiguousarray(series[name]) for name in indicator.inputs]
     whole = outputs(indicator, series)
-    kernel, state = _kernel(indicator.kernel), np.zeros(indicator.state_size())
+    kernel, state = find_kernel(indicator.kernel), np.zeros(indicator.state_size())
     pieces = [np.empty(len(inputs[0])) for _ in indicator.outputs]
     start, turn = 0, 0
     while start < len(inputs[0]):
         stop = start + sizes[turn % len(sizes)]
         cut = slice(start, stop)
-        kernel(*(_readonly(x[cut]) for x in inputs), *indicator.arguments(), state, *(p[cut] for p in pieces))
+        kernel(*(readonly(x[cut]) for x in inputs), *indicator.arguments(), state, *(p[cut] for p in pieces))
         start, turn = stop, turn + 1
     for (name, wanted), found in zip(whole.items(), pieces, strict=True):
         np.testing.assert_array_equal(found.view(np.int64), wanted.view(np.int64), err_msg=f"{indicator!r}.{name}")

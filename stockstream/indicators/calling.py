@@ -1,0 +1,125 @@
+"""Between anybody's arrays and kernels: what goes in is checked and read-only, what comes out has the right shape."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream.errors import DataError
+
+if TYPE_CHECKING:
+    from stockstream.indicators.indicator import Indicator
+
+type Series = NDArray[np.float64]
+
+
+def readonly(values: Series) -> Series:
+    """Return a read-only view: kernels are compiled once, for inputs of exactly this type."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def checked_series(name: str, values: Any) -> Series:
+    """Return one symbol's bars as a contiguous float64 array; dates become days since 1970-01-01.
+
+    Raises
+    ------
+    DataError
+        Not numbers, or not one-dimensional.
+    """
+    array = np.asarray(values)
+    if name == "date" and array.dtype.kind == "M":
+        array = array.astype("datetime64[D]").astype(np.float64)
+    if array.dtype.kind not in "fiu":
+        message = f"expected numbers for {name}; found an array of {array.dtype}"
+        raise DataError(message)
+    if array.ndim != 1:
+        message = (
+            f"expected {name} of shape (T,), one symbol's bars in order; found {array.shape}. "
+            "Pass Bars for many symbols."
+        )
+        raise DataError(message)
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def checked_inputs(owner: str, names: Sequence[str], inputs: Sequence[Any]) -> list[Series]:
+    """Return the arrays behind the inputs of those names, all of one length.
+
+    Raises
+    ------
+    DataError
+        Too many or too few arrays, different lengths, or an array that is not a series of numbers.
+    """
+    if len(inputs) != len(names):
+        noun = "array" if len(names) == 1 else "arrays"
+        message = f"{owner} expects {len(names)} {noun} ({', '.join(names)}); found {len(inputs)}"
+        raise DataError(message)
+    arrays = [checked_series(name, values) for name, values in zip(names, inputs, strict=True)]
+    if len({len(values) for values in arrays}) > 1:
+        found = ", ".join(f"{name} {len(values)}" for name, values in zip(names, arrays, strict=True))
+        message = f"{owner} expects arrays of one length; found {found}"
+        raise DataError(message)
+    return arrays
+
+
+@functools.cache
+def find_kernel(path: str) -> Callable[..., None]:
+    """Import a kernel by ``"module:function"``."""
+    module, _, function = path.partition(":")
+    return cast("Callable[..., None]", getattr(importlib.import_module(f"stockstream_kernels.{module}"), function))
+
+
+@functools.cache
+def record(name: str, outputs: tuple[str, ...]) -> Any:
+    """Return the namedtuple of several outputs."""
+    return namedtuple(name, outputs)
+
+
+def run_kernel(
+    indicator: Indicator, series: Sequence[Series], results: Sequence[Series], pieces: Sequence[slice]
+) -> None:
+    """Run the kernel over each piece of flat columns, from fresh state, and write into the same piece of the results.
+
+    One state serves all pieces: between symbols of a panel it is only zeroed, because allocating cost as much as
+    computing 2,500 bars.
+    """
+    kernel, arguments = find_kernel(indicator.kernel), indicator.arguments()
+    state = np.zeros(indicator.state_size())
+    inputs = [readonly(values) for values in series]
+    for piece in pieces:
+        kernel(*[values[piece] for values in inputs], *arguments, state, *[result[piece] for result in results])
+        state.fill(0.0)
+
+
+def answers(indicator: Indicator, given: Any, bars: int) -> list[Series]:
+    """Return what a function of the user's gave, as one array of ``(bars,)`` per output.
+
+    Raises
+    ------
+    DataError
+        Not one array of numbers of that length per output.
+    """
+    names = indicator.outputs
+    if isinstance(given, Mapping):
+        parts: Sequence[Any] = [given[name] for name in names if name in given]
+    elif isinstance(given, tuple | list) and (len(names) > 1 or len(given) == 1):
+        parts = given
+    else:
+        parts = [given]
+    arrays = [np.asarray(part) for part in parts]
+    right = all(array.shape == (bars,) and array.dtype.kind in "fiub" for array in arrays)
+    if len(arrays) != len(names) or not right:
+        found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays) or "nothing"
+        message = (
+            f"{indicator!r} should give {len(names)} array(s) of numbers of shape ({bars},) for {', '.join(names)}; "
+            f"found {found}"
+        )
+        raise DataError(message)
+    return [array.astype(np.float64) for array in arrays]

@@ -1,0 +1,68 @@
+"""What a declaration is made of: parameters with ranges, switches, and the source that answers are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from stockstream.errors import ParameterError
+
+LARGEST_WINDOW: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a parameter may be: whole or real numbers from low to high, or one of some choices."""
+
+    kind: Literal["int", "float", "choice"]
+    low: float = 0.0
+    high: float = float(LARGEST_WINDOW)
+    choices: tuple[str, ...] = ()
+    meaning: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "choice":
+            return "one of " + ", ".join(map(repr, self.choices))
+        noun = "a whole number" if self.kind == "int" else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}"
+
+    def checked(self, owner: str, name: str, value: Any) -> Any:
+        """Return the value in its own type, or raise an error that names the argument, the value and the range."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if self.kind == "choice":
+            good = value in self.choices
+        elif self.kind == "int":
+            good = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        else:
+            good = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not good:
+            message = f"{owner}: expected {name} to be {self}; found {value!r}"
+            raise ParameterError(message)
+        return float(value) if self.kind == "float" else value
+
+
+def parameter(default: float | str, *, low: float = 1, high: float = LARGEST_WINDOW, meaning: str = "") -> Any:
+    """Declare a numeric parameter: whole if the default is whole, with the range it may take."""
+    kind: Literal["int", "float"] = "int" if isinstance(default, int) else "float"
+    return field(default=default, metadata={"range": Range(kind, low, high, meaning=meaning)})
+
+
+def choice(default: str, *others: str, meaning: str = "") -> Any:
+    """Declare a keyword-only switch between conventions."""
+    allowed = Range("choice", choices=(default, *others), meaning=meaning)
+    return field(default=default, kw_only=True, metadata={"range": allowed})
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The independent source an indicator is tested against."""
+
+    library: str
+    function: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.library} {self.function}" + (f" ({self.note})" if self.note else "")
