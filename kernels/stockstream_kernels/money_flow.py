@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.smoothing import ema
 from stockstream_kernels.tiles import ONE, TILE, TWO, carry, pair_sums
-from stockstream_kernels.volume import flows
+from stockstream_kernels.volume import flow, flows
 
 type Series = NDArray[np.float64]
 
@@ -25,62 +25,42 @@ def adosc(
 ) -> None:
     """Difference of two exponential averages of the accumulated flow, both seeded with its first value.
 
-    State: ``[known bars]``, up to the first value, then that of `distances`.
+    An average is the accumulation less its distance behind it, ``d = keep * (d + flow)``, and the accumulation cancels:
+    only the distances are carried, and no digits are lost to a sum that grows. They go in pairs of bars, as in `atr`.
+    State: ``[known bars, distance, slow distance, half a pair is held, its part, its slow part]``.
     """
-    known, needed = int(state[0]), max(fast, slow)
-    moves = np.empty(min(TILE, len(close)))
-    for start in range(0, len(close), TILE):
-        own = out[start : start + TILE]
-        stop, move = start + len(own), moves[: len(own)]
-        flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], move)
-        first = 0
-        while known == 0 and first < len(own):
-            if not np.isnan(move[first]):  # both averages are this value: at no distance
-                move[first] = 0.0
-                break
-            first += 1
-        distances(move, 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), state[1:], own)
-        k = 0
-        while known < needed and k < len(own):
-            known += 0 if np.isnan(own[k]) else 1
-            own[k] = own[k] if known >= needed else np.nan
-            k += 1
-    state[0] = known
-
-
-@step
-def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: Series) -> None:
-    """Fast less slow exponential average of the running sum of moves.
-
-    An average is the sum less its distance behind it, ``d = keep * (d + move)``, and the sum cancels: only the distances
-    are carried, and no digits are lost to a sum that grows. They go in pairs of bars, as in `volatility.atr`.
-    State: ``[distance, slow distance, half a pair is held, its part, its slow part]``.
-    """
-    near, far, half, part, slow_part = state[0], state[1], state[2], state[3], state[4]
+    known, near, far, half, part, slow_part = state[0], state[1], state[2], state[3], state[4], state[5]
+    keep, slow_keep, needed = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), max(fast, slow)
     square, slow_square = keep * keep, slow_keep * slow_keep
-    t, end = np.uint64(0), np.uint64(len(moves))
+    t, end = np.uint64(0), np.uint64(len(close))
     while t < end:
-        if half == 0.0 and end - t >= TWO:
-            one, two = keep * moves[t], slow_keep * moves[t]
-            both, slow_both = keep * (one + moves[t + ONE]), slow_keep * (two + moves[t + ONE])
+        move = flow(high[t], low[t], close[t], volume[t])
+        if half == 0.0 and known >= needed and end - t >= TWO:
+            u = t + ONE
+            second = flow(high[u], low[u], close[u], volume[u])
+            one, two = keep * move, slow_keep * move
+            both, slow_both = keep * (one + second), slow_keep * (two + second)
             if not np.isnan(both):
                 out[t] = (slow_keep * far + two) - (keep * near + one)
                 near, far = square * near + both, slow_square * far + slow_both
-                out[t + ONE] = far - near
+                out[u] = far - near
                 t += TWO
                 continue
         out[t] = np.nan
-        if not np.isnan(moves[t]):
+        if not np.isnan(move):
+            move = 0.0 if known == 0.0 else move  # both averages start as the accumulation: at no distance
+            known += 1.0
             if half == 0.0:
-                part, slow_part = keep * moves[t], slow_keep * moves[t]
-                out[t] = (slow_keep * far + slow_part) - (keep * near + part)
+                part, slow_part = keep * move, slow_keep * move
+                ahead = (slow_keep * far + slow_part) - (keep * near + part)
             else:
-                near = square * near + keep * (part + moves[t])
-                far = slow_square * far + slow_keep * (slow_part + moves[t])
-                out[t] = far - near
+                near = square * near + keep * (part + move)
+                far = slow_square * far + slow_keep * (slow_part + move)
+                ahead = far - near
             half = 1.0 - half
+            out[t] = ahead if known >= needed else np.nan
         t += ONE
-    state[0], state[1], state[2], state[3], state[4] = near, far, half, part, slow_part
+    state[0], state[1], state[2], state[3], state[4], state[5] = known, near, far, half, part, slow_part
 
 
 @kernel

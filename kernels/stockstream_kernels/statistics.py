@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.rolling import spread
-from stockstream_kernels.tiles import ONE, TILE, TWO
+from stockstream_kernels.tiles import FOUR, ONE, THREE, TILE, TWO
 
 type Series = NDArray[np.float64]
 
-THREE: Final = np.uint64(3)
-FOUR: Final = np.uint64(4)
 FIVE: Final = np.uint64(5)
 
 

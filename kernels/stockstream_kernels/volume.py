@@ -18,9 +18,9 @@ type Series = NDArray[np.float64]
 def obv(close: Series, volume: Series, state: Series, out: Series) -> None:
     """On-balance volume: volume added on a rise, taken away on a fall; 0 on the first bar.
 
-    State: ``[started, last close, balance]``.
+    State: ``[started, last close]``, the balance.
     """
-    last, balance = state[1] if state[0] == 1.0 else np.nan, state[2]
+    last = state[1] if state[0] == 1.0 else np.nan
     tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
@@ -33,8 +33,8 @@ def obv(close: Series, volume: Series, state: Series, out: Series) -> None:
             # the first bar, with NaN before it, neither rises nor falls
             moved = signed if price[k] > previous[k] or price[k] < previous[k] else 0.0
             own[k] = np.nan if np.isnan(known[k]) else moved
-        balance = accumulate(own, balance)
-    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, balance
+        accumulate(own, state[2:5])
+    state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
 @kernel
@@ -42,9 +42,9 @@ def vwap(high: Series, low: Series, close: Series, volume: Series, state: Series
     """Volume-weighted average of the typical price since the first bar; NaN until there is volume.
 
     Prices are summed as distances to the first one, so that a constant price gives that price exactly.
-    State: ``[started, first price, volume, distance times volume]``.
+    State: ``[started, first price]``, the sums of volume and of distance times volume.
     """
-    anchor, shares, money = state[1] if state[0] == 1.0 else np.nan, state[2], state[3]
+    anchor = state[1] if state[0] == 1.0 else np.nan
     traded = np.empty(min(TILE, len(close)))
     for start in range(0, len(close), TILE):
         own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
@@ -58,10 +58,11 @@ def vwap(high: Series, low: Series, close: Series, volume: Series, state: Series
             k += 1
         for k in range(len(own)):
             own[k] = (own[k] - anchor) * weight[k]
-        shares, money = accumulate(weight, shares), accumulate(own, money)
+        accumulate(weight, state[2:5])
+        accumulate(own, state[5:8])
         for k in range(len(own)):
             own[k] = anchor + own[k] / weight[k]
-    state[0], state[1], state[2], state[3] = 0.0 if np.isnan(anchor) else 1.0, anchor, shares, money
+    state[0], state[1] = 0.0 if np.isnan(anchor) else 1.0, anchor
 
 
 @kernel
@@ -105,12 +106,12 @@ def flows(high: Series, low: Series, close: Series, volume: Series, out: Series)
 
 @kernel
 def ad(high: Series, low: Series, close: Series, volume: Series, state: Series, out: Series) -> None:
-    """Accumulated `flow`. State: ``[sum]``."""
+    """Accumulated `flow`. State: the sum."""
     for start in range(0, len(close), TILE):
         own = out[start : start + TILE]
         stop = start + len(own)
         flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], own)
-        state[0] = accumulate(own, state[0])
+        accumulate(own, state[:3])
 
 
 @kernel
@@ -140,8 +141,11 @@ def volume_index(close: Series, volume: Series, sign: float, state: Series, out:
 
 @kernel
 def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
-    """Volume times relative change of the price, summed; 0 on the first bar. State: ``[started, last close, sum]``."""
-    last, total = state[1] if state[0] == 1.0 else np.nan, state[2]
+    """Volume times relative change of the price, summed; 0 on the first bar.
+
+    State: ``[started, last close]``, the sum.
+    """
+    last = state[1] if state[0] == 1.0 else np.nan
     tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
@@ -152,17 +156,17 @@ def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
         for k in range(len(own)):
             moved = traded[k] * ((price[k] - previous[k]) / previous[k])
             own[k] = 0.0 if np.isnan(previous[k]) and not np.isnan(known[k]) else moved
-        total = accumulate(own, total)
-    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, total
+        accumulate(own, state[2:5])
+    state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
 @kernel
 def wad(high: Series, low: Series, close: Series, state: Series, out: Series) -> None:
     """Distance of a rising close to the true low, of a falling one to the true high, summed; 0 on the first bar.
 
-    State: ``[started, last close, sum]``.
+    State: ``[started, last close]``, the sum.
     """
-    last, total = state[1] if state[0] == 1.0 else np.nan, state[2]
+    last = state[1] if state[0] == 1.0 else np.nan
     tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price = out[start : start + TILE], close[start : start + TILE]
@@ -177,5 +181,5 @@ def wad(high: Series, low: Series, close: Series, state: Series, out: Series) ->
             moved = risen if price[k] > previous[k] else fallen
             moved = moved if price[k] > previous[k] or price[k] < previous[k] else 0.0
             own[k] = np.nan if np.isnan(known[k]) else moved
-        total = accumulate(own, total)
-    state[0], state[1], state[2] = 0.0 if np.isnan(last) else 1.0, last, total
+        accumulate(own, state[2:5])
+    state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last

@@ -49,7 +49,7 @@ ORACLES = {
     "DONCHIAN": donchian,
     "VAR": lambda i, o, h, lo, c, v: {"var": talib.VAR(c, i.window)},
     "ULCER": lambda i, o, h, lo, c, v: {"ulcer": _classic(classic.ui, c, length=i.window)},
-    "CHAIKIN_VOL": lambda i, o, h, lo, c, v: {"chaikin_vol": talib.CVI(h, lo, i.window, i.change)},
+    "CHAIKIN_VOL": lambda i, o, h, lo, c, v: {"chaikin_vol": talib.CVI(h, lo, i.window, i.lag)},
     "RVI": lambda i, o, h, lo, c, v: {"rvi": talib.RVI(c, i.window, i.deviation_window)},
     "ACCBANDS": acceleration_bands,
     "CHOP": lambda i, o, h, lo, c, v: {"chop": _classic(classic.chop, h, lo, c, length=i.window)},
