@@ -325,9 +325,9 @@ def attach(book: Book, number: int, price: float, when: int) -> None:
 
 @step
 def guarded(position: Any) -> bool:
-    """Whether a position has a stop or a target."""
+    """Whether a position may end by itself: it has a stop, a target or a time exit."""
     stop, target, trail = position["stop"], position["target"], position["trail"]
-    return stop == stop or target == target or trail == trail
+    return stop == stop or target == target or trail == trail or position["most_bars"] > 0
 
 
 @step

@@ -275,17 +275,30 @@ def aim(book: Book, targets: Targets, s: int, t: int, equity: float) -> None:
 
 
 @kernel
-def before_decision(book: Book, market: Market, terms: Terms, t: int) -> bool:
-    """Run a session up to the strategy's turn; False, with nothing done, when a ledger is too full for it."""
-    if not has_room(book):
-        return False
-    open_session(book, market, terms, t)
-    return True
+def catch_up(book: Book, market: Market, terms: Terms, record: Record, first: int, opened: bool, goal: int) -> int:
+    """Run up to the strategy's turn of session `goal`; `first` is the first session that is not closed yet.
+
+    Returns the goal, or ``-1 - t`` when a ledger is too full to open session t.
+    """
+    t = first
+    if opened and t < goal:
+        close_session(book, market, terms, record, t)
+        t += 1
+    elif opened:
+        return goal
+    while t <= goal:
+        if not has_room(book):
+            return -1 - t
+        open_session(book, market, terms, t)
+        if t < goal:
+            close_session(book, market, terms, record, t)
+        t += 1
+    return goal
 
 
 @kernel
-def after_decision(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
-    """Run the rest of a session."""
+def finish_session(book: Book, market: Market, terms: Terms, record: Record, t: int) -> None:
+    """Run the rest of a session after the strategy's turn."""
     close_session(book, market, terms, record, t)
 
 
@@ -314,3 +327,10 @@ def cancel_waiting(book: Book, s: int) -> None:
 def submit_order(book: Book, t: int, s: int, side: int, size_kind: int, size: float, effect: int, cause: int) -> int:
     """Append an order from Python; see `orders.submit`."""
     return submit(book, t, s, side, size_kind, size, effect, cause)
+
+
+@kernel
+def reject(book: Book, number: int, reason: int) -> None:
+    """Refuse an order that was submitted from Python."""
+    finish(book, number, REJECTED, reason)
+    sweep_active(book)

@@ -179,7 +179,7 @@ def idle(book: Book, terms: Terms) -> bool:
     """Whether nothing waits, nothing guards the position, and nothing accrues."""
     counts = book.counts
     calm = counts[ACTIVE] == 0 and counts[GUARDED] == 0 and counts[EVENTFUL] == 0
-    return calm and terms.cash_rate == 0.0 and terms.borrow_rate == 0.0 and book.positions[0]["most_bars"] == 0
+    return calm and terms.cash_rate == 0.0 and terms.borrow_rate == 0.0
 
 
 @step

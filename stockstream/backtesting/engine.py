@@ -287,7 +287,7 @@ def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
         warnings.warn(
             f"no volume for {', '.join(silent[:5])}{' …' if len(silent) > 5 else ''}: "
             "every bar counts as traded, because days without trade cannot be told",
-            stacklevel=4,
+            stacklevel=5,
         )
     delisted = np.full(len(bars.symbols), ledger.NEVER)
     for row, symbol in enumerate(bars.symbols):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from stockstream.backtesting.actions import LIVES, Action
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.portfolio import Portfolio
 from stockstream.backtesting.strategy import Strategy, declared_indicators
-from stockstream.errors import ParameterError, StrategyError
+from stockstream.errors import ParameterError, StockstreamError, StrategyError
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.schema import OHLCV
 from stockstream_kernels import ledger, portfolio
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 type Columns = Mapping[str, Sequence[Sequence[float]]]
 
 
+def _line(error: Exception) -> str:
+    """Where the strategy's own code was when it raised."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    return f" ({Path(frames[0].filename).name}, line {frames[0].lineno})" if frames else ""
+
+
 def run_events(run: Run, strategy: Strategy) -> None:
     """Call a strategy after the close of every bar, symbol by symbol, and carry out what it answers.
 
@@ -30,68 +39,115 @@ def run_events(run: Run, strategy: Strategy) -> None:
     StrategyError
         The strategy raised, or answered something that is not an action; names date and symbol and carries the ledger.
     """
-    loop = _Loop(run, strategy)
-    run.through(loop.advance)
+    _Loop(run, strategy).run_all()
 
 
 class _Loop:
+    """The sessions with a callback in each.
+
+    The compiled steps are entered only when they can change something: while nothing waits, nothing guards a position
+    and nothing accrues, the sessions in between are run together when somebody next asks for the equity or orders.
+    """
+
     def __init__(self, run: Run, strategy: Strategy) -> None:
         self.run, self.strategy = run, strategy
         strategy.__dict__.pop("_steppers", None)  # rules start afresh with every run
         self.columns = _columns(run, strategy)
-        self.names = list(self.columns)
-        self.present = [np.flatnonzero(here).tolist() for here in run.bars.present.T]
+        self.present = _present(run)
         self.days = run.bars.dates.tolist()
         self.sizes = sizes(run.settings.sizing, run.bars)
         self.listens = type(strategy).on_order_filled is not Strategy.on_order_filled
-        self.heard = 0
         self.codes = np.zeros(run.bars.shape, dtype=np.uint8)
+        self.view = Portfolio(run.books, run.bars.symbols, run.bars.dates, self.sync)
+        costs, settings = run.settings.costs, run.settings
+        accrues = costs.cash_rate != 0.0 or costs.borrow_rate != 0.0
+        self.always = accrues or settings.leverage > 1.0 or bool(run.book.counts[ledger.EVENTFUL])
+        self.busy = self.always
+        self.now = self.first = self.heard = 0
+        self.opened = False
 
-    def advance(self, run: Run, first: int) -> int:
-        """Run until the end or until a ledger is full."""
-        view = Portfolio(run.book, run.bars.symbols, run.bars.dates)
-        for t in range(first, len(self.days)):
-            if not portfolio.before_decision(run.book, run.market, run.terms, t):
-                return t
-            self.tell(view)
-            if run.book.counts[ledger.RUIN] == 0:
-                for s in self.present[t]:
-                    self.ask(view, t, s)
-            portfolio.after_decision(run.book, run.market, run.terms, run.record, t)
-            self.tell(view)
-        return len(self.days)
+    def run_all(self) -> None:
+        """Run every session."""
+        ask, days, present = self.ask, self.days, self.present
+        names = tuple(self.columns)
+        rows = [list(zip(*columns, strict=True)) for columns in zip(*self.columns.values(), strict=True)]
+        symbols = self.run.bars.symbols
+        for t, day in enumerate(days):
+            self.now = t
+            if self.busy:
+                self.sync()
+            for s in present[t]:
+                ask(day, t, s, symbols[s], dict(zip(names, rows[s][t], strict=True)))
+            if self.busy and self.run.settings.fill == "close":
+                self.close()
+        self.sync()
+        self.close()
 
-    def tell(self, view: Portfolio) -> None:
-        """Report the fills that are new."""
+    def sync(self) -> None:
+        """Run the compiled steps up to the strategy's turn of this session."""
+        run = self.run
+        while not (self.opened and self.first == self.now):
+            reached = portfolio.catch_up(
+                run.book, run.market, run.terms, run.record, self.first, self.opened, self.now
+            )
+            self.first, self.opened = (self.now, True) if reached >= 0 else (-1 - reached, False)
+            if reached < 0:
+                run.grow()
+        self.look()
+
+    def close(self) -> None:
+        """Run the rest of this session now."""
+        self.sync()
+        portfolio.finish_session(self.run.book, self.run.market, self.run.terms, self.run.record, self.now)
+        self.first, self.opened = self.now + 1, False
+        self.look()
+
+    def look(self) -> None:
+        """Report the fills that are new, and note whether anything can happen by itself."""
         book = self.run.book
+        counts = book.counts.tolist()
+        heard, self.heard = self.heard, counts[ledger.FILLS]
+        self.busy = (
+            self.always
+            or counts[ledger.ACTIVE] > 0
+            or counts[ledger.GUARDED] > 0
+            or counts[ledger.RUIN] > 0
+            or book.account[ledger.SHORT_VALUE] > 0.0
+        )
+        if heard == self.heard:
+            return
+        self.view._fresh()
         if self.listens:
-            for fill in book.fills[self.heard : book.counts[ledger.FILLS]]:
-                self.strategy.on_order_filled(view.order(int(fill["order"])), view)
-        self.heard = int(book.counts[ledger.FILLS])
+            for fill in book.fills[heard : self.heard]:
+                self.strategy.on_order_filled(self.view.order(int(fill["order"])), self.view)
 
-    def ask(self, view: Portfolio, t: int, s: int) -> None:
-        """Call the strategy on one bar and submit its answer."""
-        data = {name: self.columns[name][s][t] for name in self.names}
+    def ask(self, day: date, t: int, s: int, symbol: str, data: Mapping[str, float]) -> None:
+        """Call the strategy on one bar and submit its answer; after ruin it is not called any more."""
+        if self.busy and self.run.book.counts[ledger.RUIN] > 0:
+            return
         try:
-            answer = self.strategy.on_data(self.days[t], self.run.bars.symbols[s], data, view)
+            answer = self.strategy.on_data(day, symbol, data, self.view)
         except Exception as error:
-            raise self.failed(t, s, f"raised {type(error).__name__}: {error}") from error
+            raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
         if answer is None:
             return
+        self.sync()
         for action in [answer] if isinstance(answer, Action) else answer:
             if not isinstance(action, Action):
-                raise self.failed(
-                    t, s, f"answered {action!r}; expected Action.buy(...), sell, close, target, cancel or None"
-                )
+                raise self.failed(t, s, f"answered {action!r}; expected Action.buy(...), sell, close, target, cancel or None")
             try:
                 self.submit(action, t, s)
-            except ParameterError as error:
+            except StockstreamError as error:
                 raise self.failed(t, s, f"answered {action!r}: {error}") from error
+        self.busy = True
 
     def failed(self, t: int, s: int, what: str) -> StrategyError:
+        """Return the error for a bar, with the ledger so far."""
         from stockstream.backtesting.result import Result
 
-        self.run.record.equity[t:] = self.run.record.equity[t - 1] if t else self.run.settings.cash
+        record = self.run.record
+        for panel, start in ((record.equity, self.run.settings.cash), (record.cash, self.run.settings.cash)):
+            panel[t:] = panel[t - 1] if t else start
         where = f"{self.strategy.name} on {self.days[t]}, {self.run.bars.symbols[s]}"
         return StrategyError(f"{where}: {what}", Result.of(self.run, self.strategy))
 
@@ -112,6 +168,8 @@ class _Loop:
         effect = ledger.REDUCE_ONLY if action.kind == "close" else ledger.NET
         number = portfolio.submit_order(run.book, t, s, side, size_kind, size, effect, ledger.BY_STRATEGY)
         self.detail(run.book.orders[number], action)
+        if action.weight is not None and abs(action.weight) > run.settings.leverage:
+            portfolio.reject(run.book, number, ledger.BEYOND_LEVERAGE)
 
     def detail(self, order: Any, action: Action) -> None:
         kinds = {(False, False): ledger.MARKET, (True, False): ledger.LIMIT, (False, True): ledger.STOP}
@@ -178,6 +236,15 @@ class _Loop:
 
 def _level(value: float | None) -> Any:
     return NONE if value is None else np.array([[value]])
+
+
+def _present(run: Run) -> list[list[int]]:
+    """Rows with a bar, session by session."""
+    sessions, rows = np.nonzero(run.bars.present.T)
+    if len(rows) == run.bars.present.size:
+        return [list(range(len(run.bars.symbols)))] * len(run.bars.dates)
+    ends = np.searchsorted(sessions, np.arange(1, len(run.bars.dates)))
+    return [part.tolist() for part in np.split(rows, ends)]
 
 
 def _columns(run: Run, strategy: Strategy) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -63,12 +63,25 @@ class Order:
 
 
 class Portfolio:
-    """Cash, equity, open and closed positions and transactions at this instant."""
+    """Cash, equity, open and closed positions and transactions at this instant.
 
-    def __init__(self, book: ledger.Book, symbols: tuple[str, ...], dates: Dates) -> None:
-        self._book = book
+    Everything but the equity changes only with a fill, so it is read once and kept until the next one.
+    """
+
+    def __init__(self, books: list[ledger.Book], symbols: tuple[str, ...], dates: Dates, sync: Callable[[], None]) -> None:
+        self._books = books
         self._symbols = symbols
         self._days: list[date] = dates.tolist()
+        self._sync = sync
+        self._fresh()
+
+    @property
+    def _book(self) -> ledger.Book:
+        return self._books[0]
+
+    def _fresh(self) -> None:
+        """Forget what was read: something was filled."""
+        self._positions: Mapping[str, Position] | None = None
 
     @property
     def cash(self) -> float:
@@ -78,14 +91,17 @@ class Portfolio:
     @property
     def equity(self) -> float:
         """Cash plus positions at their last known prices."""
+        self._sync()
         account = self._book.account
         return float(account[ledger.CASH] + account[ledger.LONG_VALUE] - account[ledger.SHORT_VALUE])
 
     @property
     def positions(self) -> Mapping[str, Position]:
         """Open positions by symbol."""
-        rows = self._book.held[: self._book.counts[ledger.HELD]]
-        return {self._symbols[row]: self._position(int(row)) for row in rows}
+        if self._positions is None:
+            rows = self._book.held[: self._book.counts[ledger.HELD]].tolist()
+            self._positions = {self._symbols[row]: self._position(row) for row in rows}
+        return self._positions
 
     def _position(self, row: int) -> Position:
         held = self._book.positions[row]
