@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +51,8 @@ class Settings:
     max_positions
         Most symbols held at once; None for no limit.
     intrabar
-        When a stop and a target lie inside one bar: ``"pessimistic"`` takes the stop, ``"optimistic"`` the target.
+        When a stop and a target lie inside one bar: ``"pessimistic"`` takes the stop, ``"optimistic"`` the target;
+        `backtest` also takes ``"both"``, which runs both and gives the interval of every metric.
     dividends
         On raw prices: ``"cash"`` credits them, ``"reinvest"`` buys shares without a fee.
     delist_loss
@@ -164,7 +165,8 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
     path
         ``"array"`` runs rules as arrays, ``"event"`` calls the strategy bar by bar; both give the same fills.
     benchmark
-        A symbol of the bars, ``"universe"`` (buy and hold of all symbols in equal parts), or an array (T,) of levels.
+        A symbol of the bars, ``"universe"`` (buy and hold of all symbols in equal parts), a Polars frame with ``date``
+        and ``close``, or an array (T,) of levels.
     keep_positions
         Keep the quantity held of every symbol on every session.
     **settings
@@ -193,6 +195,8 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
     >>> result.equity["equity"].to_list()
     [1100.0, 1100.0, 1200.0, 1300.0]
     """
+    if settings.get("intrabar") == "both":
+        return _interval(strategy, bars, path, benchmark, {**settings, "cash": cash, "costs": costs, "sizing": sizing})
     chosen = settings_of(cash=cash, costs=costs, sizing=sizing, **settings)
     if not isinstance(bars, Bars):
         message = (
@@ -202,6 +206,16 @@ def backtest(  # noqa: PLR0913 the common options by name, all others in setting
     run = Run.start(bars, chosen, keep_positions=keep_positions)
     _simulate(run, strategy, path)
     return Result.of(run, strategy, benchmark=benchmark)
+
+
+def _interval(strategy: AnyStrategy, bars: Bars, path: Any, benchmark: Any, settings: dict[str, Any]) -> Result:
+    """Run with the worse and the better assumption inside bars; the result is the worse one's, with the interval."""
+    worse, better = (
+        backtest(strategy, bars, path=path, benchmark=benchmark, **{**settings, "intrabar": assumption})
+        for assumption in ("pessimistic", "optimistic")
+    )
+    low, high = worse.metrics.to_dict(), better.metrics.to_dict()
+    return replace(worse, interval={name: (low[name], high[name]) for name in low})
 
 
 def _simulate(run: Run, strategy: AnyStrategy, path: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream.backtesting.explain import explain
-from stockstream.backtesting.metrics import Metrics, Totals, metrics
+from stockstream.backtesting.metrics import Metrics, Totals, metrics, rolling
 from stockstream.bars import Bars, Day
 from stockstream.errors import DataError, ParameterError
 from stockstream_kernels import ledger
@@ -48,6 +48,10 @@ class Result:
         had to be assumed.
     benchmark
         Levels of the benchmark (T,), or None.
+    source
+        The strategy object that ran.
+    interval
+        With ``intrabar="both"``: metric -> (pessimistic, optimistic); the rest of the result is the pessimistic run.
     """
 
     metrics: Metrics
@@ -61,6 +65,7 @@ class Result:
     ambiguous_bars: int
     benchmark: Series | None = None
     source: Any = field(default=None)
+    interval: Mapping[str, tuple[float, float]] | None = None
 
     @classmethod
     def of(cls, run: Run, strategy: AnyStrategy, *, benchmark: Any = None) -> Result:
@@ -246,6 +251,24 @@ class Result:
         names: NDArray[Any] = np.asarray(self.bars.symbols, dtype=object)[rows]
         return names
 
+    def rolling(self, window: int = 63) -> pl.DataFrame:
+        """Return, volatility, Sharpe, Sortino, drawdown and beta of the last `window` returns, one row per session.
+
+        Null before the first full window; beta needs a benchmark.
+        """
+        import polars as pl
+
+        rolled = rolling(
+            self.account.equity,
+            window,
+            cash=self.settings.cash,
+            benchmark=self.benchmark,
+            periods_per_year=self.settings.periods_per_year,
+            risk_free=self.settings.risk_free,
+        )
+        frame = pl.DataFrame({"date": self.bars.dates, **rolled._asdict()})
+        return frame.with_columns(pl.exclude("date").fill_nan(None))
+
     # ---- explaining and showing -------------------------------------------------------------------------------
 
     def why(self, day: Day, symbol: str) -> str:
@@ -326,6 +349,8 @@ def _benchmark(benchmark: Any, bars: Bars) -> Series | None:
         return level
     if isinstance(benchmark, str):
         return _carried(bars.close[bars.row(benchmark)])
+    if hasattr(benchmark, "columns"):
+        return _aligned(benchmark, bars)
     levels = np.asarray(benchmark, dtype=np.float64)
     if levels.shape != bars.dates.shape or not np.isfinite(levels).all():
         message = (
@@ -333,6 +358,22 @@ def _benchmark(benchmark: Any, bars: Bars) -> Series | None:
         )
         raise DataError(message)
     return levels
+
+
+def _aligned(frame: Any, bars: Bars) -> Series:
+    """Closes of a frame on the sessions of the bars, carried over days it does not have."""
+    import polars as pl
+
+    if not isinstance(frame, pl.DataFrame) or not {"date", "close"} <= set(frame.columns):
+        message = "expected a Polars frame with the columns date and close as benchmark"
+        raise DataError(message)
+    known = frame.select(pl.col("date").cast(pl.Date), pl.col("close").cast(pl.Float64)).sort("date")
+    sessions = pl.DataFrame({"date": bars.dates}).with_columns(pl.col("date").cast(pl.Date))
+    joined = sessions.join_asof(known, on="date").get_column("close")
+    if joined.null_count():
+        message = f"the benchmark starts after the bars: expected a close on or before {bars.dates[0]}"
+        raise DataError(message)
+    return joined.to_numpy()
 
 
 def _carried(row: Series) -> Series:
