@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import override
 
 from stockstream.errors import ParameterError
-from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
+from stockstream.indicators.declaration import Oracle, choice, parameter
+from stockstream.indicators.indicator import Indicator
 
 
 def check_order(owner: Indicator, first: str, second: str) -> None:
@@ -74,8 +75,8 @@ class PPO(Indicator):
     Parameters
     ----------
     fast, slow, signal_window
-        Bars of the three exponential averages, 1 or more, `fast` smaller than `slow`. The line is there from bar
-        ``slow - 1`` on, signal and histogram from bar ``slow + signal_window - 2``. NaN gives NaN on its bar and the averages
+        Bars of the three exponential averages, 1 or more, `fast` smaller than `slow`. The line is there from bar ``slow
+        - 1`` on, signal and histogram from bar ``slow + signal_window - 2``. NaN gives NaN on its bar and the averages
         are carried over it.
 
     Examples

@@ -19,7 +19,7 @@ def room(window: int) -> int:
 
 def ladder(window: int, chunk: int | None = None) -> int:
     """Return the length of a ladder for windows up to `window`."""
-    rungs = window.bit_length()
+    rungs = int(window).bit_length()
     return (1 << rungs) - 1 + rungs * (room(window) if chunk is None else chunk)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, override
 
-from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
+from stockstream.indicators.declaration import Oracle, choice, parameter
+from stockstream.indicators.indicator import Indicator
 from stockstream.indicators.ladders import CHUNK, DOUBLING, ladder, means, room
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import override
 
 from stockstream.indicators.convergence import check_order
-from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.declaration import Oracle, parameter
+from stockstream.indicators.indicator import Indicator
 from stockstream.indicators.ladders import CHUNK, DOUBLING, extremes, ladder, means, room
 
 
@@ -188,8 +189,8 @@ class SMI(Indicator):
         Bars of the exponential averages of distance and range. The line is there from bar
         ``window + first + second - 3`` on.
     signal_window
-        Bars of the line's exponential average, which is there ``signal_window - 1`` bars later. NaN where there has been no
-        range; a bar with a NaN in any of the three prices is NaN and otherwise left out.
+        Bars of the line's exponential average, which is there ``signal_window - 1`` bars later. NaN where there has
+        been no range; a bar with a NaN in any of the three prices is NaN and otherwise left out.
     """
 
     window: int = parameter(13, meaning="bars of the range")

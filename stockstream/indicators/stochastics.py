@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, override
 
-from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.declaration import Oracle, parameter
+from stockstream.indicators.indicator import Indicator
 from stockstream.indicators.ladders import DOUBLING, extremes, means
 
 
@@ -18,9 +19,9 @@ class STOCH(Indicator):
     window
         Bars of the range.
     smooth, signal_window
-        Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar
-        ``window + smooth - 2`` on, %D ``signal_window - 1`` bars later. NaN where there is no range (a suspended stock), and
-        while a NaN in any of the three prices is in a window.
+        Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar ``window + smooth - 2``
+        on, %D ``signal_window - 1`` bars later. NaN where there is no range (a suspended stock), and while a NaN in any
+        of the three prices is in a window.
 
     Examples
     --------
@@ -58,8 +59,8 @@ class STOCHF(Indicator):
     Parameters
     ----------
     window, signal_window
-        Bars of the range and of the mean that gives %D. %K is there from bar ``window - 1`` on, %D ``signal_window - 1`` bars
-        later. NaN where there is no range, and while a NaN in any of the three prices is in a window.
+        Bars of the range and of the mean that gives %D. %K is there from bar ``window - 1`` on, %D ``signal_window -
+        1`` bars later. NaN where there is no range, and while a NaN in any of the three prices is in a window.
 
     Examples
     --------
@@ -102,9 +103,9 @@ class STOCHRSI(Indicator):
     rsi_window, window
         Bars of the RSI and of its range.
     smooth, signal_window
-        Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar
-        ``rsi_window + window + smooth - 2`` on, %D ``signal_window - 1`` bars later. NaN where the RSI has no range; a NaN
-        gives NaN on its bar, which is otherwise left out.
+        Bars of the mean that gives %K and of the mean of %K that gives %D. %K is there from bar ``rsi_window + window +
+        smooth - 2`` on, %D ``signal_window - 1`` bars later. NaN where the RSI has no range; a NaN gives NaN on its
+        bar, which is otherwise left out.
     """
 
     rsi_window: int = parameter(14, meaning="bars of the RSI")
@@ -139,9 +140,9 @@ class KDJ(Indicator):
     window
         Bars of the range.
     smooth, signal_window
-        Bars of the averages that give k and d. k is there from bar ``window + smooth - 2`` on, d and j ``signal_window - 1``
-        bars later. Bars without a range are NaN and the averages are carried over them; a bar with a NaN is NaN and
-        otherwise left out.
+        Bars of the averages that give k and d. k is there from bar ``window + smooth - 2`` on, d and j ``signal_window
+        - 1`` bars later. Bars without a range are NaN and the averages are carried over them; a bar with a NaN is NaN
+        and otherwise left out.
     """
 
     window: int = parameter(9, meaning="bars of the range")
