@@ -1,7 +1,8 @@
 """Averages whose speed follows the price.
 
-The averages of one recursion are carried as their distance behind the price, ``d = keep * (d + change)``, with a `keep` of
-its own on every bar. Groups of four bars are taken together as in `smoothing`: within one, ``d = reach * d[start] + part``.
+The averages of one recursion are carried as their distance behind the price, ``d = keep * (d + change)``, with a `keep`
+of its own on every bar. Groups of four bars are taken together as in `smoothing`: within one, ``d = reach * d[start] +
+part``.
 
 A NaN gives NaN on its bar and is otherwise not counted: windows are of values.
 """
@@ -30,7 +31,8 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
     t = 0
     while t < len(out):
         if place == 0 and len(out) - t >= 4:
-            keep1, keep2, keep3, keep4 = 1.0 - weights[t], 1.0 - weights[t + 1], 1.0 - weights[t + 2], 1.0 - weights[t + 3]
+            keep1, keep2 = 1.0 - weights[t], 1.0 - weights[t + 1]
+            keep3, keep4 = 1.0 - weights[t + 2], 1.0 - weights[t + 3]
             one, two, three, four = values[t], values[t + 1], values[t + 2], values[t + 3]
             part1 = keep1 * (one - last)
             part2 = keep2 * (part1 + (two - one))
@@ -66,8 +68,8 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
 def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: Series) -> None:
     """Kaufman's adaptive average: it keeps up with a price that goes straight and stays put in noise.
 
-    The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window` bars
-    over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a mean, 6 + 2 * window, + window values.
+    The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
+    bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a mean, 6 + 2 * window, + window values.
     """
     before = state[14 + 2 * window : 14 + 3 * window]
     if state[0] == 0.0:
@@ -100,8 +102,8 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
 def vidya(values: Series, fast: int, slow: int, alpha: float, state: Series, out: Series) -> None:
     """Chande's average: it follows faster when the deviation of `fast` bars exceeds that of `slow` bars.
 
-    It starts at the price, a bar before the longer window is full, and does not move while that window has no deviation.
-    State: ``[values seen, -, -]`` + 5 + those of the deviations, 10 + 3 * fast and 10 + 3 * slow.
+    It starts at the price, a bar before the longer window is full, and does not move while that window has no
+    deviation. State: ``[values seen, -, -]`` + 5 + those of the deviations, 10 + 3 * fast and 10 + 3 * slow.
     """
     short, long = state[8 : 18 + 3 * fast], state[18 + 3 * fast :]
     joined, quick, slower = np.empty(PART), np.empty(PART), np.empty(PART)
@@ -139,8 +141,8 @@ def quadrature(line: Series, gain: float) -> float:
 def measure_cycle(memory: Series, price: float) -> None:
     """Advance Ehlers' homodyne discriminator by one price.
 
-    Memory (45): ``[values seen, I2, Q2, Re, Im, period, smooth period, I1, Q1]`` + 4 prices at 9, and 7 each of smoothed
-    prices at 13, detrended ones at 20, I1 at 27 and Q1 at 34; newest first.
+    Memory (45): ``[values seen, I2, Q2, Re, Im, period, smooth period, I1, Q1]`` + 4 prices at 9, and 7 each of
+    smoothed prices at 13, detrended ones at 20, I1 at 27 and Q1 at 34; newest first.
     """
     gain = 0.075 * memory[5] + 0.54
     prices, smoothed, detrended = memory[9:13], memory[13:20], memory[20:27]

@@ -1,10 +1,10 @@
 """Averages made of exponential averages.
 
 A cascade carries each stage as its distance behind the stage before. With c the change of a stage's input and
-``u = d + c``, the new distance is ``keep * u`` and the change of the stage's own output, which is the input's change of the
-next one, is ``alpha * u``. With the distance of stage k divided by ``alpha ** (k - 1)`` that factor vanishes: one addition
-and one multiplication a stage, and the result is ``x - (w1 * d1 + w2 * d2 + …)``. Equal prices give distances of exactly 0.
-The chain from bar to bar is two operations long however many stages there are.
+``u = d + c``, the new distance is ``keep * u`` and the change of the stage's own output, which is the input's change of
+the next one, is ``alpha * u``. With the distance of stage k divided by ``alpha ** (k - 1)`` that factor vanishes: one
+addition and one multiplication a stage, and the result is ``x - (w1 * d1 + w2 * d2 + …)``. Equal prices give distances
+of exactly 0. The chain from bar to bar is two operations long however many stages there are.
 
 A NaN gives NaN on its bar and is otherwise not counted.
 """
@@ -29,7 +29,8 @@ PART: Final = 2300
 def averaged(value: float, window: int, keep: float, memory: Series) -> float:
     """Feed one value to an exponential average seeded with a mean; return it, NaN before the seed.
 
-    Memory (3): ``[count up to the window, sum of distances to the first value, then distance, first value, then last]``.
+    Memory (3): ``[count up to the window, sum of distances to the first value, then distance, first value, then
+    last]``.
     """
     if memory[0] >= window:
         memory[1] = keep * (memory[1] + (value - memory[2]))
@@ -50,8 +51,8 @@ def averaged(value: float, window: int, keep: float, memory: Series) -> float:
 def start_cascade(values: Series, window: int, stages: int, state: Series, out: Series) -> int:
     """Feed values to the stages until the last one has its seed; return the bar after, and write NaN before it.
 
-    State: 3 a stage, see `averaged`. Once seeded, the distances ``state[1]``, ``state[4]`` … are scaled as the loops want
-    them, and ``state[2]`` is the last value.
+    State: 3 a stage, see `averaged`. Once seeded, the distances ``state[1]``, ``state[4]`` … are scaled as the loops
+    want them, and ``state[2]`` is the last value.
     """
     alpha, final = 2.0 / (window + 1.0), 3 * (stages - 1)
     t = 0

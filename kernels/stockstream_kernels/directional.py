@@ -21,9 +21,9 @@ def directions(
 ) -> None:
     """Write both directional indicators: 100 * summed movement / summed true range, in Wilder's fading sums.
 
-    The sums start with `window` terms less one (seed 0, TA-Lib) or with `window` terms (seed 1); the first value is on bar
-    `window` either way. NaN while nothing has moved.
-    State (7): ``[bars seen, rise, fall, range, last high, last low, last close]``.
+    The sums start with `window` terms less one (seed 0, TA-Lib) or with `window` terms (seed 1); the first value is on
+    bar `window` either way. NaN while nothing has moved. State (7): ``[bars seen, rise, fall, range, last high, last
+    low, last close]``.
     """
     seen, rise, fall, reach = int(state[0]), state[1], state[2], state[3]
     last_high, last_low, last_close = state[4], state[5], state[6]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
-from stockstream_kernels.averages import PART
+from stockstream_kernels.averages import PART, pack, unpack
 from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import exponential
 
@@ -54,7 +54,9 @@ def vortex(high: Series, low: Series, close: Series, window: int, state: Series,
         bars = len(price)
         for t in range(bars):
             up[t], down[t] = abs(top[t] - last_low), abs(bottom[t] - last_high)
-            reach[t] = max(top[t], last_close) - min(bottom[t], last_close) + 0.0 * last_close
+            # max and min may pass over a NaN; one in any of the three makes all three sums unknown
+            unknown = 0.0 * (up[t] + down[t] + last_close)
+            reach[t] = max(top[t], last_close) - min(bottom[t], last_close) + unknown
             last_high, last_low, last_close = top[t], bottom[t], price[t]
         sma(up[:bars], window, state[4 : 4 + size], plus[part])
         sma(down[:bars], window, state[4 + size : 4 + 2 * size], minus[part])
@@ -72,18 +74,19 @@ def mass(high: Series, low: Series, smoothing: int, window: int, state: Series, 
 
     State: two averages, 5 each, + a mean, 6 + 2 * window.
     """
-    once, twice = np.empty(PART), np.empty(PART)
+    ranges, once, twice = np.empty(PART), np.empty(PART), np.empty(PART)
     alpha = 2.0 / (smoothing + 1.0)
     for start in range(0, len(high), PART):
         part = slice(start, start + PART)
-        top, bottom, found = high[part], low[part], out[part]
-        bars = len(top)
-        for t in range(bars):
-            found[t] = top[t] - bottom[t]
-        exponential(found, smoothing, alpha, 0, state[:5], once)
+        top, bottom = high[part], low[part]
+        for t in range(len(top)):
+            ranges[t] = top[t] - bottom[t]
+        bars = pack(ranges[: len(top)], twice, 0)
+        exponential(twice[:bars], smoothing, alpha, 0, state[:5], once)
         exponential(once[:bars], smoothing, alpha, 0, state[5:10], twice)
         for t in range(bars):
             once[t] /= twice[t]
-        sma(once[:bars], window, state[10:], found)
+        sma(once[:bars], window, state[10:], twice)
         for t in range(bars):
-            found[t] *= window
+            twice[t] *= window
+        unpack(ranges[: len(top)], twice[:bars], out[part])

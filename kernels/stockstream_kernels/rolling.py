@@ -136,8 +136,8 @@ def sma_blocks(values: Series, start: int, window: int, state: Series, out: Seri
 def constant_windows(values: Series, start: int, stop: int, window: int, state: Series, out: Series) -> None:
     """Give the windows of equal values in whole blocks their value, which a rounded sum need not.
 
-    Such a window holds the first value of its block, and the one before or after it. ``state[3]`` counts the equal values
-    before `start`, ``state[4]`` is the last of them; both are brought to `stop`. A count may stop at the window.
+    Such a window holds the first value of its block, and the one before or after it. ``state[3]`` counts the equal
+    values before `start`, ``state[4]`` is the last of them; both are brought to `stop`. A count may stop at the window.
     """
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(stop)
     first = t

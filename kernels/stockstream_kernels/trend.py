@@ -23,7 +23,7 @@ FALLING: Final = -1.0
 
 @step
 def bars_since_extreme(values: Series, window: int, sign: float, state: Series, out: Series) -> None:
-    """Count the bars since the largest (sign 1) or smallest (sign -1) of the last `window` values; the latest of equals.
+    """Count the bars since the largest (sign 1) or smallest (sign -1) of `window` values; of equals the latest.
 
     By blocks as in `rolling`, with the place of each extreme beside it.
     State: ``[started, position, extreme, its place, bars since a NaN]`` + held values + suffix extremes + their places,
@@ -152,8 +152,8 @@ def supertrend(
 ) -> None:
     """Write the band that the close has not crossed, and the side it lies on: 1 below the price, -1 above it.
 
-    Bands lie `multiplier` average true ranges about the middle of the bar; a band only moves towards the price until the
-    close crosses it. State (7): ``[bars seen, average range, last close, upper band, lower band, side, -]``.
+    Bands lie `multiplier` average true ranges about the middle of the bar; a band only moves towards the price until
+    the close crosses it. State (7): ``[bars seen, average range, last close, upper band, lower band, side, -]``.
     """
     seen, average, last, upper, lower, side = int(state[0]), state[1], state[2], state[3], state[4], state[5]
     newest, keep = 1.0 / window, 1.0 - 1.0 / window
@@ -168,7 +168,11 @@ def supertrend(
             reach = multiplier * average
             upper = middle + reach if middle + reach < upper or last > upper else upper
             lower = middle - reach if middle - reach > lower or last < lower else lower
-            side = (FALLING if close[t] < lower else RISING) if side == RISING else (RISING if close[t] > upper else FALLING)
+            side = (
+                (FALLING if close[t] < lower else RISING)
+                if side == RISING
+                else (RISING if close[t] > upper else FALLING)
+            )
         elif seen > 0:
             average += newest * true_range
             upper, lower = middle + multiplier * average, middle - multiplier * average

@@ -1,8 +1,8 @@
 """Weighted means of windows: by place in the window, by volume, and along a fitted line.
 
-The method is that of `rolling`, with sums of sums: with P the prefix sums of a block and Q the sums of those, the values
-of the block up to place k, weighted n for the newest and one less for each before it, are (n + 1) * P[k] - Q[k]; the rest
-of the window, at the end of the block before, is a sum of its suffix sums.
+The method is that of `rolling`, with sums of sums: with P the prefix sums of a block and Q the sums of those, the
+values of the block up to place k, weighted n for the newest and one less for each before it, are (n + 1) * P[k] - Q[k];
+the rest of the window, at the end of the block before, is a sum of its suffix sums.
 
 State of each: ``[started, position in block, …, held values, suffixes]``.
 """

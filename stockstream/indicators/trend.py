@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import override
 
-from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.declaration import Oracle, parameter
+from stockstream.indicators.indicator import Indicator
 
 
 @dataclass(frozen=True, repr=False)
