@@ -92,10 +92,11 @@ def equity(result: Result) -> Spec:
 
 
 def drawdown(result: Result) -> Spec:
-    """Return the fall below the highest equity so far."""
-    values, dates = result.equity["drawdown"].to_numpy(), result.bars.dates
+    """Return the fall below the highest equity so far; nothing is more than lost, as the measure has it."""
+    values, dates = np.maximum(result.equity["drawdown"].to_numpy(), -1.0), result.bars.dates
     lowest = int(np.argmin(values))
-    text = f"The deepest drawdown was {values[lowest]:.2%} on {dates[lowest]}; the last was {values[-1]:.2%}."
+    deepest, last = (f"{value * 100:.2f} %" for value in (values[lowest], values[-1]))
+    text = f"The deepest drawdown was {deepest} on {dates[lowest]}; on the last day it was {last}."
     area = {"fill": "tozeroy", "fillcolor": "rgba(214,64,74,0.25)"}
     trace = line(dates, values, "Drawdown", RED, hovertemplate="%{y:.2%}", **area)
     axis = {"tickformat": ".0%", "rangemode": "tozero", "zeroline": False, "automargin": True}

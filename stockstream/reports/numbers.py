@@ -30,30 +30,31 @@ def trimmed(value: float) -> str:
 
 
 def price(value: float) -> str:
-    """Write a price: two decimals or more, as many as five significant digits need.
+    """Write a price with five significant digits, and at least two decimals.
 
     Examples
     --------
     >>> price(1234.5), price(3.477397), price(0.0125)
-    ('1,234.50', '3.4774', '0.0125')
+    ('1,234.50', '3.4774', '0.012500')
     """
     if not math.isfinite(value):
         return "–"
     size = math.floor(math.log10(abs(value))) if value else 0
     digits = min(max(4 - size, 2), 8)
-    whole, _, decimals = f"{value:,.{digits}f}".partition(".")
-    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+    return f"{value:,.{digits}f}"
 
 
 def shares(quantity: float) -> str:
-    """Write a number of shares: whole ones plainly, parts of small numbers with more decimals.
+    """Write a number of shares: whole ones plainly, others with two decimals, less than one with four.
 
     Examples
     --------
     >>> shares(100.0), shares(14839.5317), shares(0.123456)
     ('100', '14,839.53', '0.1235')
     """
-    return trimmed(round(quantity, 2)) if abs(quantity) >= 1.0 else trimmed(quantity)
+    if abs(quantity) < 1.0:
+        return trimmed(quantity)
+    return f"{quantity:,.0f}" if quantity == round(quantity) else f"{quantity:,.2f}"
 
 
 def count(number: int, noun: str) -> str:

@@ -38,7 +38,8 @@ def write_figure(figure: go.Figure, path: str | Path, *, title: str | None = Non
         Plotly or Jinja2 is not installed.
     """
     spec = json.loads(figure.to_json())
-    own = spec["layout"].pop("title", {}).get("text")
+    own = spec["layout"].pop("title", {}).get("text")  # the page has it as its heading, and needs no room for it
+    spec["layout"].get("margin", {}).pop("t", None)
     meta = spec["layout"].get("meta")
     description = meta.get("description", "") if isinstance(meta, dict) else ""
     heading = title or optional("markupsafe").Markup(own or "Figure").unescape()

@@ -9,13 +9,14 @@ import numpy as np
 
 from stockstream.backtesting.measures import DEFINITIONS, FRACTION, PER_YEAR
 from stockstream.errors import DataError, ParameterError, UnknownNameError, did_you_mean
-from stockstream.reports.charts import BLUE, Spec, layout, plain, safe
+from stockstream.reports.charts import Spec, layout, plain, safe
 
 if TYPE_CHECKING:
     import polars as pl
 
 #: Below and above zero apart; and one direction, light to dark, that also reads in grey.
 DIVERGING: Final = [[0.0, "#a5202b"], [0.25, "#e58a78"], [0.5, "#f3f1ea"], [0.75, "#79b8c9"], [1.0, "#14607a"]]
+RING: Final = "#e08a00"
 RISING: Final = [[0.0, "#f3f1ea"], [0.35, "#a9cdd2"], [0.7, "#3f8ea5"], [1.0, "#0d4358"]]
 
 
@@ -111,6 +112,6 @@ def _highest(table: np.ndarray[Any, Any], trace: Spec) -> list[Spec]:
     if not np.isfinite(table).any():
         return []
     row, column = np.unravel_index(int(np.nanargmax(table)), table.shape)
-    ring = {"symbol": "circle-open", "size": 14, "color": BLUE, "line": {"width": 3, "color": "#e08a00"}}
+    ring = {"symbol": "circle-open", "size": 14, "color": RING, "line": {"width": 3}}
     place = {"x": [trace["x"][column]], "y": [trace["y"][row]], "hoverinfo": "skip", "marker": ring}
     return [{"type": "scatter", "mode": "markers", "name": "highest", **place}]

@@ -209,7 +209,7 @@ def data(bars: Bars) -> list[tuple[str, str]]:
     shown = [
         ("Symbols", f"{symbols:,}: {_listed(bars.symbols)}"),
         ("Sessions", f"{sessions:,}, {bars.dates[0]} to {bars.dates[-1]}"),
-        ("Bars", f"{present:,} of {possible:,} ({present / possible:.1%} of all symbols on all sessions)"),
+        ("Bars", f"{present:,} of {possible:,} ({present / possible * 100:.1f} % of all symbols on all sessions)"),
         ("Currency", bars.currency or "not stated"),
     ]
     if bars.delisted:

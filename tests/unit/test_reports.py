@@ -212,6 +212,40 @@ def test_months_and_years_compound_to_the_run(result, tmp_path):
     assert float(rows[0].find_all("td")[0].get_text()) == pytest.approx(months[0, 0] * 100, abs=0.051)
 
 
+def luminance(colour):
+    """Return the relative luminance of a colour as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255.0 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(first, second):
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_and_lines_can_be_read_in_both_themes(theme, result, tmp_path):
+    _, page = page_of(result, tmp_path)
+    style = page.find("style").string
+    light, dark = (
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    )
+    colours = light | dark if theme == "dark" else light
+    for ink in ("ink", "muted", "link", "up", "down"):
+        assert all(contrast(colours[ink], colours[ground]) >= 4.5 for ground in ("page", "panel"))
+    assert all(contrast(colours["ink"], colours[ground]) >= 4.5 for ground in ("grave", "mild"))
+    assert contrast(colours["tip-ink"], colours["tip"]) >= 4.5
+    tints = dict(re.findall(r"--((?:up|down)-tint): ([\d ]+);", style))
+    for tint in tints.values():  # a month of the full colour
+        ground = [int(colours["panel"][place : place + 2], 16) for place in (1, 3, 5)]
+        mixed = [round(0.46 * int(part) + 0.54 * below) for part, below in zip(tint.split(), ground, strict=True)]
+        assert contrast(colours["ink"], "#" + "".join(f"{part:02x}" for part in mixed)) >= 4.5
+    for colour in (charts.BLUE, charts.GREEN, charts.RED, charts.AMBER, charts.GREY, charts.VIOLET):
+        assert contrast(colour, colours["panel"]) >= 3.0
+
+
 @pytest.mark.parametrize("length", [1, 3, 50, 51, 1000, 10_007])
 def test_thinning_keeps_ends_and_extremes_and_its_bound(length):
     series = np.random.default_rng(length).normal(size=length)
