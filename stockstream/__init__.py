@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stockstream.indicators.expression import when as when
     from stockstream.indicators.frames import with_indicators as with_indicators
     from stockstream.indicators.indicator import Indicator as Indicator
+    from stockstream.indicators.own import indicator as indicator
     from stockstream.lake import Lake as Lake
     from stockstream.research.sweep import sweep as sweep
 
@@ -58,6 +59,7 @@ _HOMES: Final[dict[str, str]] = {
     "backtest": "stockstream.backtesting.engine",
     "close": "stockstream.indicators.expression",
     "high": "stockstream.indicators.expression",
+    "indicator": "stockstream.indicators.own",
     "low": "stockstream.indicators.expression",
     "open": "stockstream.indicators.expression:open_",
     "sweep": "stockstream.research.sweep",

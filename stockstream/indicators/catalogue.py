@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Expression, from_dict
 from stockstream.indicators.indicator import Indicator, Output
+
+#: Packages offer indicators in this entry-point group.
+GROUP: Final = "stockstream.indicators"
 
 #: The families, in the order in which they are listed.
 FAMILIES: Final = (
@@ -43,6 +48,44 @@ def builtin() -> dict[str, type[Indicator]]:
     return found
 
 
+@functools.cache
+def offered() -> dict[str, type[Indicator]]:
+    """Return the indicators of installed packages by name; looked up once, when first asked for.
+
+    A package registers its class, or the function it has decorated with `stockstream.indicator`, in the entry-point
+    group `GROUP`. One that cannot be imported, is something else or has the name of a built-in one is left out with a
+    warning that names it.
+    """
+    found: dict[str, type[Indicator]] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            cls = _loaded(point)
+        except Exception as error:  # whatever a package raises, the others must work
+            package = f" of {point.dist.name}" if point.dist is not None else ""
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"the indicator {point.name!r}{package} ({point.value}) is left out: {said}"
+            warnings.warn(message, stacklevel=2)
+        else:
+            found[point.name] = cls
+    return found
+
+
+def _loaded(point: EntryPoint) -> type[Indicator]:
+    if point.name.casefold() in map(str.casefold, builtin()):
+        message = "there is a built-in indicator of that name"
+        raise ParameterError(message)
+    cls = point.load()
+    if not (isinstance(cls, type) and issubclass(cls, Indicator)):
+        message = f"expected a class of indicators; found {cls!r}"
+        raise ParameterError(message)
+    return cls
+
+
+def all_indicators() -> dict[str, type[Indicator]]:
+    """Return every indicator by name: the built-in ones, then those of installed packages."""
+    return {**builtin(), **offered()}
+
+
 def find(name: str) -> type[Indicator]:
     """Return an indicator's class by name, in any case.
 
@@ -51,14 +94,15 @@ def find(name: str) -> type[Indicator]:
     UnknownNameError
         There is none; the message names the closest.
     """
-    known = builtin()
-    cls = known.get(name.upper())
-    if cls is None:
-        message = (
-            f"unknown indicator {name!r}.{did_you_mean(name, known)} `stockstream indicators` lists all {len(known)}."
-        )
-        raise UnknownNameError(message)
-    return cls
+    cls = builtin().get(name.upper())
+    if cls is not None:  # without a look at what is installed
+        return cls
+    known = all_indicators()
+    folded = {known_name.casefold(): known_name for known_name in known}
+    if name.casefold() in folded:
+        return known[folded[name.casefold()]]
+    message = f"unknown indicator {name!r}.{did_you_mean(name, known)} `stockstream indicators` lists all {len(known)}."
+    raise UnknownNameError(message)
 
 
 def indicator_from_dict(data: Mapping[str, Any]) -> Expression:

@@ -8,10 +8,11 @@ parity test against the oracle.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from stockstream.indicators.stream import Stream
 
 __all__ = ["LARGEST_WINDOW", "Indicator", "Oracle", "Output", "Range", "Series", "choice", "parameter"]
+
+
+#: One piece: a single series of bars.
+_ALL: Final = (slice(None),)
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Indicator(Expression):
     @classmethod
     def ranges(cls) -> dict[str, Range]:
         """Name of every parameter and what it may be, in order."""
-        return {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
+        return dict(_ranges(cls))
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
@@ -122,7 +127,7 @@ class Indicator(Expression):
     @property
     def values(self) -> dict[str, Any]:
         """Name and value of every parameter."""
-        return {name: getattr(self, name) for name in self.ranges()}
+        return {name: getattr(self, name) for name in _ranges(type(self))}
 
     @property
     def is_grid(self) -> bool:
@@ -165,7 +170,7 @@ class Indicator(Expression):
 
     def arguments(self) -> tuple[Any, ...]:
         """Return what the kernel takes between inputs and state; switches become whole numbers by their place."""
-        ranges = self.ranges()
+        ranges = _ranges(type(self))
         return tuple(
             ranges[name].choices.index(value) if ranges[name].kind == "choice" else value
             for name, value in self.values.items()
@@ -246,7 +251,7 @@ class Indicator(Expression):
             alone, or a mapping from output to array.
         """
         results = tuple(np.empty(len(inputs[0])) for _ in self.outputs)
-        self.write(inputs, results, (slice(None),))
+        self.write(inputs, results, _ALL)
         return results
 
     @property
@@ -320,7 +325,7 @@ class Indicator(Expression):
         cells = self.grid() if self.is_grid else [self]
         rows = tuple(np.empty((len(cells), len(arrays[0]))) for _ in self.outputs)
         for place, cell in enumerate(cells):
-            cell.write(arrays, [output[place] for output in rows], (slice(None),))
+            cell.write(arrays, [output[place] for output in rows], _ALL)
         return self._pack(*(rows if self.is_grid else (output[0] for output in rows)))
 
     def grid(self) -> list[Indicator]:
@@ -392,6 +397,11 @@ class Output(Expression):
     def to_dict(self) -> Any:
         """Return the indicator's form with ``"output": name``."""
         return {**self.indicator.to_dict(), "output": self.name}
+
+
+@functools.cache
+def _ranges(cls: type[Any]) -> dict[str, Range]:
+    return {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
 
 
 def _is_grid(value: Any) -> bool:
