@@ -89,7 +89,10 @@ SWEEP = "sweep --lake lake --strategy MovingAverageCrossover"
 #: Command -> texts that the one line must contain: what was found, and what to do.
 REFUSED = {
     # strategies
-    "backtest --lake lake --strategy MovingAverageCrosover": ("MovingAverageCrosover", "Did you mean 'MovingAverageCrossover'?"),
+    "backtest --lake lake --strategy MovingAverageCrosover": (
+        "MovingAverageCrosover",
+        "Did you mean 'MovingAverageCrossover'?",
+    ),
     "backtest --lake lake --strategy nowhere.py:Mine": ("nowhere.py", "no file"),
     "backtest --lake lake --strategy mine.py": ("mine.py:ClassName", "Breakout, Callback"),
     "backtest --lake lake --strategy broken.py:Mine": ("broken.py", "not valid Python", "line 1"),
@@ -161,7 +164,9 @@ REFUSED = {
     f"{SWEEP} --param fast_period=5,6 --where (((": ("--where",),
     f"{SWEEP} --param fast_period=5,6 --where fast_period>9": ("removes all 2 combinations",),
     f"{SWEEP} --param fast_period=5,6 --heatmap map.html": ("two parameters",),
-    f"{SWEEP} --param fast_period=5,6 --param slow_period=9,20 --heatmap map.html --axes fast_period,slow": ("slow_period",),
+    f"{SWEEP} --param fast_period=5,6 --param slow_period=9,20 --heatmap map.html --axes fast_period,slow": (
+        "slow_period",
+    ),
     f"{SWEEP} --param fast_period=5,6 --heatmap map.png": (".html",),
     f"{SWEEP} --param fast_period=5,6 --symbols BHQ": ("Did you mean 'BHP'?",),
     "sweep --lake lake --strategy mine.py:Breakout --param scale=1,2": ("needs a value for days",),
