@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -66,3 +66,11 @@ class Oracle:
 
     def __str__(self) -> str:
         return f"{self.library} {self.function}" + (f" ({self.note})" if self.note else "")
+
+
+def ranges_of(cls: type[Any]) -> dict[str, Range]:
+    """Return name -> range of a declaration's parameters; kept on the class, because every call asks for them."""
+    if "_declared_ranges" not in vars(cls):
+        cls._declared_ranges = {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
+    ranges: dict[str, Range] = vars(cls)["_declared_ranges"]
+    return ranges

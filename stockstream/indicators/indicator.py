@@ -8,7 +8,6 @@ parity test against the oracle.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -19,7 +18,7 @@ import numpy as np
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
 from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
-from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter
+from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter, ranges_of
 from stockstream.indicators.expression import Column, Expression, as_expression, scalar
 from stockstream.schema import PRICES
 
@@ -112,7 +111,7 @@ class Indicator(Expression):
     @classmethod
     def ranges(cls) -> dict[str, Range]:
         """Name of every parameter and what it may be, in order."""
-        return dict(_ranges(cls))
+        return dict(ranges_of(cls))
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
@@ -127,7 +126,7 @@ class Indicator(Expression):
     @property
     def values(self) -> dict[str, Any]:
         """Name and value of every parameter."""
-        return {name: getattr(self, name) for name in _ranges(type(self))}
+        return {name: getattr(self, name) for name in ranges_of(type(self))}
 
     @property
     def is_grid(self) -> bool:
@@ -170,7 +169,7 @@ class Indicator(Expression):
 
     def arguments(self) -> tuple[Any, ...]:
         """Return what the kernel takes between inputs and state; switches become whole numbers by their place."""
-        ranges = _ranges(type(self))
+        ranges = ranges_of(type(self))
         return tuple(
             ranges[name].choices.index(value) if ranges[name].kind == "choice" else value
             for name, value in self.values.items()
@@ -397,11 +396,6 @@ class Output(Expression):
     def to_dict(self) -> Any:
         """Return the indicator's form with ``"output": name``."""
         return {**self.indicator.to_dict(), "output": self.name}
-
-
-@functools.cache
-def _ranges(cls: type[Any]) -> dict[str, Range]:
-    return {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
 
 
 def _is_grid(value: Any) -> bool:
