@@ -54,7 +54,7 @@ def safe(text: object) -> str:
 def layout(description: str, **more: Any) -> Spec:
     """Return what all figures share; the description is the text alternative."""
     common: Spec = {
-        "margin": {"l": 12, "r": 12, "t": 36, "b": 32},
+        "margin": {"l": 64, "r": 12, "t": 36, "b": 32},  # l: figures one above the other line up
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "x unified",
         "xaxis": {"showgrid": False, "automargin": True},
