@@ -1,0 +1,108 @@
+"""Order by order against vectorbt and backtesting, on GOOG and on random walks, and the rules in which they differ."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import stockstream as ss
+from stockstream.backtesting.strategies import MovingAverageCrossover
+from tests.reference import peers
+
+VECTORBT = json.loads(peers.FIXTURE.read_text())
+EXACT = 1e-9
+
+#: What `backtesting` can be asked: one symbol, next open, whole shares, no slippage.
+BACKTESTING = {
+    "crossover": peers.Scenario("", slippage=0.0),
+    "reversal": peers.Scenario("", reverse=True, slippage=0.0),
+    "stop and target": peers.Scenario("", slippage=0.0, stop_loss=0.04, take_profit=0.08),
+    "stop and target of both sides": peers.Scenario("", reverse=True, slippage=0.0, stop_loss=0.09, take_profit=0.12),
+    "trailing stop": peers.Scenario("", slippage=0.0, trailing=0.06),
+    "trailing stop of both sides": peers.Scenario("", reverse=True, slippage=0.0, trailing=0.06),
+    "fixed fraction": peers.Scenario("", slippage=0.0, sizing=("weight", 0.3)),
+}
+
+
+def bars_of(prices):
+    """Our bars of a peer's market."""
+    shape = prices["close"].shape
+    return ss.Bars.from_arrays(
+        symbols=[f"S{row}" for row in range(shape[0])],
+        dates=np.arange(shape[1]).astype("datetime64[D]"),
+        volume=np.full(shape, 1e6),
+        **prices,
+    )
+
+
+def our_run(scenario, *, lot=0.0, strategy=None):
+    prices = peers.market(scenario.market)
+    up, down = peers.signals(scenario, prices)
+    levels = {"stop_loss": scenario.stop_loss, "take_profit": scenario.take_profit, "trailing_stop": scenario.trailing}
+    sides = {"enter_short": down} if scenario.reverse else {"exit_long": down}
+    kind, amount = scenario.sizing
+    return ss.backtest(
+        strategy or ss.SignalStrategy(enter_long=up, **sides, **levels),
+        bars_of(prices),
+        cash=peers.CASH,
+        costs=ss.Costs(commission=scenario.commission, slippage=scenario.slippage, venue=ss.Venue(lot=lot)),
+        sizing=ss.Sizing.all_cash() if kind == "all_cash" else getattr(ss.Sizing, kind)(amount),
+        fill=scenario.fill,
+        maintenance=0.0,
+    )
+
+
+def fills(result):
+    rows = result.ledgers["fills"]
+    return np.column_stack([rows[name].astype(float) for name in ("session", "symbol", "quantity", "price", "fee")])
+
+
+def trades(result):
+    rows = result.ledgers["trades"]
+    quantity = rows["side"] * rows["quantity"]
+    names = ("entry", "exit", "entry_price", "exit_price", "fees")
+    entry, leave, bought, sold, fees = (rows[name].astype(float) for name in names)
+    return np.column_stack([entry, leave, quantity, bought, sold, fees])
+
+
+# ---- vectorbt ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", peers.SCENARIOS)
+def test_every_order_is_vectorbts(name):
+    result, theirs = our_run(peers.SCENARIOS[name]), VECTORBT["scenarios"][name]
+    assert len(theirs["orders"]) > 20
+    np.testing.assert_allclose(fills(result), np.array(theirs["orders"]), rtol=EXACT)
+    assert result.equity["equity"][-1] == pytest.approx(theirs["equity"], rel=EXACT)
+
+
+@pytest.mark.parametrize("name", [name for name in peers.SCENARIOS if name.startswith("crossover")])
+def test_the_shipped_crossover_is_the_one_the_peers_run(name):
+    scenario = peers.SCENARIOS[name]
+    rules = our_run(scenario, strategy=MovingAverageCrossover(scenario.fast, scenario.slow))
+    np.testing.assert_array_equal(fills(rules), fills(our_run(scenario)))
+
+
+@pytest.mark.slow
+def test_the_stored_orders_are_what_vectorbt_answers_today():
+    import vectorbt
+
+    assert vectorbt.__version__ == VECTORBT["vectorbt"]
+    for name, scenario in peers.SCENARIOS.items():
+        assert peers.vectorbt_run(scenario) == VECTORBT["scenarios"][name], name
+
+
+# ---- backtesting -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("market", ["GOOG", "walk", "wild"])
+@pytest.mark.parametrize("name", BACKTESTING)
+def test_every_trade_is_backtestings(name, market):
+    scenario = replace(BACKTESTING[name], market=market)
+    theirs = peers.backtesting_run(scenario)
+    result = our_run(scenario, lot=1.0)
+    expected = np.array(sorted(theirs["trades"]))
+    assert len(expected) > 10
+    np.testing.assert_allclose(trades(result), expected, rtol=EXACT)
+    assert result.equity["equity"][-1] == pytest.approx(theirs["equity"], rel=EXACT)
