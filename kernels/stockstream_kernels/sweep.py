@@ -50,6 +50,7 @@ from stockstream_kernels.portfolio import (
     decide,
     open_session,
 )
+from stockstream_kernels.tape import Score, Tape, score, turns_of_codes, turns_of_cross
 from stockstream_kernels.trade_performance import add_trade, trade_ratios
 
 #: What a run of a sweep can report, by place in its row of results.
@@ -250,6 +251,54 @@ def measure(
     out[23], out[24] = record.equity[sessions - 1], book.counts[5]
 
 
+class Short(NamedTuple):
+    """What the short way needs besides the tape."""
+
+    way: int  # 0: none, every run is simulated; 1: by codes; 2: by the cross of two rows
+    fast: int  # slots of the two rows
+    slow: int
+    known: NDArray[np.int64]  # (R,): first known bar of each row, NEVER when it has a gap later on
+    place: NDArray[np.int64]  # (N,): session of each own bar
+    above: NDArray[np.uint8]
+    words: NDArray[np.uint64]  # the same bytes, eight at a time
+    turns: NDArray[np.int32]
+
+
+@step
+def short_turns(short: Short, tape: Tape, signals: Signals, rows: Series, slots: NDArray[np.int32]) -> int:
+    """List the decisions of a run, NEVER where the short way does not see them."""
+    if short.way == 1:
+        return turns_of_codes(signals.codes[0], tape.fill, short.turns)
+    one, two = slots[short.fast], slots[short.slow]
+    first = max(short.known[one], short.known[two])
+    if min(short.known[one], short.known[two]) == NEVER:
+        return NEVER
+    if first >= rows.shape[1]:
+        return 0
+    count = turns_of_cross(rows[one], rows[two], first, short.above, short.words, short.turns)
+    for k in range(count):
+        short.turns[k] = short.place[short.turns[k]]
+        if k > 0 and tape.fill[short.turns[k - 1]] > short.turns[k]:
+            return NEVER
+    return count
+
+
+@step
+def measure_score(result: Score, trades: Series, terms: Terms, periods: float, hurdle: float, out: Series) -> None:
+    """Write the measures of a run that was scored, in the order of MEASURES."""
+    ratios, closed = path_ratios(result.sums, periods, hurdle), trade_ratios(trades)
+    sessions = result.sums.periods
+    out[0], out[1], out[2], out[3] = ratios.total_return, ratios.annual_return, ratios.sharpe, ratios.sortino
+    out[4], out[5], out[6] = ratios.max_drawdown, closed.win_rate, closed.profit_factor
+    out[7], out[8], out[9], out[10] = closed.average_win, closed.average_loss, ratios.volatility, ratios.calmar
+    out[11] = result.exposed / sessions
+    out[12] = result.traded / result.mean_equity * periods / sessions if result.mean_equity > 0.0 else np.nan
+    out[13], out[14], out[15] = closed.trades, closed.expectancy, closed.sqn
+    out[16], out[17], out[18] = closed.best_trade, closed.worst_trade, closed.average_bars_held
+    out[19], out[20], out[21], out[22] = result.fees, result.slippage, 0.0, 0.0
+    out[23], out[24] = result.equity, 0.0
+
+
 @kernel
 def sweep_runs(
     programs: Programs,
@@ -264,27 +313,49 @@ def sweep_runs(
     record: Record,
     signals: Signals,
     scratch: Scratch,
+    tape: Tape,
+    short: Short,
     account: Series,
     out: Series,
-) -> None:
+) -> int:
     """Run every combination of a chunk on one symbol.
 
     ``slots (C, K)`` are the rows and ``values (C, V)`` the numbers of each combination; ``levels (3,)`` say which value
     is its stop-loss, take-profit and trailing stop (NEVER: the panel in `signals`); ``session (N,)`` places own bars on
-    the T sessions; ``account`` is (cash, periods a year, hurdle a period). Writes ``out (C, len(MEASURES))``.
+    the T sessions; ``account`` is (cash, periods a year, hurdle a period). Writes ``out (C, len(MEASURES))`` and returns
+    how many runs went the short way.
     """
+    cash, periods, hurdle, shortened = account[0], account[1], account[2], 0
     for run in range(len(slots)):
+        if short.way == 2:
+            scratch.trades[:] = 0.0
+            count = short_turns(short, tape, signals, rows, slots[run])
+            if count != NEVER:
+                result = score(tape, terms, short.turns, count, cash, hurdle, scratch.trades)
+                if result.simple:
+                    measure_score(result, scratch.trades, terms, periods, hurdle, out[run])
+                    shortened += 1
+                    continue
         if len(scratch.own) == 0:
             fill_codes(programs, rows, slots[run], values[run], signals.codes[0], scratch)
         else:
             fill_codes(programs, rows, slots[run], values[run], scratch.own, scratch)
             for i in range(len(session)):
                 signals.codes[0, session[i]] = scratch.own[i]
+        if short.way == 1:
+            scratch.trades[:] = 0.0
+            count = short_turns(short, tape, signals, rows, slots[run])
+            result = score(tape, terms, short.turns, count, cash, hurdle, scratch.trades)
+            if result.simple:
+                measure_score(result, scratch.trades, terms, periods, hurdle, out[run])
+                shortened += 1
+                continue
         if levels[0] != NEVER:
             signals.stop_loss[0, 0] = values[run, levels[0]]
         if levels[1] != NEVER:
             signals.take_profit[0, 0] = values[run, levels[1]]
         if levels[2] != NEVER:
             signals.trailing[0, 0] = values[run, levels[2]]
-        exposed = run_single(book, market, terms, record, signals, scratch.trades, account[0])
-        measure(book, record, scratch.trades, exposed, account[0], account[1], account[2], out[run])
+        exposed = run_single(book, market, terms, record, signals, scratch.trades, cash)
+        measure(book, record, scratch.trades, exposed, cash, periods, hurdle, out[run])
+    return shortened

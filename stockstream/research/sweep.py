@@ -16,29 +16,39 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream.backtesting.engine import Run, Settings, settings_of
-from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
+from stockstream.backtesting.engine import Settings, settings_of
 from stockstream.backtesting.rules import Rules
 from stockstream.backtesting.strategy import RuleStrategy
 from stockstream.bars import Bars
 from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, did_you_mean
-from stockstream.indicators.evaluate import Table, evaluate
+from stockstream.indicators.evaluate import Table
 from stockstream.indicators.expression import Expression, Number, Parameter
+from stockstream.research.desk import Desk, short_way
 from stockstream.research.grid import Grid, combinations
-from stockstream.research.programs import DEPTH, CompiledRules, compile_rules, numbers_of, rows_of
-from stockstream_kernels import expressions as machine
-from stockstream_kernels import portfolio
+from stockstream.research.programs import CompiledRules, compile_rules, numbers_of, rows_of
 from stockstream_kernels import sweep as kernels
-from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     import polars as pl
 
-#: Combinations that one task of a thread runs: long enough to make its overhead nothing, short enough for progress.
-CHUNK: Final = 256
+#: Bar-runs that one task of a thread covers: long enough to make its overhead nothing, short enough for progress.
+CHUNK_BARS: Final = 8_000_000
+MIN_CHUNK: Final = 64
 
 DEFAULT_METRICS: Final = kernels.MEASURES[:15]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Which way the runs of a sweep went; both give the same figures."""
+
+    simulated: int
+    shortened: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.shortened:,} runs scored in O(trades), {self.simulated:,} simulated bar by bar: {self.why}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,6 +65,10 @@ class Sweep:
         What was run.
     seconds
         Wall time, indicators included.
+    compile_seconds
+        Time it took before that to load or compile the kernels.
+    path
+        How many runs were scored by the short way and how many were simulated bar by bar, and why.
     failures
         Combinations whose rules could not be built: their parameters and the reason.
     """
@@ -66,6 +80,8 @@ class Sweep:
     bars: Bars
     settings: Settings
     seconds: float
+    compile_seconds: float
+    path: Path
     failures: pl.DataFrame = field(repr=False)
 
     @property
@@ -198,13 +214,26 @@ def sweep(  # noqa: PLR0913 the options of a run and of a sweep
         message = f"a sweep has no metric {unknown[0]!r}; expected {', '.join(kernels.MEASURES)}.{did_you_mean(unknown[0], kernels.MEASURES)}"
         raise UnknownNameError(message)
     chosen = settings_of(**settings)
-    started = time.perf_counter()
     table = combinations(strategy, grid, where)
     plan = _Plan.of(strategy, bars, table, chosen)
+    compile_seconds = plan.warm_up()
+    started = time.perf_counter()
     results = plan.run(_reporter(progress), workers or os.cpu_count() or 1)
     frame = _frame(bars, table, results, metrics, plan.ran)
     seconds = time.perf_counter() - started
-    return Sweep(frame, tuple(table.columns), tuple(metrics), strategy, bars, chosen, seconds, plan.failures)
+    path = Path(simulated=frame.height - plan.shortened, shortened=plan.shortened, why=plan.why)
+    return Sweep(
+        frame,
+        tuple(table.columns),
+        tuple(metrics),
+        strategy,
+        bars,
+        chosen,
+        seconds,
+        compile_seconds,
+        path,
+        plan.failures,
+    )
 
 
 @dataclass(frozen=True)
@@ -228,6 +257,7 @@ class _Plan:
     count: int
     failures: pl.DataFrame
     ran: NDArray[np.bool_]
+    shortened: int = 0
 
     @classmethod
     def of(cls, strategy: type[RuleStrategy], bars: Bars, table: pl.DataFrame, settings: Settings) -> _Plan:
@@ -245,6 +275,24 @@ class _Plan:
             ran[group.places] = True
         return cls(bars, settings, groups, table.height, pl.DataFrame(failures), ran)
 
+    @property
+    def why(self) -> str:
+        """Why the runs went the way they did."""
+        return short_way(self.groups[0].compiled, self.settings, self.bars)[1] if self.groups else "nothing ran"
+
+    def warm_up(self) -> float:
+        """Run one combination, so that compiling does not count as running; returns the seconds."""
+        started = time.perf_counter()
+        if self.groups:
+            group, first = self.groups[0], self.bars.select([self.bars.symbols[0]])
+            rows, slots = (
+                [group.rows[i] for i in group.slots[0]],
+                np.arange(len(group.slots[0]), dtype=np.int32)[None, :],
+            )
+            desk = Desk.of(group.compiled, rows, Table.from_bars(first), first, 0, self.settings)
+            desk.run(slots, group.values[:1], slice(0, 1))
+        return time.perf_counter() - started
+
     def run(self, report: Callable[[int, int], None], workers: int) -> NDArray[np.float64]:
         """Run everything; returns ``(S, C, M)``."""
         symbols = len(self.bars.symbols)
@@ -253,18 +301,17 @@ class _Plan:
         whole = Table.from_bars(self.bars)
         with ThreadPoolExecutor(workers) as pool:
             for row in range(symbols):
-                one = self.bars.select([self.bars.symbols[row]])
                 for group in self.groups:
-                    series = _series(group.rows, whole, row)
+                    desk = Desk.of(group.compiled, group.rows, whole, self.bars, row, self.settings)
+                    size = max(MIN_CHUNK, CHUNK_BARS // len(self.bars.dates))
                     tasks = [
-                        pool.submit(
-                            _chunk, group, one, self.settings, series, slice(a, min(a + CHUNK, len(group.places)))
-                        )
-                        for a in range(0, len(group.places), CHUNK)
+                        pool.submit(desk.run, group.slots, group.values, slice(a, min(a + size, len(group.places))))
+                        for a in range(0, len(group.places), size)
                     ]
                     for task in as_completed(tasks):
-                        part, values = task.result()
+                        part, values, shortened = task.result()
                         results[row, group.places[part]] = values
+                        self.shortened += shortened
                         done += len(values)
                         report(done, total)
         return results
@@ -296,79 +343,6 @@ def _one_by_one(strategy: type[RuleStrategy], table: pl.DataFrame, failures: lis
             yield _group(compiled, {}, np.array([place]))
         except Exception as error:  # the strategy's own code may raise anything; it is named and counted
             failures.append({**values, "reason": f"{type(error).__name__}: {error}"})
-
-
-def _series(rows: Sequence[Expression], whole: Table, symbol: int) -> NDArray[np.float64]:
-    """Return ``(R, N)``: every distinct series on one symbol's own bars."""
-    own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
-    columns = {name: values[own] for name, values in whole.columns.items()}
-    bars = own.stop - own.start
-    table = Table(columns, np.array([0, bars]), whole.session[own], whole.sessions)
-    series = np.empty((max(len(rows), 1), bars))
-    for place, expression in enumerate(rows):
-        ranked = any(getattr(node, "name", "").startswith("rank") for node in expression.walk())
-        series[place] = evaluate(expression, whole)[own] if ranked else evaluate(expression, table)
-    return series
-
-
-def _chunk(
-    group: _Group, one: Bars, settings: Settings, series: NDArray[np.float64], part: slice
-) -> tuple[slice, NDArray[np.float64]]:
-    """Run a chunk of combinations on one symbol, in the calling thread, without the GIL."""
-    run = Run.start(one, settings, quiet=True)
-    compiled = group.compiled
-    slots, values = group.slots[part], group.values[part]
-    session = np.flatnonzero(one.present[0])
-    out = np.empty((len(slots), len(kernels.MEASURES)))
-    scratch = kernels.Scratch(
-        np.empty((DEPTH + 1, machine.BLOCK)),
-        np.empty((DEPTH + 2, machine.BLOCK), dtype=np.int8),
-        np.zeros(compiled.crosses),
-        np.zeros(len(session) if len(session) < len(one.dates) else 0, dtype=np.uint8),
-        np.zeros(TRADE_SUMS_SIZE),
-    )
-    hurdle = (1.0 + settings.risk_free) ** (1.0 / settings.periods_per_year) - 1.0
-    kernels.sweep_runs(
-        kernels.Programs(*compiled.programs),
-        series,
-        slots,
-        values,
-        np.array(compiled.levels, dtype=np.int32),
-        session,
-        run.book,
-        run.market,
-        run.terms,
-        run.record,
-        _signals(compiled, one, settings),
-        scratch,
-        np.array([settings.cash, settings.periods_per_year, hurdle]),
-        out,
-    )
-    return part, out
-
-
-def _signals(compiled: CompiledRules, one: Bars, settings: Settings) -> portfolio.Signals:
-    """One run's signals, to be filled in by the kernel."""
-    empty = np.empty(0, dtype=np.int64)
-    most = compiled.rules.max_bars
-    return portfolio.Signals(
-        np.zeros(one.shape, dtype=np.uint8),
-        empty,
-        empty,
-        NONE,
-        SIZE_KINDS[settings.sizing.kind],
-        sizes(settings.sizing, one),
-        _level(compiled.levels[0]),
-        _level(compiled.levels[1]),
-        _level(compiled.levels[2]),
-        7,
-        int(most.value) if isinstance(most, Number) else 0,
-        SIGNAL_LIFE,
-    )
-
-
-def _level(place: int) -> NDArray[np.float64]:
-    return np.zeros((1, 1)) if place >= 0 else np.empty((0, 0))
 
 
 def _frame(

@@ -1,0 +1,214 @@
+"""One symbol's desk in a sweep: its series, its tape, and the runs of a chunk of combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
+from stockstream.backtesting.engine import Run, Settings
+from stockstream.bars import Bars
+from stockstream.indicators.evaluate import Table, evaluate
+from stockstream.indicators.expression import Applied, Expression, Number
+from stockstream.research.programs import DEPTH, CompiledRules
+from stockstream_kernels import expressions as machine
+from stockstream_kernels import ledger, portfolio
+from stockstream_kernels import sweep as kernels
+from stockstream_kernels import tape as tapes
+from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
+
+SIMULATE: Final = 0
+BY_CODES: Final = 1
+BY_CROSS: Final = 2
+
+
+def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[int, str]:
+    """Say which way the runs can go, and why.
+
+    The short way serves one symbol, long legs, all cash in fractions, no levels or time exit, no interest, no events, no
+    volume cap, no leverage, a fee of one rate with a minimum. Everything else is simulated.
+    """
+    costs, rules = settings.costs, compiled.rules
+    venue, fees = costs.venue, costs.commission
+    obstacles = {
+        "the rules go short": rules.enter_short is not None,
+        "positions carry stops or targets": any(level >= 0 for level in compiled.levels),
+        "positions end after a number of bars": rules.max_bars is not None,
+        f"the size is {settings.sizing.kind}": settings.sizing.kind != "all_cash",
+        "the size is resolved at the decision": settings.sizing.at == "decision",
+        "cash or shorts bear interest": costs.cash_rate > 0 or costs.borrow_rate > 0,
+        "fills are capped by volume": costs.participation > 0,
+        "shares come in lots or parcels": venue.lot > 0 or venue.parcel > 0,
+        "fees have tiers or count shares": bool(fees.tiers) or fees.per_share > 0,
+        "there is leverage": settings.leverage != 1.0,
+        "dividends or splits are paid": bars.dividend is not None or bars.split is not None,
+        "holdings can be delisted": bool(bars.delisted),
+    }
+    for reason, applies in obstacles.items():
+        if applies:
+            return SIMULATE, reason
+    if _cross(compiled) is not None:
+        return BY_CROSS, "long, all cash, entered and left where two series cross"
+    return BY_CODES, "long, all cash, entered and left by rules"
+
+
+def _cross(compiled: CompiledRules) -> tuple[int, int] | None:
+    """Slots of the two series of a crossover: entered where one rises above the other, left where it falls below."""
+    enter, leave = compiled.rules.enter_long, compiled.rules.exit_long
+    if not (isinstance(enter, Applied) and isinstance(leave, Applied)):
+        return None
+    one, two = _rising(enter), _rising(leave)
+    if one is None or two is None or one != two[::-1]:
+        return None
+    places = {expression: place for place, expression in enumerate(compiled.slots)}
+    return (places[one[0]], places[one[1]]) if one[0] in places and one[1] in places else None
+
+
+def _rising(rule: Applied) -> tuple[Expression, Expression] | None:
+    """What rises above what, on a cross."""
+    if rule.name == "crosses_above":
+        return rule.operands[0], rule.operands[1]
+    return (rule.operands[1], rule.operands[0]) if rule.name == "crosses_below" else None
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """Everything the runs of one symbol share, read-only."""
+
+    compiled: CompiledRules
+    bars: Bars
+    settings: Settings
+    series: NDArray[np.float64]
+    known: NDArray[np.int64]
+    tape: tapes.Tape
+    way: int
+
+    @classmethod
+    def of(
+        cls, compiled: CompiledRules, rows: Sequence[Expression], whole: Table, bars: Bars, row: int, settings: Settings
+    ) -> Desk:
+        """Compute the distinct series of a symbol and, where the short way is open, its tape."""
+        one = bars.select([bars.symbols[row]])
+        way, _ = short_way(compiled, settings, bars)
+        series = _series(rows, whole, row)
+        tape = _tape(one, settings) if way != SIMULATE else _no_tape()
+        return cls(
+            compiled, one, settings, series, _known(series) if way == BY_CROSS else np.empty(0, np.int64), tape, way
+        )
+
+    def run(
+        self, slots: NDArray[np.int32], values: NDArray[np.float64], part: slice
+    ) -> tuple[slice, NDArray[np.float64], int]:
+        """Run a chunk of combinations in the calling thread, without the GIL; also returns how many went the short way."""
+        run = Run.start(self.bars, self.settings, quiet=True)
+        settings = self.settings
+        session = np.flatnonzero(self.bars.present[0])
+        out = np.empty((part.stop - part.start, len(kernels.MEASURES)))
+        hurdle = (1.0 + settings.risk_free) ** (1.0 / settings.periods_per_year) - 1.0
+        shortened = kernels.sweep_runs(
+            kernels.Programs(*self.compiled.programs),
+            self.series,
+            slots[part],
+            values[part],
+            np.array(self.compiled.levels, dtype=np.int32),
+            session,
+            run.book,
+            run.market,
+            run.terms,
+            run.record,
+            self._signals(),
+            self._scratch(len(session)),
+            self.tape,
+            self._short(session),
+            np.array([settings.cash, settings.periods_per_year, hurdle]),
+            out,
+        )
+        return part, out, int(shortened)
+
+    def _scratch(self, own: int) -> kernels.Scratch:
+        return kernels.Scratch(
+            np.empty((DEPTH + 1, machine.BLOCK)),
+            np.empty((DEPTH + 2, machine.BLOCK), dtype=np.int8),
+            np.zeros(self.compiled.crosses),
+            np.zeros(own if own < len(self.bars.dates) else 0, dtype=np.uint8),
+            np.zeros(TRADE_SUMS_SIZE),
+        )
+
+    def _short(self, session: NDArray[np.int64]) -> kernels.Short:
+        words = np.zeros(len(session) // 8 + 1, dtype=np.uint64)
+        fast, slow = (_cross(self.compiled) or (0, 0)) if self.way == BY_CROSS else (0, 0)
+        turns = np.empty(len(self.bars.dates) + 1, dtype=np.int32)
+        return kernels.Short(self.way, fast, slow, self.known, session, words.view(np.uint8), words, turns)
+
+    def _signals(self) -> portfolio.Signals:
+        """One run's signals, to be filled in by the kernel."""
+        empty = np.empty(0, dtype=np.int64)
+        most, levels = (
+            self.compiled.rules.max_bars,
+            [np.zeros((1, 1)) if p >= 0 else NONE.copy() for p in self.compiled.levels],
+        )
+        return portfolio.Signals(
+            np.zeros(self.bars.shape, dtype=np.uint8),
+            empty,
+            empty,
+            NONE,
+            SIZE_KINDS[self.settings.sizing.kind],
+            sizes(self.settings.sizing, self.bars),
+            levels[0],
+            levels[1],
+            levels[2],
+            7,
+            int(most.value) if isinstance(most, Number) else 0,
+            SIGNAL_LIFE,
+        )
+
+
+def _series(rows: Sequence[Expression], whole: Table, symbol: int) -> NDArray[np.float64]:
+    """Return ``(R, N)``: every distinct series on one symbol's own bars."""
+    own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
+    columns = {name: values[own] for name, values in whole.columns.items()}
+    bars = own.stop - own.start
+    table = Table(columns, np.array([0, bars]), whole.session[own], whole.sessions)
+    series = np.empty((max(len(rows), 1), bars))
+    for place, expression in enumerate(rows):
+        ranked = any(getattr(node, "name", "").startswith("rank") for node in expression.walk())
+        series[place] = evaluate(expression, whole)[own] if ranked else evaluate(expression, table)
+    return series
+
+
+def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
+    """First known bar of each row, NEVER where a later one is not known."""
+    unknown = np.isnan(series)
+    count = unknown.sum(axis=1)
+    first = np.where(unknown.all(axis=1), series.shape[1], np.argmin(unknown, axis=1))
+    return np.where(count == first, first, ledger.NEVER).astype(np.int64)
+
+
+def _tape(one: Bars, settings: Settings) -> tapes.Tape:
+    run = Run.start(one, settings, quiet=True)
+    sessions = len(one.dates)
+    levels = max(sessions - 1, 1).bit_length()
+    level_of = np.zeros(1 << levels, dtype=np.int8)
+    for level in range(levels):
+        level_of[1 << level : 2 << level] = level
+    tape = tapes.Tape(
+        np.empty((4, sessions)),
+        np.empty((sessions + 1, 8)),
+        np.empty((levels, sessions, 3)),
+        level_of,
+        np.empty(sessions, dtype=np.int64),
+        np.empty(sessions + 1, dtype=np.int64),
+    )
+    hurdle = (1.0 + settings.risk_free) ** (1.0 / settings.periods_per_year) - 1.0
+    tapes.fill_tape(run.market, run.terms, hurdle, tape)
+    tapes.fill_ranges(tape.prices[0], tape.ranges)
+    return tape
+
+
+def _no_tape() -> tapes.Tape:
+    empty = np.empty(0, dtype=np.int64)
+    return tapes.Tape(np.empty((4, 0)), np.empty((1, 8)), np.empty((1, 0, 3)), np.zeros(1, dtype=np.int8), empty, empty)
