@@ -61,7 +61,7 @@ def demo(
         place, stored = fill(lake)
         frame = place.sql(LARGEST_ADJUSTMENTS).pl()
     heading(f"1. A lake in {place.location}: {stored:,} daily prices of {len(SYMBOLS)} companies, asked in SQL")
-    say("A split looks like a crash in prices as traded. These days changed most by adjustment:")
+    say("A split looks like a crash; adjusted, it is none. Adjustment changed most:")
     print_frame(frame)
 
     with working("Running a backtest; the first one compiles for some seconds …"):

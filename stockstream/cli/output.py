@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from stockstream.cli.options import made_room, output_file
@@ -79,10 +80,15 @@ def print_table(
     stdout().print(table)
 
 
-def print_frame(frame: pl.DataFrame, *, most_rows: int = MOST_ROWS) -> None:
-    """Print a frame: as many columns as the terminal is wide, the first rows, and what was left out."""
+def print_frame(
+    frame: pl.DataFrame, *, most_rows: int = MOST_ROWS, formats: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Print a frame: as many columns as the terminal is wide, the first rows, and what was left out.
+
+    `formats` are those of numbers in some columns; other columns have as many decimals as they need.
+    """
     shown = frame.head(most_rows)
-    cells = {name: column_texts(shown[name]) for name in shown.columns}
+    cells = {name: column_texts(shown[name], formats.get(name)) for name in shown.columns}
     names: list[str] = []
     width = 0
     for name, texts in cells.items():
@@ -99,9 +105,11 @@ def print_frame(frame: pl.DataFrame, *, most_rows: int = MOST_ROWS) -> None:
         stdout().print(f"… and {' and '.join(left_out)}: --format csv, json or parquet gives all", style="dim")
 
 
-def column_texts(column: pl.Series) -> list[str]:
-    """Return the cells of a column as texts, numbers with the decimals that all of them need."""
+def column_texts(column: pl.Series, form: str | None = None) -> list[str]:
+    """Return the cells of a column as texts, numbers in a format or with the decimals that all of them need."""
     values = column.to_list()
+    if form is not None:
+        return ["n/a" if value is None or math.isnan(value) else form.format(value) for value in values]
     if column.dtype.is_float():
         return _float_texts(values)
     if column.dtype.is_integer():

@@ -211,7 +211,7 @@ def _check_varied(flag: str, names: Sequence[str], varied: Sequence[str]) -> Non
 
 def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool = True) -> None:
     """Print the best of a sweep and how fast it was."""
-    from polars import selectors
+    from stockstream.backtesting.summary import HEADLINES
 
     frame = swept.frame
     kept = [name for name in dict.fromkeys([metric, *_SHOWN]) if name in frame.columns]
@@ -219,7 +219,9 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
     several = by == "combination" and len(swept.bars.symbols) > 1
     what = "of each symbol" if by == "symbol" else "combinations" + (" (mean of the symbols)" if several else "")
     heading(f"Best {what} by {metric}")
-    print_frame(best.with_columns(selectors.float().round(4)), most_rows=max(best.height, 1))
+    formats = {name: form for _, name, form in HEADLINES}
+    formats |= {"sharpe": "{:.3f}", "sortino": "{:.3f}", "trades": "{:,.1f}" if several else "{:,.0f}"}
+    print_frame(best, most_rows=max(best.height, 1), formats=formats)
     symbols = len(swept.bars.symbols)
     say(
         f"{frame.height // symbols:,} combinations x {symbols} symbols x {len(swept.bars.dates):,} bars "

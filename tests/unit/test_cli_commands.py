@@ -215,14 +215,14 @@ def test_sweep_ranks_as_the_library_does(lake: str) -> None:
     best = swept.best("sharpe", by="combination")
     lines = run(*command, "--top", "3").stdout.splitlines()
     first = next(place for place, line in enumerate(lines) if line.startswith("──")) + 1
-    assert lines[first].split()[:3] == [str(best["fast_period"]), str(best["slow_period"]), f"{best['sharpe']:.4f}"]
+    assert lines[first].split()[:3] == [str(best["fast_period"]), str(best["slow_period"]), f"{best['sharpe']:.3f}"]
     assert len(lines[first:]) == 3 + 2  # and what was run, and how fast
     assert "10 combinations x 2 symbols x 300 bars" in lines[-2]
     assert "million bar-runs a second" in lines[-1]
 
     best = swept.best("sortino", by="symbol")
     text = run(*command, "--metric", "sortino", "--by", "symbol", "--top", "1").stdout
-    assert f"{best['sortino']:.4f}" in text
+    assert f"{best['sortino']:.3f}" in text
     assert text.count("BHP") == text.count("CBA") == 1
 
     least = swept.best("turnover", by="combination", largest=False)

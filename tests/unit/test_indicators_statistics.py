@@ -161,7 +161,9 @@ class TestPairs:
         assert from_dict(pair.to_dict()) == pair
         assert pair.column_names() == ("correl_9_of_high_with_sma_5",)
         frame = pl.DataFrame({"high": self.high, "close": self.close})
-        np.testing.assert_array_equal(with_indicators(frame, [pair])[pair.column_names()[0]].fill_null(np.nan), pair(self.bars)[0])
+        np.testing.assert_array_equal(
+            with_indicators(frame, [pair])[pair.column_names()[0]].fill_null(np.nan), pair(self.bars)[0]
+        )
 
     def test_streams_the_same_bits(self):
         pair = CORREL(9, other=Column("high"))
