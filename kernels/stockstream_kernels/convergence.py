@@ -6,16 +6,26 @@ change of the average, which is the input's change of the next stage. Equal pric
 nothing drifts, and the chain from bar to bar is one addition and one multiplication long.
 
 Each kernel has a slow start, stage by stage through the state, and a loop in registers from the last stage's seed on.
+Where TA-Lib is quick, bars go in pairs: the second distance is ``keep**2 * base + keep * (keep * c1 + c2)``, so that
+only one addition and one multiplication in two bars wait for the pair before. A pair that a call cuts in two is
+finished by the next call with the same formulas, from the distances at its start and the changes of its first bar.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.ladders import CHUNK
 
 type Series = NDArray[np.float64]
+
+ONE: Final = np.uint64(1)
+TWO: Final = np.uint64(2)
+SCRATCH: Final = np.uint64(16)
 
 
 @step
@@ -57,7 +67,7 @@ def macd(
     """Fast average less slow average, its own average, and the difference of the two.
 
     Align 0: each average starts on its own window. Align 1: the fast one's first window ends with the slow one's, and
-    the line is shown from the signal's first bar on. State: 13.
+    the line is shown from the signal's first bar on. State: 16.
     """
     kept_fast, kept_slow, kept = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), 1.0 - 2.0 / (signal + 1.0)
     start = 0
@@ -71,20 +81,61 @@ def macd(
         histogram[start] = between - signals[start]
         line[start] = between if align == 0 or signals[start] == signals[start] else np.nan
         start += 1
-    behind_fast, behind_slow, last, behind, between = state[1], state[5], state[6], state[9], state[10]
-    for t in range(start, len(values)):
-        value = values[t]
-        change = value - last
-        if change == change:
-            behind_fast = kept_fast * (behind_fast + change)
-            behind_slow = kept_slow * (behind_slow + change)
-            last = value
-            before, between = between, behind_slow - behind_fast
-            behind = kept * (behind + (between - before))
+    macd_pairs(values, start, kept_fast, kept_slow, kept, state, line, signals, histogram)
+
+
+@step
+def second(base: float, first: float, change: float, keep: float) -> float:
+    """Return the distance after the second bar of a pair, from the one before the pair and both changes."""
+    return keep * keep * base + keep * (keep * first + change)
+
+
+@step
+def macd_pairs(
+    values: Series,
+    start: int,
+    kept_fast: float,
+    kept_slow: float,
+    kept: float,
+    state: Series,
+    line: Series,
+    signals: Series,
+    histogram: Series,
+) -> None:
+    """Go on from the seeds, two bars at a time.
+
+    State from 13: ``[bars of the pair done, its first change of the price, and of the line]``.
+    """
+    fast, slow, last, behind, between = state[1], state[5], state[6], state[9], state[10]
+    half, held, drift = state[13], state[14], state[15]
+    t, end = np.uint64(start), np.uint64(len(values))
+    while t < end:
+        one, two = values[t] - last, values[t + ONE] - values[t] if t + ONE < end else np.nan
+        if half == 0.0 and one == one and two == two:
+            middle = kept_slow * (slow + one) - kept_fast * (fast + one)
+            fast, slow = second(fast, one, two, kept_fast), second(slow, one, two, kept_slow)
+            drift, before, between, last = middle - between, middle, slow - fast, values[t + ONE]
+            early = kept * (behind + drift)
+            behind = second(behind, drift, between - before, kept)
+            line[t], signals[t], histogram[t] = middle, middle - early, early
+            line[t + ONE], signals[t + ONE], histogram[t + ONE] = between, between - behind, behind
+            t += TWO
+            continue
+        line[t], signals[t], histogram[t] = np.nan, np.nan, np.nan
+        if one == one and half == 0.0:
+            middle = kept_slow * (slow + one) - kept_fast * (fast + one)
+            half, held, drift = 1.0, one, middle - between
+            early = kept * (behind + drift)
+            line[t], signals[t], histogram[t] = middle, middle - early, early
+            last, between = values[t], middle
+        elif one == one:
+            fast, slow = second(fast, held, one, kept_fast), second(slow, held, one, kept_slow)
+            behind = second(behind, drift, (slow - fast) - between, kept)
+            half, last, between = 0.0, values[t], slow - fast
             line[t], signals[t], histogram[t] = between, between - behind, behind
-        else:
-            line[t], signals[t], histogram[t] = np.nan, np.nan, np.nan
-    state[1], state[5], state[6], state[9], state[10] = behind_fast, behind_slow, last, behind, between
+        t += ONE
+    state[1], state[5], state[6], state[9], state[10] = fast, slow, last, behind, between
+    state[13], state[14], state[15] = half, held, drift
 
 
 @kernel
@@ -149,7 +200,11 @@ def apo(values: Series, fast: int, slow: int, state: Series, out: Series) -> Non
 
 @kernel
 def trix(values: Series, window: int, state: Series, out: Series) -> None:
-    """Change, in percent, of a thrice averaged price. State: 12, the memories of the three averages."""
+    """Change, in percent, of a thrice averaged price.
+
+    State: the memories of the three averages (12), ``[bars of the pair done, the changes of its first bar]`` (4) and a
+    chunk.
+    """
     newest = 2.0 / (window + 1.0)
     keep = 1.0 - newest
     start = 0
@@ -159,20 +214,57 @@ def trix(values: Series, window: int, state: Series, out: Series) -> None:
         average(twice, window, keep, state[8:12])
         out[start] = np.nan
         start += 1
-    first, second, third, last = state[1], state[5], state[9], state[2]
-    for t in range(start, len(values)):
-        change = values[t] - last
-        if change == change:
-            smooth = last - first - second - third
+    while start < len(values):
+        stop = min(start + CHUNK, len(values))
+        trix_pairs(values, start, stop, keep, newest, state, out)
+        bars = np.uint64(start)
+        for k in range(np.uint64(stop - start)):
+            out[bars + k] /= state[SCRATCH + k]
+        start = stop
+
+
+@step
+def trix_pairs(values: Series, start: int, stop: int, keep: float, newest: float, state: Series, out: Series) -> None:
+    """Go on from the seeds, two bars at a time, writing 100 times the change to `out` and its base to the state.
+
+    What a stage gives the next is ``newest * (distance + change)``. Dividing later, a chunk at once, is a vector
+    operation; a division a bar would take longer than all the rest.
+    """
+    first, middle, final, last = state[1], state[5], state[9], state[2]
+    half, held, held_middle, held_final = state[12], state[13], state[14], state[15]
+    scale, t, end, shift = 100.0 * newest, np.uint64(start), np.uint64(stop), SCRATCH - np.uint64(start)
+    while t < end:
+        one, two = values[t] - last, values[t + ONE] - values[t] if t + ONE < end else np.nan
+        if half == 0.0 and one == one and two == two:
+            to_middle = newest * (first + one)
+            to_final = newest * (middle + to_middle)
+            out[t], state[shift + t] = scale * (final + to_final), last - first - middle - final
+            before, between, after = keep * (first + one), keep * (middle + to_middle), keep * (final + to_final)
+            next_middle = newest * (before + two)
+            next_final = newest * (between + next_middle)
+            out[t + ONE] = scale * (after + next_final)
+            state[shift + t + ONE] = values[t] - before - between - after
+            first, middle = second(first, one, two, keep), second(middle, to_middle, next_middle, keep)
+            final, last = second(final, to_final, next_final, keep), values[t + ONE]
+            t += TWO
+            continue
+        out[t] = np.nan
+        if one == one and half == 0.0:
+            half, held, held_middle = 1.0, one, newest * (first + one)
+            held_final = newest * (middle + held_middle)
+            out[t], state[shift + t] = scale * (final + held_final), last - first - middle - final
             last = values[t]
-            first += change
-            second += newest * first
-            third += newest * second
-            out[t] = 100.0 * (newest * third) / smooth
-            first, second, third = keep * first, keep * second, keep * third
-        else:
-            out[t] = np.nan
-    state[1], state[5], state[9], state[2] = first, second, third, last
+        elif one == one:
+            before, between, after = keep * (first + held), keep * (middle + held_middle), keep * (final + held_final)
+            next_middle = newest * (before + one)
+            next_final = newest * (between + next_middle)
+            out[t], state[shift + t] = scale * (after + next_final), last - before - between - after
+            first, middle = second(first, held, one, keep), second(middle, held_middle, next_middle, keep)
+            final = second(final, held_final, next_final, keep)
+            half, last = 0.0, values[t]
+        t += ONE
+    state[1], state[5], state[9], state[2] = first, middle, final, last
+    state[12], state[13], state[14], state[15] = half, held, held_middle, held_final
 
 
 @step
@@ -229,7 +321,10 @@ def tsi(values: Series, first: int, second: int, state: Series, out: Series) -> 
 
 @kernel
 def eri(high: Series, low: Series, close: Series, window: int, state: Series, bull: Series, bear: Series) -> None:
-    """High and low less the exponential average of the close. State: 4."""
+    """High and low less the exponential average of the close.
+
+    State: 6, the memory of the average and ``[bars of the pair done, the change of its first bar]``.
+    """
     keep = 1.0 - 2.0 / (window + 1.0)
     start = 0
     while start < len(close) and state[0] < window:
@@ -237,14 +332,24 @@ def eri(high: Series, low: Series, close: Series, window: int, state: Series, bu
         middle = average(close[start] if whole else np.nan, window, keep, state[0:4])
         bull[start], bear[start] = high[start] - middle, low[start] - middle
         start += 1
-    behind, last = state[1], state[2]
-    for t in range(start, len(close)):
-        change = close[t] - last
-        if change == change and high[t] == high[t] and low[t] == low[t]:
+    behind, last, half, held = state[1], state[2], state[4], state[5]
+    t, end = np.uint64(start), np.uint64(len(close))
+    while t < end:
+        one = close[t] - last + (high[t] + low[t]) * 0.0
+        two = close[t + ONE] - close[t] + (high[t + ONE] + low[t + ONE]) * 0.0 if t + ONE < end else np.nan
+        if half == 0.0 and one == one and two == two:
+            early, last = close[t] - keep * (behind + one), close[t + ONE]
+            behind = second(behind, one, two, keep)
+            late = last - behind
+            bull[t], bear[t] = high[t] - early, low[t] - early
+            bull[t + ONE], bear[t + ONE] = high[t + ONE] - late, low[t + ONE] - late
+            t += TWO
+            continue
+        bull[t], bear[t] = np.nan, np.nan
+        if one == one:
             last = close[t]
-            behind = keep * (behind + change)
-            middle = last - behind
-            bull[t], bear[t] = high[t] - middle, low[t] - middle
-        else:
-            bull[t], bear[t] = np.nan, np.nan
-    state[1], state[2] = behind, last
+            distance = keep * (behind + one) if half == 0.0 else second(behind, held, one, keep)
+            half, held, behind = (1.0, one, behind) if half == 0.0 else (0.0, 0.0, distance)
+            bull[t], bear[t] = high[t] - (last - distance), low[t] - (last - distance)
+        t += ONE
+    state[1], state[2], state[4], state[5] = behind, last, half, held

@@ -238,32 +238,35 @@ def fosc(values: Series, window: int, state: Series, out: Series) -> None:
     `coppock`. A run of equal prices foretells itself exactly.
     State: ``[started, position, prefix, ramp, run, last value, forecast]`` and two places of ``window + 1``.
     """
-    sums, ramps = state[7 : 8 + window], state[8 + window : 9 + 2 * window]
     if state[0] == 0.0:
         state[0], state[6] = 1.0, np.nan
-        sums[:window], ramps[:window] = np.nan, np.nan
-    position, prefix, ramp, run = int(state[1]), state[2], state[3], int(state[4])
+        state[7 : 7 + window], state[8 + window : 8 + 2 * window] = np.nan, np.nan
+    position, prefix, ramp, run = np.uint64(state[1]), state[2], state[3], state[4]
     last, forecast = state[5], state[6]
-    tilt = 6.0 / (window * (window - 1.0))
+    place, end, one = np.uint64(7), np.uint64(window), np.uint64(1)
+    across = end + one
+    share, tilt, middle = 1.0 / window, 6.0 / (window * (window - 1.0)), 0.5 * (window + 1.0)
     for t in range(len(values)):
         value = values[t]
-        out[t] = 100.0 * (value - forecast) / value
-        run = run + 1 if value == last else 1
+        out[t] = forecast
+        run = run + 1.0 if value == last else 1.0
         last = value
-        sums[position], ramps[position] = value, value
-        position += 1
+        state[place + position], state[place + across + position] = value, value
+        position += one
         prefix += value
-        ramp += position * value
-        whole = sums[position] + prefix
-        leaning = ramps[position] + (window - position) * prefix + ramp - 0.5 * (window + 1.0) * whole
-        forecast = value if run >= window else whole / window + tilt * leaning
-        if position == window:
+        ramp += np.float64(position) * value
+        whole_sum = state[place + position] + prefix
+        leaning = state[place + across + position] + np.float64(end - position) * prefix + ramp - middle * whole_sum
+        forecast = value if run >= window else whole_sum * share + tilt * leaning
+        if position == end:
             total, twice = 0.0, 0.0
-            for k in range(window - 1, 0, -1):
-                total += sums[k]
+            for k in range(end - one):
+                total += state[place + end - one - k]
                 twice += total
-                sums[k], ramps[k] = total, twice
-            position, prefix, ramp = 0, 0.0, 0.0
+                state[place + end - one - k], state[place + across + end - one - k] = total, twice
+            position, prefix, ramp = np.uint64(0), 0.0, 0.0
+    for t in range(len(values)):
+        out[t] = 100.0 * (values[t] - out[t]) / values[t]
     state[1], state[2], state[3], state[4], state[5], state[6] = position, prefix, ramp, run, last, forecast
 
 

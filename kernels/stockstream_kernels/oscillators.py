@@ -62,8 +62,7 @@ def ultosc(
     if state[0] == 0.0:
         state[0] = 1.0
         state[2 : used + 1] = np.nan
-    start, work = 0, np.uint64(used + 1)
-    far = np.uint64(chunk)
+    start = 0
     while start < len(close):
         cursor = int(state[1])
         count = min(chunk - cursor, len(close) - start)
@@ -76,14 +75,24 @@ def ultosc(
         sums(state, 2 + length, second, chunk, cursor, count, state, used + 1 + 3 * chunk)
         sums(state, 2, third, chunk, cursor, count, state, used + 1 + 4 * chunk)
         sums(state, 2 + length, third, chunk, cursor, count, out, start)
-        bars = np.uint64(start)
-        for k in range(np.uint64(count)):
-            one, two, three = state[work + far + k], state[work + np.uint64(3) * far + k], out[bars + k]
-            shares = 4.0 * state[work + k] * (two * three) + 2.0 * state[work + np.uint64(2) * far + k] * (one * three)
-            shares += state[work + np.uint64(4) * far + k] * (one * two)
-            out[bars + k] = 100.0 * shares / (7.0 * (one * (two * three)))
+        shares_of_range(state[used + 1 :], chunk, out[start : start + count])
         settle(third, 2, count, state)
         start += count
+
+
+@step
+def shares_of_range(sums_by_chunk: Series, chunk: int, out: Series) -> None:
+    """Put three shares over one denominator: one division a bar instead of three.
+
+    Given in chunks: pressure and range of the first window, of the second, pressure of the third, whose range is `out`.
+    """
+    first, one = sums_by_chunk[: len(out)], sums_by_chunk[chunk : chunk + len(out)]
+    second, two = sums_by_chunk[2 * chunk : 2 * chunk + len(out)], sums_by_chunk[3 * chunk : 3 * chunk + len(out)]
+    third = sums_by_chunk[4 * chunk : 4 * chunk + len(out)]
+    for k in range(len(out)):
+        three = out[k]
+        shares = 4.0 * first[k] * (two[k] * three) + 2.0 * second[k] * (one[k] * three) + third[k] * (one[k] * two[k])
+        out[k] = 100.0 * shares / (7.0 * (one[k] * (two[k] * three)))
 
 
 @step
@@ -99,16 +108,21 @@ def pressures(
     state: Series,
 ) -> None:
     """Put close less true low, and true high less true low, in the state; NaN on a gap and on the bar after it."""
-    bars, one, two, last = np.uint64(start), np.uint64(pressure), np.uint64(reach), np.uint64(held)
-    step = np.uint64(1)
-    for k in range(np.uint64(count)):
-        before = close[bars + k - step] if k > np.uint64(0) else state[last]
-        total = high[bars + k] + low[bars + k] + before
-        floor = low[bars + k] if low[bars + k] < before else before
-        ceiling = high[bars + k] if high[bars + k] > before else before
-        state[one + k] = close[bars + k] - floor if total == total else np.nan
-        state[two + k] = ceiling - floor if total + close[bars + k] == total + close[bars + k] else np.nan
-    state[last] = close[start + count - 1]
+    bars, one, two = np.uint64(start), np.uint64(pressure), np.uint64(reach)
+    state[one], state[two] = push(high[start], low[start], close[start], state[held])
+    for k in range(np.uint64(1), np.uint64(count)):
+        bar = bars + k
+        state[one + k], state[two + k] = push(high[bar], low[bar], close[bar], close[bar - np.uint64(1)])
+    state[held] = close[start + count - 1]
+
+
+@step
+def push(high: float, low: float, close: float, last: float) -> tuple[float, float]:
+    """Return buying pressure and true range of a bar."""
+    total = high + low + close + last
+    floor = low if low < last else last
+    ceiling = high if high > last else last
+    return (close - floor if total == total else np.nan), (ceiling - floor if total == total else np.nan)
 
 
 @kernel
@@ -200,24 +214,44 @@ def smi(
     Gaps are left out.
     State: the memories of two averages of two (8) and of the signal (4), and that of `extremes`.
     """
-    new_first, new_second = 2.0 / (first + 1.0), 2.0 / (second + 1.0)
-    keep = 1.0 - 2.0 / (signal + 1.0)
     start = 0
     while start < len(close):
         stop = whole(high, low, close, start)
         if stop > start:
             cut = slice(start, stop)
             extremes(high[cut], low[cut], close[cut], window, state[12:], line[cut], signals[cut])
-        for t in range(start, stop):
-            middle, reach = 0.5 * (line[t] + signals[t]), line[t] - signals[t]
-            reach = reach if reach < np.inf else np.nan
-            above = smoothed(smoothed(close[t] - middle, first, new_first, state[0:2]), second, new_second, state[2:4])
-            below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
-            line[t] = 100.0 * above / (0.5 * below)
-            signals[t] = average(line[t], signal, keep, state[8:12])
+            shares(close[cut], first, second, signal, state, line[cut], signals[cut])
         if stop < len(close):
             line[stop], signals[stop] = np.nan, np.nan
         start = stop + 1
+
+
+@step
+def shares(close: Series, first: int, second: int, signal: int, state: Series, line: Series, signals: Series) -> None:
+    """Turn the highest and the lowest, given in the outputs, into the index and its average."""
+    new_first, new_second = 2.0 / (first + 1.0), 2.0 / (second + 1.0)
+    keep_first, keep_second, keep = 1.0 - new_first, 1.0 - new_second, 1.0 - 2.0 / (signal + 1.0)
+    start = 0
+    while start < len(close) and state[8] < signal:
+        distance, reach = close[start] - 0.5 * (line[start] + signals[start]), line[start] - signals[start]
+        reach = reach if reach < np.inf else np.nan
+        above = smoothed(smoothed(distance, first, new_first, state[0:2]), second, new_second, state[2:4])
+        below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
+        line[start] = 100.0 * above / (0.5 * below)
+        signals[start] = average(line[start], signal, keep, state[8:12])
+        start += 1
+    once, above, once_reach, below = state[1], state[3], state[5], state[7]
+    behind, last = state[9], state[10]
+    for t in range(start, len(close)):
+        once = keep_first * once + new_first * (close[t] - 0.5 * (line[t] + signals[t]))
+        above = keep_second * above + new_second * once
+        once_reach = keep_first * once_reach + new_first * (line[t] - signals[t])
+        below = keep_second * below + new_second * once_reach
+        index = 100.0 * above / (0.5 * below)
+        if index == index:
+            behind, last = keep * (behind + (index - last)), index
+        line[t], signals[t] = index, index - behind
+    state[1], state[3], state[5], state[7], state[9], state[10] = once, above, once_reach, below, behind, last
 
 
 @kernel

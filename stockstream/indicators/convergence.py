@@ -8,6 +8,7 @@ from typing import override
 from stockstream.errors import ParameterError
 from stockstream.indicators.declaration import Oracle, choice, parameter
 from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.ladders import CHUNK
 
 
 def check_order(owner: Indicator, first: str, second: str) -> None:
@@ -61,7 +62,7 @@ class MACD(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 13
+        return 16
 
     @override
     def warmup(self) -> int:
@@ -173,7 +174,7 @@ class TRIX(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 12
+        return 16 + CHUNK
 
     @override
     def warmup(self) -> int:
