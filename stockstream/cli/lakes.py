@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -48,6 +47,8 @@ def import_files(
     per share, on the ex-date), split (new / old shares) and fetch_timestamp. All rows are checked first: of several
     files either all are stored or none.
     """
+    import tempfile
+
     from stockstream.lake import Lake
 
     place = Lake(lake)

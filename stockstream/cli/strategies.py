@@ -7,8 +7,8 @@ import inspect
 import sys
 import typing
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from stockstream.cli.parameters import typed_values
 from stockstream.errors import ParameterError, StockstreamError, StrategyError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from types import ModuleType
 
     from stockstream.backtesting.strategy import AnyStrategy
@@ -65,7 +66,7 @@ def find_strategy(name: str) -> type:
     built_in = built_in_strategies()
     if name in built_in:
         return built_in[name]
-    offered = {point.name: point for point in entry_points(group=GROUP)}
+    offered = {point.name: point for point in _entry_points()}
     if name in offered:
         return _loaded(offered[name])
     known = [*built_in, *offered]
@@ -107,13 +108,19 @@ def built_in_strategies() -> dict[str, type]:
 def offers() -> dict[str, Offer]:
     """Return all strategies that have a name; one that cannot be imported is left out with a warning."""
     found = {name: Offer(cls, "stockstream") for name, cls in built_in_strategies().items()}
-    for point in entry_points(group=GROUP):
+    for point in _entry_points():
         try:
             origin = point.dist.name if point.dist is not None else point.value
             found.setdefault(point.name, Offer(_loaded(point), origin))
         except StockstreamError as error:
             warnings.warn(str(error), stacklevel=2)
     return found
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
 
 
 def is_strategy(candidate: object) -> bool:
