@@ -9,7 +9,7 @@ from stockstream_kernels._compile import kernel
 from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import ema
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import TILE, expand, room, squeeze
+from stockstream_kernels.tiles import WIDE, expand, room, squeeze
 from stockstream_kernels.volatility import atr
 
 type Series = NDArray[np.float64]
@@ -32,9 +32,9 @@ def bollinger(
 
     State: that of `moments`.
     """
-    for start in range(0, len(values), TILE):
-        value, top, centre = values[start : start + TILE], upper[start : start + TILE], middle[start : start + TILE]
-        bottom, place, reach = lower[start : start + TILE], percent_b[start : start + TILE], width[start : start + TILE]
+    for start in range(0, len(values), WIDE):
+        value, top, centre = values[start : start + WIDE], upper[start : start + WIDE], middle[start : start + WIDE]
+        bottom, place, reach = lower[start : start + WIDE], percent_b[start : start + WIDE], width[start : start + WIDE]
         moments(value, window, ddof, state, place, reach)
         for k in range(len(value)):
             half = deviations * np.sqrt(reach[k])
@@ -62,10 +62,10 @@ def keltner(
 
     State: the average, the average true range.
     """
-    centres = np.empty(min(TILE, len(close)))
-    for start in range(0, len(close), TILE):
-        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
-        top, mean, bottom = upper[start : start + TILE], middle[start : start + TILE], lower[start : start + TILE]
+    centres = np.empty(min(WIDE, len(close)))
+    for start in range(0, len(close), WIDE):
+        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
+        top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
         centre = centres[: len(closes)]
         for k in range(len(closes)):
             typical = (highs[k] + lows[k] + closes[k]) / 3.0
@@ -85,10 +85,10 @@ def donchian(
 ) -> None:
     """Highest high and lowest low of the window, and their mean. State: two steps."""
     size = room(window)
-    for start in range(0, len(high), TILE):
-        top, mean, bottom = upper[start : start + TILE], middle[start : start + TILE], lower[start : start + TILE]
-        extreme(high[start : start + TILE], window, 1.0, state[:size], top)
-        extreme(low[start : start + TILE], window, -1.0, state[size : 2 * size], bottom)
+    for start in range(0, len(high), WIDE):
+        top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
+        extreme(high[start : start + WIDE], window, 1.0, state[:size], top)
+        extreme(low[start : start + WIDE], window, -1.0, state[size : 2 * size], bottom)
         for k in range(len(top)):
             mean[k] = (top[k] + bottom[k]) / 2.0
             # a NaN in one of the two makes the band unknown
@@ -112,9 +112,9 @@ def acceleration_bands(
     State: three steps.
     """
     size = room(window)
-    pushed = np.empty((3, min(TILE, len(close))))
-    for start in range(0, len(close), TILE):
-        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
+    pushed = np.empty((3, min(WIDE, len(close))))
+    for start in range(0, len(close), WIDE):
+        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         top, centre, bottom = pushed[0, : len(closes)], pushed[1, : len(closes)], pushed[2, : len(closes)]
         for k in range(len(closes)):
             both = highs[k] + lows[k]
@@ -123,9 +123,9 @@ def acceleration_bands(
             top[k] = highs[k] * (1.0 + push) + absent
             bottom[k] = lows[k] * (1.0 - push) + absent
             centre[k] = closes[k] + absent
-        sma(top, window, state[:size], upper[start : start + TILE])
-        sma(centre, window, state[size : 2 * size], middle[start : start + TILE])
-        sma(bottom, window, state[2 * size : 3 * size], lower[start : start + TILE])
+        sma(top, window, state[:size], upper[start : start + WIDE])
+        sma(centre, window, state[size : 2 * size], middle[start : start + WIDE])
+        sma(bottom, window, state[2 * size : 3 * size], lower[start : start + WIDE])
 
 
 @kernel
@@ -144,9 +144,9 @@ def chandelier(
     State: the average true range, two steps.
     """
     size = room(window)
-    tiles = np.empty((6, min(TILE, len(close))))
-    for start in range(0, len(close), TILE):
-        highs, lows, closes = high[start : start + TILE], low[start : start + TILE], close[start : start + TILE]
+    tiles = np.empty((6, min(WIDE, len(close))))
+    for start in range(0, len(close), WIDE):
+        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         known = tiles[5, : len(closes)]
         for k in range(len(closes)):
             known[k] = highs[k] + lows[k] + closes[k]
@@ -160,5 +160,5 @@ def chandelier(
         for k in range(count):
             top[k] = tiles[2, k] - multiple * reach[k]
             bottom[k] = tiles[4, k] + multiple * reach[k]
-        expand(top, known, long[start : start + TILE])
-        expand(bottom, known, short[start : start + TILE])
+        expand(top, known, long[start : start + WIDE])
+        expand(bottom, known, short[start : start + WIDE])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.smoothing import ema
 from stockstream_kernels.tiles import ONE, TILE, TWO, carry, pair_sums
-from stockstream_kernels.volume import flow, flows
+from stockstream_kernels.volume import flows
 
 type Series = NDArray[np.float64]
 
@@ -25,42 +25,62 @@ def adosc(
 ) -> None:
     """Difference of two exponential averages of the accumulated flow, both seeded with its first value.
 
-    An average is the accumulation less its distance behind it, ``d = keep * (d + flow)``, and the accumulation cancels:
-    only the distances are carried, and no digits are lost to a sum that grows. They go in pairs of bars, as in `atr`.
-    State: ``[known bars, distance, slow distance, half a pair is held, its part, its slow part]``.
+    State: ``[known bars]``, up to the first value, then that of `distances`.
     """
-    known, near, far, half, part, slow_part = state[0], state[1], state[2], state[3], state[4], state[5]
-    keep, slow_keep, needed = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), max(fast, slow)
+    known, needed = int(state[0]), max(fast, slow)
+    moves = np.empty(min(TILE, len(close)))
+    for start in range(0, len(close), TILE):
+        own = out[start : start + TILE]
+        stop, move = start + len(own), moves[: len(own)]
+        flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], move)
+        first = 0
+        while known == 0 and first < len(own):
+            if not np.isnan(move[first]):  # both averages are this value: at no distance
+                move[first] = 0.0
+                break
+            first += 1
+        distances(move, 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), state[1:], own)
+        k = 0
+        while known < needed and k < len(own):
+            known += 0 if np.isnan(own[k]) else 1
+            own[k] = own[k] if known >= needed else np.nan
+            k += 1
+    state[0] = known
+
+
+@step
+def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: Series) -> None:
+    """Fast less slow exponential average of the running sum of moves.
+
+    An average is the sum less its distance behind it, ``d = keep * (d + move)``, and the sum cancels: only distances
+    are carried, and no digits are lost to a sum that grows. They go in pairs of bars, as in `volatility.atr`.
+    State: ``[distance, slow distance, half a pair is held, its part, its slow part]``.
+    """
+    near, far, half, part, slow_part = state[0], state[1], state[2], state[3], state[4]
     square, slow_square = keep * keep, slow_keep * slow_keep
-    t, end = np.uint64(0), np.uint64(len(close))
+    t, end = np.uint64(0), np.uint64(len(moves))
     while t < end:
-        move = flow(high[t], low[t], close[t], volume[t])
-        if half == 0.0 and known >= needed and end - t >= TWO:
-            u = t + ONE
-            second = flow(high[u], low[u], close[u], volume[u])
-            one, two = keep * move, slow_keep * move
-            both, slow_both = keep * (one + second), slow_keep * (two + second)
+        if half == 0.0 and end - t >= TWO:
+            one, two = keep * moves[t], slow_keep * moves[t]
+            both, slow_both = keep * (one + moves[t + ONE]), slow_keep * (two + moves[t + ONE])
             if not np.isnan(both):
                 out[t] = (slow_keep * far + two) - (keep * near + one)
                 near, far = square * near + both, slow_square * far + slow_both
-                out[u] = far - near
+                out[t + ONE] = far - near
                 t += TWO
                 continue
         out[t] = np.nan
-        if not np.isnan(move):
-            move = 0.0 if known == 0.0 else move  # both averages start as the accumulation: at no distance
-            known += 1.0
+        if not np.isnan(moves[t]):
             if half == 0.0:
-                part, slow_part = keep * move, slow_keep * move
-                ahead = (slow_keep * far + slow_part) - (keep * near + part)
+                part, slow_part = keep * moves[t], slow_keep * moves[t]
+                out[t] = (slow_keep * far + slow_part) - (keep * near + part)
             else:
-                near = square * near + keep * (part + move)
-                far = slow_square * far + slow_keep * (slow_part + move)
-                ahead = far - near
+                near = square * near + keep * (part + moves[t])
+                far = slow_square * far + slow_keep * (slow_part + moves[t])
+                out[t] = far - near
             half = 1.0 - half
-            out[t] = ahead if known >= needed else np.nan
         t += ONE
-    state[0], state[1], state[2], state[3], state[4], state[5] = known, near, far, half, part, slow_part
+    state[0], state[1], state[2], state[3], state[4] = near, far, half, part, slow_part
 
 
 @kernel
@@ -191,12 +211,12 @@ def volume_force(high: Series, low: Series, close: Series, volume: Series, state
         if np.isnan(price + volume[t]):
             continue
         if started == 1.0:
-            side = 1.0 if price > last else -1.0
-            turned = price != last and side != trend
-            trend = side if turned else trend
-            ranges = (before if turned else ranges) + reach
-            sign = 100.0 if trend == 1.0 else -100.0
-            out[t] = volume[t] * abs(2.0 * reach / ranges - 1.0) * sign
+            # arithmetic instead of branches: the direction of prices cannot be predicted
+            side = (price > last) * 1.0 - (price < last) * 1.0
+            turned = (side * trend < 0.0) * 1.0 + (trend == 0.0) * abs(side)
+            trend += turned * (side - trend)
+            ranges += turned * (before - ranges) + reach
+            out[t] = volume[t] * abs(2.0 * reach / ranges - 1.0) * (200.0 * (trend == 1.0) - 100.0)
         started, last, before = 1.0, price, reach
     state[0], state[1], state[2], state[3], state[4] = started, last, before, trend, ranges
 

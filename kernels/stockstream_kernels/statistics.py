@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.rolling import spread
-from stockstream_kernels.tiles import FOUR, ONE, THREE, TILE, TWO
+from stockstream_kernels.tiles import FOUR, ONE, THREE, TILE, TWO, WIDE
 
 type Series = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def paired_suffixes(window: int, state: Series) -> None:
 
 @step
 def comoments(first: Series, second: Series, window: int, state: Series, xx: Series, yy: Series, xy: Series) -> None:
-    """Sums of squares and products of the distances to the means over the last `window` pairs.
+    """Write the sums of squares and products of the distances to the means over the last `window` pairs.
 
     State: ``[block before, position, anchors, five sums, held pairs, suffixes]``, ``14 + 7 * window``.
     """
@@ -181,10 +181,10 @@ def percent_rank(values: Series, window: int, state: Series, out: Series) -> Non
     structure for the usual windows. State: ``[run of values without NaN, window values before]``.
     """
     run = state[0]
-    series, smaller = np.empty(window + min(TILE, len(values))), np.empty(min(TILE, len(values)))
+    series, smaller = np.empty(window + min(WIDE, len(values))), np.empty(min(WIDE, len(values)))
     series[:window] = state[1 : 1 + window]
-    for start in range(0, len(values), TILE):
-        own = out[start : start + TILE]
+    for start in range(0, len(values), WIDE):
+        own = out[start : start + WIDE]
         count = len(own)
         series[window : window + count] = values[start : start + count]
         value = series[window : window + count]

@@ -16,7 +16,10 @@ from stockstream_kernels._compile import step
 
 type Series = NDArray[np.float64]
 
-TILE: Final = 1024
+#: Bars a tile, where every pass is over the tile: with four inputs and scratch they fit 32 KB.
+TILE: Final = 256
+#: Bars a tile, where a step of `rolling` is among the passes: it works by whole windows, and pays for a part of one.
+WIDE: Final = 512
 ONE: Final = np.uint64(1)
 TWO: Final = np.uint64(2)
 THREE: Final = np.uint64(3)
@@ -113,7 +116,7 @@ def accumulate(moves: Series, state: Series) -> None:
 
 @step
 def pair_sums(first: Series, second: Series, window: int, state: Series, one: Series, two: Series) -> None:
-    """Sums of the last `window` values of two series, by the method of `rolling`.
+    """Write the sums of the last `window` values of two series, by the method of `rolling`.
 
     State: ``[started, position, two prefixes, held values, suffixes]``, ``6 + 4 * window``.
     """

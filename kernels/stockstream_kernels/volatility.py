@@ -13,7 +13,7 @@ from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import ema, rma
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import ONE, TILE, TWO, carry, expand, gaps, room, squeeze
+from stockstream_kernels.tiles import ONE, TWO, WIDE, carry, expand, room, squeeze
 
 type Series = NDArray[np.float64]
 
@@ -36,9 +36,12 @@ def true_ranges(high: Series, low: Series, close: Series, last: float, out: Seri
     `last` is the one before the first bar; while it is NaN, the range of the bar itself counts.
     """
     out[0] = true_range(high[0], low[0], last) + (close[0] - close[0])
+    absent = np.int64(np.isnan(out[0]))
     for k in range(1, len(out)):
-        out[k] = true_range(high[k], low[k], close[k - 1]) + (close[k] - close[k])
-    if gaps(out) == 0:
+        reach = true_range(high[k], low[k], close[k - 1]) + (close[k] - close[k])
+        absent += np.isnan(reach)
+        out[k] = reach
+    if absent == 0:
         return float(close[len(out) - 1])
     for k in range(len(out)):
         out[k] = true_range(high[k], low[k], last) + (close[k] - close[k])
@@ -48,13 +51,13 @@ def true_ranges(high: Series, low: Series, close: Series, last: float, out: Seri
 
 @kernel
 def tr(high: Series, low: Series, close: Series, first_tr: int, state: Series, out: Series) -> None:
-    """True range; the first bar, which has no close before it, is NaN (first_tr 0) or its range (1).
+    """Range or gap, the larger; the first bar, without a close before it, is NaN (first_tr 0) or its range (1).
 
     State: ``[started, last close]``.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    for start in range(0, len(close), TILE):
-        own = out[start : start + TILE]
+    for start in range(0, len(close), WIDE):
+        own = out[start : start + WIDE]
         stop = start + len(own)
         unknown = np.isnan(last)
         last = true_ranges(high[start:stop], low[start:stop], close[start:stop], last, own)
@@ -129,8 +132,8 @@ def atr_seed(high: Series, low: Series, close: Series, window: int, first_tr: in
 @kernel
 def natr(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> None:
     """Average true range in percent of the close. State: that of `atr`."""
-    for start in range(0, len(close), TILE):
-        own, price = out[start : start + TILE], close[start : start + TILE]
+    for start in range(0, len(close), WIDE):
+        own, price = out[start : start + WIDE], close[start : start + WIDE]
         stop = start + len(own)
         atr(high[start:stop], low[start:stop], price, window, first_tr, state, own)
         for k in range(len(own)):
@@ -144,12 +147,12 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
     State: ``[started, last close]``, then three steps.
     """
     size = room(window)
-    tiles = np.empty((3, min(TILE, len(close))))
+    tiles = np.empty((3, min(WIDE, len(close))))
     last = state[1] if state[0] == 1.0 else np.nan
     scale = 100.0 / np.log10(window)
-    for start in range(0, len(close), TILE):
-        own, price = out[start : start + TILE], close[start : start + TILE]
-        top, bottom = high[start : start + TILE], low[start : start + TILE]
+    for start in range(0, len(close), WIDE):
+        own, price = out[start : start + WIDE], close[start : start + WIDE]
+        top, bottom = high[start : start + WIDE], low[start : start + WIDE]
         reach, highest, lowest = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
         reach[0] = true_range(top[0], bottom[0], last) + (last - last)  # NaN without a close before
         for k in range(1, len(own)):
@@ -168,9 +171,9 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
 def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
     """Root mean square of the percentage falls from the highest of the window. State: two steps."""
     size = room(window)
-    tiles = np.empty((2, min(TILE, len(values))))
-    for start in range(0, len(values), TILE):
-        own, value = out[start : start + TILE], values[start : start + TILE]
+    tiles = np.empty((2, min(WIDE, len(values))))
+    for start in range(0, len(values), WIDE):
+        own, value = out[start : start + WIDE], values[start : start + WIDE]
         top, fall = tiles[0, : len(own)], tiles[1, : len(own)]
         extreme(value, window, 1.0, state[:size], top)
         for k in range(len(own)):
@@ -191,9 +194,9 @@ def chaikin_volatility(high: Series, low: Series, window: int, change: int, stat
     if state[0] == 0.0:
         state[0] = 1.0
         ring[:] = np.nan
-    tiles = np.empty((3, min(TILE, len(high))))
-    for start in range(0, len(high), TILE):
-        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
+    tiles = np.empty((3, min(WIDE, len(high))))
+    for start in range(0, len(high), WIDE):
+        own, top, bottom = out[start : start + WIDE], high[start : start + WIDE], low[start : start + WIDE]
         reach = tiles[0, : len(own)]
         for k in range(len(own)):
             reach[k] = top[k] - bottom[k]
@@ -221,10 +224,10 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
     State: ``[started, last value]``, two averages, the moments.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((5, min(TILE, len(values))))
-    for start in range(0, len(values), TILE):
-        own, known = out[start : start + TILE], values[start : start + TILE]
-        count = squeeze(known, known, tiles[0])
+    tiles = np.empty((5, min(WIDE, len(values))))
+    for start in range(0, len(values), WIDE):
+        own, series = out[start : start + WIDE], values[start : start + WIDE]
+        count = squeeze(series, series, tiles[0])
         value, previous, swing = tiles[0, :count], tiles[1, :count], tiles[2, :count]
         rise, fall = tiles[3, :count], tiles[4, :count]
         if count > 0:
@@ -233,11 +236,12 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
         for k in range(count):
             swing[k] = np.sqrt(swing[k])
             swing[k] = np.nan if np.isnan(previous[k]) else swing[k]
-            rise[k] = swing[k] if value[k] > previous[k] or np.isnan(swing[k]) else 0.0
-            fall[k] = swing[k] if value[k] < previous[k] or np.isnan(swing[k]) else 0.0
+            known = swing[k] - swing[k]  # 0, or NaN where there is no deviation yet
+            rise[k] = (swing[k] if value[k] > previous[k] else 0.0) + known
+            fall[k] = (swing[k] if value[k] < previous[k] else 0.0) + known
         rma(rise, window, state[2:10], value)
         rma(fall, window, state[10:18], previous)
         for k in range(count):
             swing[k] = 100.0 * value[k] / (value[k] + previous[k])
-        expand(swing, known, own)
+        expand(swing, series, own)
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last

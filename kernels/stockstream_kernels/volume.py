@@ -146,18 +146,33 @@ def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
     State: ``[started, last close]``, the sum.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
-        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
-        for k in range(len(own)):
-            known[k] = price[k] + traded[k]
-        last = carry(price, known, last, previous)
-        for k in range(len(own)):
-            moved = traded[k] * ((price[k] - previous[k]) / previous[k])
-            own[k] = 0.0 if np.isnan(previous[k]) and not np.isnan(known[k]) else moved
+        last = money_moves(price, traded, last, own)
         accumulate(own, state[2:5])
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
+
+
+@step
+def money_moves(price: Series, traded: Series, last: float, out: Series) -> float:
+    """Write volume times relative change; return the last known price. A bar without one before it moves nothing.
+
+    Tried first as though every bar were known, which needs no second array.
+    """
+    out[0] = traded[0] * ((price[0] - last) / last)
+    absent = np.int64(np.isnan(out[0]))
+    for k in range(1, len(out)):
+        moved = traded[k] * ((price[k] - price[k - 1]) / price[k - 1])
+        absent += np.isnan(moved)
+        out[k] = moved
+    if absent == 0:
+        return float(price[len(out) - 1])
+    for k in range(len(out)):
+        known = not np.isnan(price[k] + traded[k])
+        out[k] = traded[k] * ((price[k] - last) / last) if known else np.nan
+        out[k] = 0.0 if known and np.isnan(last) else out[k]
+        last = price[k] if known else last
+    return last
 
 
 @kernel

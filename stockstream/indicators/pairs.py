@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from stockstream.errors import ParameterError
 from stockstream.indicators.expression import Column, Expression, as_expression
 from stockstream.indicators.indicator import Indicator, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, repr=False)

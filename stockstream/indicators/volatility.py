@@ -195,7 +195,7 @@ class ULCER(Indicator):
 
 
 @dataclass(frozen=True, repr=False)
-class CHAIKIN_VOL(Indicator):  # noqa: N801 the name it goes by
+class CHAIKIN_VOL(Indicator):
     """Chaikin volatility: how the averaged range of high and low has changed.
 
     Parameters
@@ -236,8 +236,9 @@ class RVI(Indicator):
     window
         Bars of Wilder's average, 1 or more.
     deviation_window
-        Bars of the standard deviation, 1 or more. The first value is on bar ``max(1, deviation_window - 1) + window - 1``;
-        a bar with a NaN gives NaN and is skipped; NaN where the price has never moved.
+        Bars of the standard deviation, 1 or more. The first value is on bar
+        ``max(1, deviation_window - 1) + window - 1``; a bar with a NaN gives NaN and is skipped; NaN where the price
+        has never moved.
 
     Notes
     -----
