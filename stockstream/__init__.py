@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stockstream.indicators.expression import close as close
     from stockstream.indicators.expression import high as high
     from stockstream.indicators.expression import low as low
-    from stockstream.indicators.expression import open_ as open  # noqa: A004 the column's own name
+    from stockstream.indicators.expression import open_ as open  # noqa: F401 public under the column's own name
     from stockstream.indicators.expression import volume as volume
     from stockstream.indicators.expression import when as when
     from stockstream.indicators.frames import with_indicators as with_indicators

@@ -6,10 +6,9 @@ float64 rows, one per symbol, on one shared calendar. Kernels trust what they ge
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,8 @@ from stockstream.errors import DataError, ParameterError, UnknownNameError, did_
 from stockstream.schema import OHLCV, PRICES, REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -28,6 +29,9 @@ type Day = str | date | np.datetime64
 
 #: Optional panels that a Bars may carry beside its prices.
 EXTRAS = ("price_factor", "volume_factor", "dividend", "split")
+
+#: Symbols that a message names before it breaks off.
+NAMED: Final = 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -117,7 +121,7 @@ class Bars:
             The symbol is not among the bars; the message names the closest one.
         """
         if symbol not in self.symbols:
-            held = ", ".join(self.symbols[:8]) + (" …" if len(self.symbols) > 8 else "")
+            held = ", ".join(self.symbols[:NAMED]) + (" …" if len(self.symbols) > NAMED else "")
             message = f"no bars for symbol {symbol!r}; these bars hold {held}.{did_you_mean(symbol, self.symbols)}"
             raise UnknownNameError(message)
         return self.symbols.index(symbol)
@@ -157,7 +161,9 @@ class Bars:
 
     def _mapped(self, symbols: tuple[str, ...], dates: Dates, cut: Any) -> Bars:
         panels = {name: getattr(self, name) for name in (*OHLCV, *EXTRAS)}
-        cut_panels: dict[str, Any] = {name: None if panel is None else _frozen(cut(panel)) for name, panel in panels.items()}
+        cut_panels: dict[str, Any] = {
+            name: None if panel is None else _frozen(cut(panel)) for name, panel in panels.items()
+        }
         return replace(self, symbols=symbols, dates=_frozen(dates), **cut_panels)
 
     @classmethod
@@ -166,7 +172,7 @@ class Bars:
         *,
         symbols: Sequence[str],
         dates: ArrayLike,
-        open: ArrayLike,  # noqa: A002 the field's own name
+        open: ArrayLike,
         high: ArrayLike,
         low: ArrayLike,
         close: ArrayLike,
@@ -377,7 +383,10 @@ def _checked_dates(dates: ArrayLike) -> Dates:
         message = f"expected dates like 2024-01-31; found {np.asarray(dates)[:3]!r}"
         raise DataError(message) from error
     if days.ndim != 1 or len(days) == 0 or bool(np.isnat(days).any()):
-        message = f"expected a list of T >= 1 dates without gaps; found shape {days.shape}, {int(np.isnat(days).sum())} missing"
+        message = (
+            f"expected a list of T >= 1 dates without gaps; found shape {days.shape}, "
+            f"{int(np.isnat(days).sum())} missing"
+        )
         raise DataError(message)
     steps = np.diff(days).astype(np.int64)
     if bool((steps <= 0).any()):

@@ -6,7 +6,10 @@ Every message says what was expected, what was found, and what to do about it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class StockstreamError(Exception):

@@ -322,8 +322,8 @@ def sweep_runs(
 
     ``slots (C, K)`` are the rows and ``values (C, V)`` the numbers of each combination; ``levels (3,)`` say which value
     is its stop-loss, take-profit and trailing stop (NEVER: the panel in `signals`); ``session (N,)`` places own bars on
-    the T sessions; ``account`` is (cash, periods a year, hurdle a period). Writes ``out (C, len(MEASURES))`` and returns
-    how many runs went the short way.
+    the T sessions; ``account`` is (cash, periods a year, hurdle a period). Writes ``out (C, len(MEASURES))`` and
+    returns how many runs went the short way.
     """
     cash, periods, hurdle, shortened = account[0], account[1], account[2], 0
     for run in range(len(slots)):

@@ -8,10 +8,9 @@ the others costs the rest no digits.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.fills import slipped
@@ -29,6 +28,9 @@ from stockstream_kernels.ledger import (
 )
 from stockstream_kernels.performance import PathSums
 from stockstream_kernels.trade_performance import add_trade
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Rows of `Tape.prices`.
 CLOSE, CLEAN, BUY, SELL = codes(4)
@@ -122,13 +124,13 @@ def fill_ranges(close: Series, ranges: Series) -> None:
 
 @step
 def between(tape: Tape, first: int, last: int) -> tuple[float, float, float]:
-    """Highest and lowest close of the sessions first … last, and the deepest fall from a peak among them, as a ratio."""
+    """Return the highest and lowest close of the sessions first … last, and the deepest fall from a peak as a ratio."""
     if first == last:
         close = tape.prices[CLOSE, first]
         return close, close, 1.0
     level = tape.level_of[first ^ last]
     left, right = tape.ranges[level, first], tape.ranges[level, last]
-    return max(left[0], right[0]), min(left[1], right[1]), min(min(left[2], right[2]), right[1] / left[0])
+    return max(left[0], right[0]), min(left[1], right[1]), min(left[2], right[2], right[1] / left[0])
 
 
 @step
@@ -186,7 +188,8 @@ def score(
             squares += added(tape.sums, SQUARE, entry + 1, last)
             shortfall += added(tape.sums, SHORTFALL, entry + 1, last)
         highest, lowest, fall = between(tape, entry, last)
-        deepest = min(deepest, min(quantity * lowest / peak, fall))
+        depth = min(quantity * lowest / peak, fall)
+        deepest = min(deepest, depth)
         peak = max(peak, quantity * highest)
         worth += quantity * added(tape.sums, WORTH, entry, last)
         exposed += leave - entry
@@ -260,10 +263,13 @@ def turns_of_cross(
     The comparison fills one byte a bar without a branch; eight bytes are then looked at as one word, and a word that
     differs from itself shifted by a byte holds the turns.
     """
-    for t in range(first, len(fast)):
-        above[t] = fast[t] > slow[t]
+    # slices, for a loop that starts anywhere but at 0 is not vectorised: its index might be negative
+    one, two, rising = fast[first:], slow[first:], above[first:]
+    for t in range(len(one)):
+        rising[t] = one[t] > two[t]
+    start = above[first]
     for t in range(first):
-        above[t] = above[first]
+        above[t] = start
     before, count = np.uint64(above[first]), 0
     low, eight, top = np.uint64(1), np.uint64(8), np.uint64(56)
     for w in range(first >> 3, len(words)):
@@ -274,13 +280,13 @@ def turns_of_cross(
             lowest = changed & (~changed + low)
             place = np.int64((lowest * np.uint64(0x0001020304050607)) >> top)
             changed ^= lowest
-            t = 8 * w + place
-            if t >= len(fast):
+            bar = 8 * w + place
+            if bar >= len(fast):
                 break
-            rise = above[t] == 1
-            if not (fast[t - 1] < slow[t - 1] if rise else fast[t] < slow[t]):
+            rise = above[bar] == 1
+            if not (fast[bar - 1] < slow[bar - 1] if rise else fast[bar] < slow[bar]):
                 return NEVER
             if rise or count > 0:
-                turns[count] = t
+                turns[count] = bar
                 count += 1
     return count

@@ -169,7 +169,7 @@ class Costs:
     participation: float = 0.0
     venue: Venue = field(default_factory=Venue)
 
-    def __init__(  # noqa: PLR0913 one argument per attribute
+    def __init__(
         self,
         *,
         commission: Commission | float = 0.0,
@@ -204,7 +204,10 @@ class Costs:
             2 makes sale proceeds earn interest only after two sessions.
         """
         if broker not in ASX_BROKERS:
-            message = f"unknown broker {broker!r}; expected one of {', '.join(ASX_BROKERS)}.{did_you_mean(broker, ASX_BROKERS)}"
+            message = (
+                f"unknown broker {broker!r}; expected one of {', '.join(ASX_BROKERS)}."
+                f"{did_you_mean(broker, ASX_BROKERS)}"
+            )
             raise UnknownNameError(message)
         return cls(
             commission=ASX_BROKERS[broker], slippage=Slippage(ticks=ticks), venue=replace(ASX, settlement=settlement)

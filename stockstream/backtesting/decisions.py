@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from stockstream_kernels import ledger, portfolio
 
 from stockstream.backtesting.rules import LEVELS, Rules
-from stockstream.backtesting.sizing import Sizing
 from stockstream.backtesting.strategy import RuleStrategy, SignalStrategy, TargetStrategy
-from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.indicators.evaluate import Table, evaluate, is_true
 from stockstream.indicators.expression import Expression, Number, close
-from stockstream_kernels import ledger, portfolio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.backtesting.sizing import Sizing
+    from stockstream.bars import Bars
 
 BITS: Final = {"enter_long": 1, "exit_long": 2, "enter_short": 4, "exit_short": 8}
 SIZE_KINDS: Final = {

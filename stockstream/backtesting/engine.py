@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from stockstream_kernels import ledger, portfolio
 
 from stockstream.backtesting.costs import Costs
 from stockstream.backtesting.decisions import signal_panels, target_panel
@@ -23,10 +22,17 @@ from stockstream.backtesting.strategy import AnyStrategy, RuleStrategy, SignalSt
 from stockstream.bars import EXTRAS, Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.schema import OHLCV
-from stockstream_kernels import ledger, portfolio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 #: Own bars that a signal order waits for a trade before it expires.
 SIGNAL_LIFE = 5
+
+#: Symbols that a message names before it breaks off.
+NAMED = 5
 
 NONE = np.empty((0, 0))
 
@@ -138,7 +144,7 @@ class Run:
         self.books[0] = book._replace(**grown)
 
 
-def backtest(  # noqa: PLR0913 the common options by name, all others in settings
+def backtest(
     strategy: AnyStrategy,
     bars: Bars,
     *,
@@ -299,7 +305,7 @@ def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
     if not has_volume.all() and not quiet:
         silent = [s for s, known in zip(bars.symbols, has_volume, strict=True) if not known]
         warnings.warn(
-            f"no volume for {', '.join(silent[:5])}{' …' if len(silent) > 5 else ''}: "
+            f"no volume for {', '.join(silent[:NAMED])}{' …' if len(silent) > NAMED else ''}: "
             "every bar counts as traded, because days without trade cannot be told",
             stacklevel=5,
         )
@@ -323,8 +329,8 @@ def _terms(bars: Bars, settings: Settings) -> ledger.Terms:
     costs, venue = settings.costs, settings.costs.venue
     if venue.strict and bars.price_factor is None:
         message = (
-            "price steps, lots and parcels of this venue are judged on as-traded prices, and these bars do not carry the "
-            "factors to them: read them with lake.bars(...), or pass price_factor (1 everywhere for raw prices)"
+            "price steps, lots and parcels of this venue are judged on as-traded prices, and these bars do not carry "
+            "the factors to them: read them with lake.bars(...), or pass price_factor (1 everywhere for raw prices)"
         )
         raise DataError(message)
     if settings.sizing.kind == "volatility" and settings.sizing.at == "decision":

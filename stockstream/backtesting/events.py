@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from stockstream_kernels import ledger, portfolio
 
 from stockstream.backtesting.actions import LIVES, Action
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
@@ -17,9 +17,10 @@ from stockstream.backtesting.strategy import Strategy, declared_indicators
 from stockstream.errors import ParameterError, StockstreamError, StrategyError
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.schema import OHLCV
-from stockstream_kernels import ledger, portfolio
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from stockstream.backtesting.engine import Run
 
 type Columns = Mapping[str, Sequence[Sequence[float]]]
@@ -134,7 +135,8 @@ class _Loop:
         self.sync()
         for action in [answer] if isinstance(answer, Action) else answer:
             if not isinstance(action, Action):
-                raise self.failed(t, s, f"answered {action!r}; expected Action.buy(...), sell, close, target, cancel or None")
+                expected = "Action.buy(...), sell, close, target, cancel or None"
+                raise self.failed(t, s, f"answered {action!r}; expected {expected}")
             try:
                 self.submit(action, t, s)
             except StockstreamError as error:
@@ -193,12 +195,7 @@ class _Loop:
             held = self.run.book.positions[s]["quantity"]
             return ledger.CLOSE, 0.0, -1 if held > 0 else 1
         if action.kind == "target":
-            if action.quantity is None and action.weight is None:
-                message = "a target needs quantity= or weight="
-                raise ParameterError(message)
-            if action.weight is not None:
-                return ledger.TARGET_WEIGHT, float(action.weight), 0
-            return ledger.TARGET_SHARES, float(action.quantity or 0.0), 0
+            return _target(action)
         side = {"buy": 1, "sell": -1}[action.kind]
         if action.quantity is not None:
             return ledger.SHARES, float(action.quantity), side
@@ -232,6 +229,15 @@ class _Loop:
             action.max_bars,
             SIGNAL_LIFE,
         )
+
+
+def _target(action: Action) -> tuple[int, float, int]:
+    if action.quantity is None and action.weight is None:
+        message = "a target needs quantity= or weight="
+        raise ParameterError(message)
+    if action.weight is not None:
+        return ledger.TARGET_WEIGHT, float(action.weight), 0
+    return ledger.TARGET_SHARES, float(action.quantity or 0.0), 0
 
 
 def _level(value: float | None) -> Any:

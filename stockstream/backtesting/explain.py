@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from stockstream_kernels import ledger
 
-from stockstream.bars import Day
 from stockstream.errors import DataError
 from stockstream.schema import OHLCV
-from stockstream_kernels import ledger
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
+    from stockstream.bars import Day
+
+#: Shares that are only what rounding left.
+ROUNDING: Final = 1e-9
 
 
 def explain(result: Result, day: Day, symbol: str) -> str:
@@ -77,5 +80,5 @@ def _outcome(order: Any, own: Any, session: int) -> str:
 def _nothing(result: Result, row: int, session: int) -> str:
     fills = result.ledgers["fills"]
     held = fills["quantity"][(fills["symbol"] == row) & (fills["session"] <= session)].sum()
-    state = "nothing was held" if abs(held) < 1e-9 else f"{held:.10g} shares were held"  # noqa: PLR2004 rounding
+    state = "nothing was held" if abs(held) < ROUNDING else f"{held:.10g} shares were held"
     return f"No order was made, waited or ended on this bar; {state}."

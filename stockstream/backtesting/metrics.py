@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["DEFINITIONS", "Definition", "Metrics", "Rolling", "Totals", "metrics", "rolling"]
 
 type Series = NDArray[np.float64]
+
+#: Returns that a rolling window holds at least: a deviation needs two.
+SHORTEST_WINDOW: Final = 2
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,8 @@ def rolling(
     from stockstream_kernels.performance import living_bars, rolling_measures
     from stockstream_kernels.relative_performance import rolling_beta
 
-    if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 2:  # noqa: PLR2004  a deviation needs two
-        message = f"Expected window to be a whole number of returns, at least 2; found {window!r}."
+    if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < SHORTEST_WINDOW:
+        message = f"Expected window to be a whole number of returns, at least {SHORTEST_WINDOW}; found {window!r}."
         raise ParameterError(message)
     path, cash, hurdle = _path(equity, cash, periods_per_year, risk_free)
     level = None if benchmark is None else _levels(benchmark, path.shape)

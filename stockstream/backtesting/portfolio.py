@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from stockstream_kernels import ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
     from stockstream.bars import Dates
 
 
@@ -68,7 +69,9 @@ class Portfolio:
     Everything but the equity changes only with a fill, so it is read once and kept until the next one.
     """
 
-    def __init__(self, books: list[ledger.Book], symbols: tuple[str, ...], dates: Dates, sync: Callable[[], None]) -> None:
+    def __init__(
+        self, books: list[ledger.Book], symbols: tuple[str, ...], dates: Dates, sync: Callable[[], None]
+    ) -> None:
         self._books = books
         self._symbols = symbols
         self._days: list[date] = dates.tolist()

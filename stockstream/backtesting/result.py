@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stockstream_kernels import ledger
 
 from stockstream.backtesting.explain import explain
 from stockstream.backtesting.metrics import Metrics, Totals, metrics, rolling
-from stockstream.bars import Bars, Day
 from stockstream.errors import DataError, ParameterError
-from stockstream_kernels import ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import polars as pl
 
     from stockstream.backtesting.engine import Run, Settings
     from stockstream.backtesting.strategy import AnyStrategy
+    from stockstream.bars import Bars, Day
 
 type Series = NDArray[np.float64]
 
@@ -222,7 +222,7 @@ class Result:
                 "fill_price": rows["fill_price"],
                 "fill_date": self._days(np.maximum(rows["filled_on"], 0)),
             },
-            schema_overrides={n: pl.String for n in ("symbol", "kind", "side", "size", "cause", "status", "reason")},
+            schema_overrides=dict.fromkeys(("symbol", "kind", "side", "size", "cause", "status", "reason"), pl.String),
         )
         done = pl.Series(rows["filled_on"] >= 0)
         return frame.with_columns(
@@ -314,7 +314,7 @@ def _texts(names: tuple[str, ...], codes: NDArray[Any]) -> NDArray[Any]:
 
 
 def _end_waiting(book: ledger.Book) -> None:
-    """A decision that no bar is left for is an unfilled order."""
+    """Turn every decision that no bar is left for into an unfilled order."""
     orders = book.orders[: book.counts[ledger.ORDERS]]
     waiting = orders["status"] == ledger.WAITING
     orders["reason"][waiting] = ledger.END_OF_DATA
@@ -361,7 +361,7 @@ def _benchmark(benchmark: Any, bars: Bars) -> Series | None:
 
 
 def _aligned(frame: Any, bars: Bars) -> Series:
-    """Closes of a frame on the sessions of the bars, carried over days it does not have."""
+    """Return the closes of a frame on the sessions of the bars, carried over days it does not have."""
     import polars as pl
 
     if not isinstance(frame, pl.DataFrame) or not {"date", "close"} <= set(frame.columns):
@@ -377,7 +377,7 @@ def _aligned(frame: Any, bars: Bars) -> Series:
 
 
 def _carried(row: Series) -> Series:
-    """Closes with the days without a bar filled by the last known one, and the start by the first."""
+    """Return closes with the days without a bar filled by the last known one, and the start by the first."""
     known = np.flatnonzero(~np.isnan(row))
     place = np.maximum(np.searchsorted(known, np.arange(len(row)), side="right") - 1, 0)
     carried: Series = row[known[place]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Expression, Number, as_expression, from_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONDITIONS = ("enter_long", "exit_long", "enter_short", "exit_short")
 LEVELS = ("stop_loss", "take_profit", "trailing_stop")
@@ -61,7 +63,7 @@ class Rules:
             if expression.gives != "number":
                 message = f"expected a number or a numeric expression for {name}; found {value!r}"
                 raise ParameterError(message)
-            if isinstance(expression, Number) and not 0.0 < expression.value:
+            if isinstance(expression, Number) and not expression.value > 0.0:
                 message = f"expected {name} above 0; found {value!r}"
                 raise ParameterError(message)
             object.__setattr__(self, name, expression)

@@ -10,6 +10,9 @@ from stockstream.errors import ParameterError
 
 KINDS: Final = ("all_cash", "shares", "value", "weight", "risk", "volatility")
 
+#: Returns behind a volatility at least: a deviation needs two.
+SHORTEST_WINDOW: Final = 2
+
 
 @dataclass(frozen=True)
 class Sizing:
@@ -75,7 +78,7 @@ class Sizing:
     @classmethod
     def volatility(cls, annual: float, *, window: int = 20) -> Self:
         """Hold the weight at which the position alone has that annual volatility, by its last `window` returns."""
-        if not isinstance(window, int) or window < 2:
-            message = f"expected a window of at least 2 bars; found {window!r}"
+        if not isinstance(window, int) or window < SHORTEST_WINDOW:
+            message = f"expected a window of at least {SHORTEST_WINDOW} bars; found {window!r}"
             raise ParameterError(message)
         return cls("volatility", annual, window)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.backtesting.actions import Action
 from stockstream.backtesting.rules import LEVELS
-from stockstream.backtesting.strategy import RuleStrategy
 from stockstream.errors import ParameterError
 from stockstream.indicators.evaluate import TRUE
 from stockstream.indicators.expression import Expression, Number
 from stockstream.indicators.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.backtesting.strategy import RuleStrategy
 
 BITS: Final = {"enter_long": 1, "exit_long": 2, "enter_short": 4, "exit_short": 8}
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stockstream.backtesting.actions import Action
-from stockstream.backtesting.rules import Rules
 from stockstream.errors import ParameterError
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from stockstream.backtesting.actions import Action
     from stockstream.backtesting.portfolio import Order, Portfolio
+    from stockstream.backtesting.rules import Rules
     from stockstream.bars import Bars
     from stockstream.indicators.indicator import Indicator
 

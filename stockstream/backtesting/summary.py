@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
+
+#: Symbols that a title names before it counts the rest.
+NAMED: Final = 6
 
 HEADLINES = (
     ("Total return", "total_return", "{:+.2%}"),
@@ -32,9 +35,8 @@ def headlines(result: Result) -> list[tuple[str, str]]:
 def title(result: Result) -> str:
     """Return strategy with parameters, symbols and dates on one line."""
     parameters = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
-    symbols = ", ".join(result.bars.symbols[:6]) + (
-        f" and {len(result.bars.symbols) - 6} more" if len(result.bars.symbols) > 6 else ""
-    )  # noqa: PLR2004
+    more = len(result.bars.symbols) - NAMED
+    symbols = ", ".join(result.bars.symbols[:NAMED]) + (f" and {more} more" if more > 0 else "")
     return f"{result.strategy}({parameters}) on {symbols}, {result.bars.dates[0]} to {result.bars.dates[-1]}"
 
 

@@ -8,18 +8,21 @@ Kleene's ``and`` is the minimum, ``or`` the maximum and ``not`` is 2 - x.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream.bars import Bars, Panel
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Applied, Column, Expression, Number, scalar
 from stockstream.indicators.indicator import Indicator, Output
 from stockstream.schema import OHLCV
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from stockstream.bars import Bars, Panel
 
 FALSE: Final = 0
 UNKNOWN: Final = 1

@@ -190,7 +190,10 @@ class Expression:
         return _apply("crosses_below", self, other)
 
     def rank(self, *, descending: bool = False) -> Expression:
-        """Rank among the symbols with a known value that day: 1 is the smallest (or largest), ties share the average."""
+        """Rank among the symbols with a known value that day.
+
+        1 is the smallest (or largest), ties share the average.
+        """
         return _apply("rank_descending" if descending else "rank", self)
 
     def max(self, window: Expression | int) -> Expression:
@@ -212,7 +215,7 @@ class Expression:
         return SMA(cast("int", window), of=self)
 
     def std(self, window: Expression | int) -> Expression:
-        """Population standard deviation of the last `window` own bars, this one included."""
+        """Return the population standard deviation of the last `window` own bars, this one included."""
         from stockstream.indicators.statistics import STDDEV
 
         return STDDEV(cast("int", window), of=self)
@@ -294,8 +297,7 @@ class Applied(Expression):
         )
 
     def __repr__(self) -> str:
-        text = OPERATIONS[self.name].template.format(*map(repr, self.operands))
-        return text
+        return OPERATIONS[self.name].template.format(*map(repr, self.operands))
 
     def to_dict(self) -> Any:
         """Return ``{operation: [operands]}``."""
@@ -367,7 +369,7 @@ def _apply(name: str, *operands: Any) -> Expression:
     expressions = tuple(as_expression(operand) for operand in operands)
     takes = OPERATIONS[name].takes
     for operand in expressions:
-        if takes != "any" and operand.gives != takes:
+        if takes not in ("any", operand.gives):
             message = f"expected a {takes} in {OPERATIONS[name].template}; found the {operand.gives} {operand!r}"
             raise ParameterError(message)
     return Applied(name, expressions)
@@ -398,6 +400,10 @@ def from_dict(data: Any) -> Expression:
     if name not in OPERATIONS:
         message = f"unknown operation {name!r}.{did_you_mean(str(name), OPERATIONS)}"
         raise UnknownNameError(message)
+    count = OPERATIONS[name].template.count("{")
+    if not isinstance(value, list | tuple) or len(value) != count:
+        message = f"expected a list of {count} operand{'s' if count > 1 else ''} for {name!r}; found {value!r}"
+        raise ParameterError(message)
     operands = [from_dict(item) for item in value]
     if name == "when":
         return when(operands[0]).then(operands[1]).otherwise(operands[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from stockstream.indicators.indicator import Indicator, Output
 from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
 
@@ -66,7 +67,10 @@ def _table(df: pl.DataFrame, indicators: Sequence[Expression]) -> tuple[Table, A
     needed = {node.name for item in indicators for node in item.walk() if isinstance(node, Column)}
     missing = sorted(needed - set(df.columns))
     if missing:
-        message = f"expected a column {missing[0]!r}; the frame has {', '.join(df.columns)}.{did_you_mean(missing[0], df.columns)}"
+        message = (
+            f"expected a column {missing[0]!r}; the frame has {', '.join(df.columns)}."
+            f"{did_you_mean(missing[0], df.columns)}"
+        )
         raise UnknownNameError(message)
     textual = [name for name in sorted(needed - {"date"}) if not df.schema[name].is_numeric()]
     if textual:

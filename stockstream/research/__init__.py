@@ -1,0 +1,1 @@
+"""Research: a strategy with every combination of its parameters, run at once."""

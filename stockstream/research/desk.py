@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
-
-from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
-from stockstream.backtesting.engine import Run, Settings
-from stockstream.bars import Bars
-from stockstream.indicators.evaluate import Table, evaluate
-from stockstream.indicators.expression import Applied, Expression, Number
-from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream_kernels import expressions as machine
 from stockstream_kernels import ledger, portfolio
 from stockstream_kernels import sweep as kernels
 from stockstream_kernels import tape as tapes
 from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
+
+from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
+from stockstream.backtesting.engine import Run, Settings
+from stockstream.indicators.evaluate import Table, evaluate
+from stockstream.indicators.expression import Applied, Expression, Number
+from stockstream.research.programs import DEPTH, CompiledRules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from stockstream.bars import Bars
 
 SIMULATE: Final = 0
 BY_CODES: Final = 1
@@ -29,8 +33,8 @@ BY_CROSS: Final = 2
 def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[int, str]:
     """Say which way the runs can go, and why.
 
-    The short way serves one symbol, long legs, all cash in fractions, no levels or time exit, no interest, no events, no
-    volume cap, no leverage, a fee of one rate with a minimum. Everything else is simulated.
+    The short way serves one symbol, long legs, all cash in fractions, no levels or time exit, no interest, no events,
+    no volume cap, no leverage, a fee of one rate with a minimum. Everything else is simulated.
     """
     costs, rules = settings.costs, compiled.rules
     venue, fees = costs.venue, costs.commission
@@ -69,7 +73,7 @@ def _cross(compiled: CompiledRules) -> tuple[int, int] | None:
 
 
 def _rising(rule: Applied) -> tuple[Expression, Expression] | None:
-    """What rises above what, on a cross."""
+    """Return what rises above what, on a cross."""
     if rule.name == "crosses_above":
         return rule.operands[0], rule.operands[1]
     return (rule.operands[1], rule.operands[0]) if rule.name == "crosses_below" else None
@@ -103,7 +107,10 @@ class Desk:
     def run(
         self, slots: NDArray[np.int32], values: NDArray[np.float64], part: slice
     ) -> tuple[slice, NDArray[np.float64], int]:
-        """Run a chunk of combinations in the calling thread, without the GIL; also returns how many went the short way."""
+        """Run a chunk of combinations in the calling thread, without the GIL.
+
+        Also returns how many went the short way.
+        """
         run = Run.start(self.bars, self.settings, quiet=True)
         settings = self.settings
         session = np.flatnonzero(self.bars.present[0])

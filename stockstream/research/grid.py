@@ -73,7 +73,10 @@ def _listed(rows: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> pl.D
 
     names = list(rows[0]) if rows else []
     if not names or any(list(row) != names for row in rows):
-        message = "expected a list of combinations that all name the same parameters, such as [{'period': 10}, {'period': 20}]"
+        message = (
+            "expected a list of combinations that all name the same parameters, "
+            "such as [{'period': 10}, {'period': 20}]"
+        )
         raise ParameterError(message)
     for name in names:
         for row in rows:

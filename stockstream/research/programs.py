@@ -1,23 +1,25 @@
 """Rules with parameters become programs: which series each combination needs, and what is done with them.
 
-A *slot* is a part of a rule that is computed once for each distinct set of the parameters it depends on (an indicator, a
-column, a shifted or ranked value); its rows are shared by all combinations. What is left of the rule, arithmetic,
+A *slot* is a part of a rule that is computed once for each distinct set of the parameters it depends on (an indicator,
+a column, a shifted or ranked value); its rows are shared by all combinations. What is left of the rule, arithmetic,
 comparisons, crosses and logic, becomes instructions that the kernel runs block by block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from stockstream_kernels import expressions as machine
 
 from stockstream.backtesting.rules import CONDITIONS, LEVELS, Rules
 from stockstream.errors import ParameterError
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
-from stockstream_kernels import expressions as machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Operation -> instruction; `when` becomes one of two, by what it gives.
 INSTRUCTIONS: Final = {

@@ -8,33 +8,38 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from stockstream_kernels import sweep as kernels
 
 from stockstream.backtesting.engine import Settings, settings_of
-from stockstream.backtesting.rules import Rules
 from stockstream.backtesting.strategy import RuleStrategy
-from stockstream.bars import Bars
 from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, did_you_mean
 from stockstream.indicators.evaluate import Table
 from stockstream.indicators.expression import Expression, Number, Parameter
 from stockstream.research.desk import Desk, short_way
 from stockstream.research.grid import Grid, combinations
 from stockstream.research.programs import CompiledRules, compile_rules, numbers_of, rows_of
-from stockstream_kernels import sweep as kernels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     import plotly.graph_objects as go
     import polars as pl
+    from numpy.typing import NDArray
+
+    from stockstream.backtesting.rules import Rules
+    from stockstream.bars import Bars
 
 #: Bar-runs that one task of a thread covers: long enough to make its overhead nothing, short enough for progress.
 CHUNK_BARS: Final = 8_000_000
 MIN_CHUNK: Final = 64
+
+#: Series that are kept near: 8 of 2,520 bars are 160 kB.
+CACHED_SERIES: Final = 8
 
 DEFAULT_METRICS: Final = kernels.MEASURES[:15]
 
@@ -116,7 +121,10 @@ class Sweep:
 
         self._check_metric(metric)
         if by not in (None, "symbol", "combination") or (by is None and len(self.bars.symbols) > 1):
-            message = f"with {len(self.bars.symbols)} symbols say what the best is of: by='symbol' or by='combination'; found {by!r}"
+            message = (
+                f"with {len(self.bars.symbols)} symbols say what the best is of: by='symbol' or by='combination'; "
+                f"found {by!r}"
+            )
             raise ParameterError(message)
         frame = self.frame
         if by == "combination":
@@ -134,24 +142,31 @@ class Sweep:
         self._check_metric(metric)
         for name in (x, y):
             if name not in self.parameters:
-                message = f"unknown parameter {name!r}; the sweep varies {', '.join(self.parameters)}.{did_you_mean(name, self.parameters)}"
+                message = (
+                    f"unknown parameter {name!r}; the sweep varies {', '.join(self.parameters)}."
+                    f"{did_you_mean(name, self.parameters)}"
+                )
                 raise UnknownNameError(message)
         return heatmap(self.frame, x, y, metric)
 
     def _check_metric(self, metric: str) -> None:
         if metric not in self.metrics:
-            message = f"the sweep has no metric {metric!r}; it has {', '.join(self.metrics)}.{did_you_mean(metric, self.metrics)}"
+            message = (
+                f"the sweep has no metric {metric!r}; it has {', '.join(self.metrics)}."
+                f"{did_you_mean(metric, self.metrics)}"
+            )
             raise UnknownNameError(message)
 
     def __repr__(self) -> str:
         combos = self.frame.height // len(self.bars.symbols)
         return (
             f"Sweep of {self.strategy.__name__}: {combos:,} combinations x {len(self.bars.symbols)} symbols x "
-            f"{len(self.bars.dates):,} sessions in {self.seconds:.2f} s, {self.speed / 1e6:,.0f} million bar-runs a second"
+            f"{len(self.bars.dates):,} sessions in {self.seconds:.2f} s, "
+            f"{self.speed / 1e6:,.0f} million bar-runs a second"
         )
 
 
-def sweep(  # noqa: PLR0913 the options of a run and of a sweep
+def sweep(
     strategy: type[RuleStrategy],
     bars: Bars,
     grid: Grid,
@@ -199,8 +214,10 @@ def sweep(  # noqa: PLR0913 the options of a run and of a sweep
     >>> from stockstream.backtesting.strategies import MovingAverageCrossover
     >>> close = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, (1, 300)), axis=1))
     >>> dates = np.arange("2024-01-01", "2024-10-27", dtype="datetime64[D]")
-    >>> bars = ss.Bars.from_arrays(symbols=["X"], dates=dates, open=close, high=close, low=close, close=close, volume=close)
-    >>> found = ss.sweep(MovingAverageCrossover, bars, {"fast_period": [5, 10], "slow_period": [20, 30]}, progress=False)
+    >>> prices = dict.fromkeys(("open", "high", "low", "close", "volume"), close)
+    >>> bars = ss.Bars.from_arrays(symbols=["X"], dates=dates, **prices)
+    >>> grid = {"fast_period": [5, 10], "slow_period": [20, 30]}
+    >>> found = ss.sweep(MovingAverageCrossover, bars, grid, progress=False)
     >>> found.frame.shape[0]
     4
     """
@@ -211,14 +228,17 @@ def sweep(  # noqa: PLR0913 the options of a run and of a sweep
         raise ParameterError(message)
     unknown = [name for name in metrics if name not in kernels.MEASURES]
     if unknown:
-        message = f"a sweep has no metric {unknown[0]!r}; expected {', '.join(kernels.MEASURES)}.{did_you_mean(unknown[0], kernels.MEASURES)}"
+        message = (
+            f"a sweep has no metric {unknown[0]!r}; expected {', '.join(kernels.MEASURES)}."
+            f"{did_you_mean(unknown[0], kernels.MEASURES)}"
+        )
         raise UnknownNameError(message)
     chosen = settings_of(**settings)
     table = combinations(strategy, grid, where)
     plan = _Plan.of(strategy, bars, table, chosen)
     compile_seconds = plan.warm_up()
     started = time.perf_counter()
-    results = plan.run(_reporter(progress), workers or os.cpu_count() or 1)
+    results = plan.run(_reporter(progress=progress), workers or os.cpu_count() or 1)
     frame = _frame(bars, table, results, metrics, plan.ran)
     seconds = time.perf_counter() - started
     path = Path(simulated=frame.height - plan.shortened, shortened=plan.shortened, why=plan.why)
@@ -333,7 +353,20 @@ def _max_bars(rules: Rules) -> bool:
 
 def _group(compiled: CompiledRules, columns: dict[str, NDArray[Any]], places: NDArray[np.int64]) -> _Group:
     rows, slots = rows_of(compiled, columns, len(places))
-    return _Group(compiled, rows, slots, numbers_of(compiled, columns, len(places)), places)
+    order = _nearby(slots)
+    values = numbers_of(compiled, columns, len(places))
+    return _Group(compiled, rows, slots[order], values[order], places[order])
+
+
+def _nearby(slots: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Order combinations so that neighbours share their series.
+
+    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of the
+    grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison itself.
+    """
+    if slots.shape[1] == 1:
+        return np.argsort(slots[:, 0], kind="stable")
+    return np.lexsort((slots[:, -1], slots[:, 0], slots[:, -1] // CACHED_SERIES))
 
 
 def _one_by_one(strategy: type[RuleStrategy], table: pl.DataFrame, failures: list[dict[str, Any]]) -> Iterator[_Group]:
@@ -359,7 +392,7 @@ def _frame(
     return frame.with_columns(pl.col(name).cast(pl.Int64) for name in ("trades",) if name in metrics)
 
 
-def _reporter(progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None]:  # noqa: FBT001 True, False or a function
+def _reporter(*, progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None]:
     if callable(progress):
         return progress
     if not progress:
