@@ -6,10 +6,14 @@ and one adjusted share is ``factor`` traded shares.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from stockstream_kernels._compile import step
-from stockstream_kernels.ledger import Terms
+
+if TYPE_CHECKING:
+    from stockstream_kernels.ledger import Terms
 
 
 @step
@@ -36,7 +40,8 @@ def fee(terms: Terms, notional: float, shares: float) -> float:
         return 0.0
     charge = terms.per_share * shares
     for i in range(terms.tier_count):
-        if notional <= terms.tiers[i, 0]:
+        # what buys exactly up to a bound may come back a rounding above it
+        if notional <= terms.tiers[i, 0] * (1.0 + 1e-12):
             charge += terms.tiers[i, 1] + terms.tiers[i, 2] * notional
             break
     return max(charge, terms.minimum_fee)
@@ -55,8 +60,8 @@ def whole_lots(terms: Terms, quantity: float, factor: float) -> float:
 def affordable(terms: Terms, budget: float, price: float, factor: float) -> float:
     """Largest quantity whose cost and fee fit into the budget; tiers and minimum included, in whole lots.
 
-    Fees never fall with size, so the cost rises strictly and the highest tier that fits is the answer; a budget that
-    falls into the jump between two tiers buys up to the boundary.
+    The highest tier that fits is the answer; a budget that falls into the jump between two tiers buys up to the
+    boundary. Whole lots may fall back into a lower tier, and its fee may be higher: hence the loop.
     """
     if not (budget > 0.0 and price > 0.0):
         return 0.0
@@ -69,12 +74,10 @@ def affordable(terms: Terms, budget: float, price: float, factor: float) -> floa
         if quantity * price > lower:
             break
     quantity = whole_lots(terms, max(quantity, 0.0), factor)
-    if (
-        terms.lot > 0.0
-        and quantity > 0.0
-        and quantity * price + fee(terms, quantity * price, quantity * factor) > budget
-    ):
-        quantity = max(quantity - terms.lot / factor, 0.0)
+    if terms.lot > 0.0:
+        most = budget * (1.0 + 1e-12)
+        while quantity > 0.0 and quantity * price + fee(terms, quantity * price, quantity * factor) > most:
+            quantity = whole_lots(terms, max(quantity - terms.lot / factor, 0.0), factor)
     return quantity
 
 

@@ -170,7 +170,7 @@ ORDER: Final = np.dtype(
         ("status", "i8"),
         ("cause", "i8"),  # why it was made
         ("reason", "i8"),  # why it ended as it did, 0 when simply filled
-        ("remaining", "f8"),  # signed shares still to do once the size is resolved, NaN before
+        ("remaining", "f8"),  # signed shares still to do, without a reversal's way back; NaN until the size is resolved
         ("asked", "f8"),  # signed shares the size came to
         ("filled", "f8"),  # signed shares
         ("fill_price", "f8"),

@@ -23,7 +23,9 @@ from stockstream_kernels.ledger import (
     FEES,
     FILLED,
     FILLS,
+    FRACTION_PAID,
     GUARDED,
+    HAS_VOLUME,
     HELD,
     LONG_VALUE,
     MARKET,
@@ -62,12 +64,12 @@ from stockstream_kernels.ledger import (
     Terms,
 )
 
-DUST = 1e-9  # of equity: what rounding leaves behind buys nothing
+DUST = 1e-9  # of equity, or of a quantity: what rounding leaves behind
 
 
 @step
 def factor_of(market: Market, s: int, t: int) -> float:
-    """Adjusted / as-traded price of a bar, 1 without the panel."""
+    """Return adjusted / as-traded price of a bar, 1 without the panel."""
     if market.extras.shape[0] == 0 or np.isnan(market.extras[PRICE_FACTOR, s, t]):
         return 1.0
     return market.extras[PRICE_FACTOR, s, t]
@@ -153,10 +155,15 @@ def wanted(book: Book, number: int, price: float, clean: float) -> float:
     elif kind == WEIGHT:
         quantity = size * equity_now(book) / price
     else:
-        distance = order["stop_loss"] * (clean if order["relative"] & 1 else 1.0)
+        distance = order["stop_loss"] * (price if order["relative"] & 1 else 1.0)
         quantity = size * equity_now(book) / distance
-    back = -held if order["effect"] == ENTRY_ORDER and held * side < 0.0 else 0.0
-    return back + side * quantity
+    return side * quantity + way_back(order, held)
+
+
+@step
+def way_back(order: Any, held: float) -> float:
+    """Shares that a reversal trades to leave the other side; asked for anew at every try, for a stop may be faster."""
+    return -held if order["effect"] == ENTRY_ORDER and held * order["side"] < 0.0 else 0.0
 
 
 @step
@@ -190,13 +197,18 @@ def within_cash(book: Book, terms: Terms, number: int, quantity: float, price: f
 
 
 @step
-def sized(book: Book, market: Market, terms: Terms, number: int, price: float, clean: float, t: int) -> float:
+def sized(
+    book: Book, market: Market, terms: Terms, number: int, side: int, price: float, clean: float, t: int
+) -> float:
     """Signed shares an order may fill now; 0 ends it, with the reason."""
     order = book.orders[number]
     s = order["symbol"]
     held, factor = book.positions[s]["quantity"], factor_of(market, s, t)
     quantity = order["remaining"]
-    if np.isnan(quantity):
+    # a close is of all that is held by now: a dividend may have bought more since it was first tried
+    if not np.isnan(quantity) and order["size_kind"] != CLOSE:
+        quantity += way_back(order, held)
+    else:
         quantity = wanted(book, number, price, clean)
         if np.isnan(quantity) or (
             order["size"] <= 0.0 and order["size_kind"] < CLOSE and order["size_kind"] != ALL_CASH
@@ -208,6 +220,10 @@ def sized(book: Book, market: Market, terms: Terms, number: int, price: float, c
         if held * quantity >= 0.0:
             finish(book, number, CANCELLED, NO_POSITION)
             return 0.0
+    if quantity * side <= 0.0:
+        # slippage alone is more than the way to the target, or the position has turned round since
+        finish(book, number, CANCELLED, NOTHING_TO_DO if order["side"] == 0 else NO_POSITION)
+        return 0.0
     if held == 0.0 and quantity != 0.0 and book.counts[HELD] >= terms.max_positions:
         finish(book, number, REJECTED, MAX_POSITIONS)
         return 0.0
@@ -220,14 +236,12 @@ def fitted(book: Book, terms: Terms, number: int, quantity: float, price: float,
     """Cut to the cash, to whole lots and to the least parcel; 0 ends the order, with the reason."""
     order = book.orders[number]
     held = book.positions[order["symbol"]]["quantity"]
-    if quantity == 0.0:
-        finish(book, number, CANCELLED, NO_POSITION if order["size_kind"] == CLOSE else NOTHING_TO_DO)
-        return 0.0
     paid = within_cash(book, terms, number, quantity, price, factor)
     if paid == 0.0:
         finish(book, number, REJECTED, NO_CASH)
         return 0.0
-    if abs(paid) < abs(quantity) and np.isfinite(quantity) and order["size_kind"] not in (WEIGHT, TARGET_WEIGHT):
+    cut = np.isfinite(quantity) and abs(paid) < abs(quantity) * (1.0 - DUST)
+    if cut and order["size_kind"] not in (WEIGHT, TARGET_WEIGHT):
         order["reason"] = CUT_TO_CASH
     if paid == -held:
         return paid
@@ -254,14 +268,11 @@ def fill_order(book: Book, market: Market, terms: Terms, number: int, clean: flo
         return
     side = direction(book, number, clean)
     if side == 0:
-        finish(book, number, CANCELLED, NO_POSITION if order["size_kind"] == CLOSE else NOTHING_TO_DO)
+        no_way(book, number, clean)
         return
     price = slipped(terms, clean, side, factor) if order["kind"] in (MARKET, STOP) else clean
-    quantity = sized(book, market, terms, number, price, clean, t)
+    quantity = sized(book, market, terms, number, side, price, clean, t)
     if quantity == 0.0:
-        return
-    if quantity * side < 0.0:  # the position it was meant for has turned round since
-        finish(book, number, CANCELLED, NO_POSITION)
         return
     cap = room(book, market, terms, s, t)
     done = min(abs(quantity), cap) * (1.0 if quantity > 0.0 else -1.0)
@@ -269,7 +280,7 @@ def fill_order(book: Book, market: Market, terms: Terms, number: int, clean: flo
     if left != 0.0:
         done = (1.0 if done > 0.0 else -1.0) * whole_lots(terms, abs(done), factor)
         left = quantity - done
-        order["remaining"] = left
+        order["remaining"] = left - way_back(order, position["quantity"] + done)
         if done == 0.0:
             return
     opened = position["quantity"] == 0.0 or position["quantity"] * (position["quantity"] + done) < 0.0
@@ -282,8 +293,8 @@ def fill_order(book: Book, market: Market, terms: Terms, number: int, clean: flo
 
 @step
 def room(book: Book, market: Market, terms: Terms, s: int, t: int) -> float:
-    """Shares that the volume cap still allows in this session."""
-    if terms.participation <= 0.0:
+    """Shares that the volume cap still allows in this session; no cap where no volume is known."""
+    if terms.participation <= 0.0 or market.listing[HAS_VOLUME, s] == 0:
         return np.inf
     position = book.positions[s]
     used = position["traded"] if position["traded_on"] == t else 0.0
@@ -298,11 +309,18 @@ def direction(book: Book, number: int, price: float) -> int:
     order = book.orders[number]
     if order["side"] != 0:
         return order["side"]
-    if not np.isnan(order["remaining"]):
-        quantity = order["remaining"]
-    else:
-        quantity = wanted(book, number, price, price)
+    remaining = order["remaining"]
+    quantity = wanted(book, number, price, price) if np.isnan(remaining) else remaining
     return 1 if quantity > 0.0 else -1 if quantity < 0.0 else 0
+
+
+@step
+def no_way(book: Book, number: int, price: float) -> None:
+    """End a target order that has nothing to trade: it is met, or its size is no number."""
+    if np.isnan(wanted(book, number, price, price)):
+        finish(book, number, REJECTED, BAD_SIZE)
+    else:
+        finish(book, number, CANCELLED, NOTHING_TO_DO)
 
 
 @step
@@ -346,15 +364,17 @@ def execute(
     """Book one fill: cash, position, fill record, and the trade where the position ends."""
     position, account, order = book.positions[s], book.account, book.orders[number]
     shares = abs(quantity)
-    charge = fee(terms, shares * price, shares * factor) if reason != DELISTED else 0.0
+    outside = reason in (DELISTED, FRACTION_PAID)
+    charge = fee(terms, shares * price, shares * factor) if not outside else 0.0
     lost = shares * abs(price - clean)
     held = position["quantity"]
     account[CASH] -= quantity * price + charge
     account[FEES] += charge
     account[SLIPPAGE] += lost
     account[TURNOVER] += shares * price
-    if quantity < 0.0 and terms.settle:
-        account[UNSETTLED] += shares * price - charge
+    if quantity < 0.0 < held and terms.settle:  # proceeds of a short are collateral, settled or not
+        sold = min(shares, held)
+        account[UNSETTLED] += sold * price - charge * sold / shares
     record = book.fills[book.counts[FILLS]]
     book.counts[FILLS] += 1
     record["order"], record["session"], record["symbol"], record["quantity"] = number, t, s, quantity

@@ -5,10 +5,9 @@ Shared cash, any number of symbols. The order of a session is `session`'s; here 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.ledger import (
@@ -40,7 +39,6 @@ from stockstream_kernels.ledger import (
     SUPERSEDED,
     TARGET_WEIGHT,
     TRADES,
-    WAITING,
     Book,
     Market,
     Record,
@@ -48,8 +46,20 @@ from stockstream_kernels.ledger import (
     Terms,
     codes,
 )
-from stockstream_kernels.orders import equity_now, finish, sized, submit, sweep_active
+from stockstream_kernels.orders import (
+    equity_now,
+    factor_of,
+    finish,
+    submit,
+    sweep_active,
+    wanted,
+    way_back,
+    within_cash,
+)
 from stockstream_kernels.session import accrue, age, at_close, at_open, events, inside, mark, revalue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Bits of a signal code.
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = codes(9)[1], codes(9)[2], codes(9)[4], codes(9)[8]
@@ -224,20 +234,25 @@ def head_for(book: Book, market: Market, terms: Terms, signals: Signals, s: int,
     if signals.rank.shape[0] > 0:
         # a symbol without a rank comes last
         order["rank"] = signals.rank[s, t] if not np.isnan(signals.rank[s, t]) else np.inf
-    if terms.at_decision:
+    if terms.at_decision and goal != 0:
         size_now(book, market, terms, number, t)
-    if order["status"] == WAITING:
-        position["pending"] = number
+    position["pending"] = number
 
 
 @step
 def size_now(book: Book, market: Market, terms: Terms, number: int, t: int) -> None:
-    """Resolve the size of an order with the close of its decision; cash is checked again at the fill."""
+    """Resolve the size of an order with the close of its decision.
+
+    Cash, lots and the number of positions are judged at the fill: what is sold there may make room. Only all cash
+    needs the cash of now; where there is none, it is resolved at the fill like the others.
+    """
     order = book.orders[number]
     price = market.prices[PRICE, order["symbol"], t]
-    order["remaining"] = sized(book, market, terms, number, price, price, t)
-    if order["status"] != WAITING:
-        sweep_active(book)
+    quantity = wanted(book, number, price, price)
+    if np.isinf(quantity):
+        quantity = within_cash(book, terms, number, quantity, price, factor_of(market, order["symbol"], t))
+    quantity -= way_back(order, book.positions[order["symbol"]]["quantity"])
+    order["remaining"] = quantity if quantity != 0.0 else np.nan
 
 
 @kernel

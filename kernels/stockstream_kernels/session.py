@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from stockstream_kernels._compile import step
-from stockstream_kernels.fills import whole_lots
 from stockstream_kernels.ledger import (
     ACTIVE,
     AMBIGUOUS,
@@ -25,12 +24,13 @@ from stockstream_kernels.ledger import (
     DELISTED_ON,
     DIVIDEND,
     EXPIRED,
+    FILLED,
+    FRACTION_PAID,
+    GUARDED,
     HAS_VOLUME,
     HELD,
     HIGH,
     INTEREST,
-    FILLED,
-    GUARDED,
     LEVEL_NOT_REACHED,
     LIMIT,
     LONG_VALUE,
@@ -40,7 +40,6 @@ from stockstream_kernels.ledger import (
     NO_REASON,
     NO_TRADE,
     NOT_TODAY,
-    NOTHING_TO_DO,
     OPEN,
     OVERNIGHT_CASH,
     OVERNIGHT_SHORT,
@@ -71,10 +70,10 @@ from stockstream_kernels.orders import (
     direction,
     equity_now,
     execute,
-    factor_of,
     fill_order,
     finish,
     guarded,
+    no_way,
     submit,
     sweep_active,
     value,
@@ -98,7 +97,7 @@ def tradable(market: Market, s: int, t: int) -> bool:
 
 @step
 def split_position(book: Book, terms: Terms, s: int, ratio: float, t: int) -> None:
-    """Multiply shares and divide prices; with lots, the fraction of a share is paid in cash at the mark."""
+    """Multiply shares and divide prices; in an account of whole shares, fractions are paid in cash at the mark."""
     position = book.positions[s]
     position["quantity"] *= ratio
     position["entry_shares"] *= ratio
@@ -114,9 +113,11 @@ def split_position(book: Book, terms: Terms, s: int, ratio: float, t: int) -> No
         position["trail"] /= ratio
     if terms.lot > 0.0 and position["quantity"] != 0.0:
         side = 1.0 if position["quantity"] > 0.0 else -1.0
-        whole = whole_lots(terms, abs(position["quantity"]), 1.0)
+        whole = np.floor(abs(position["quantity"]) + 1e-9)
         fraction = abs(position["quantity"]) - whole
-        if whole > 0.0 and fraction > 1e-9:
+        if whole == 0.0:
+            close_position(book, terms, s, position["mark"], FRACTION_PAID, t)
+        elif fraction > 1e-9:
             book.account[CASH] += side * fraction * position["mark"]
             position["exit_notional"] += fraction * position["mark"]
             position["exit_shares"] += fraction
@@ -145,7 +146,10 @@ def split_orders(book: Book, s: int, ratio: float) -> None:
 
 @step
 def pay_dividend(book: Book, terms: Terms, s: int, dividend: float) -> None:
-    """Credit the holder of the evening before; a short pays. Reinvested, it buys shares at the mark less the dividend."""
+    """Credit the holder of the evening before; a short pays.
+
+    Reinvested, it buys shares at the mark less the dividend.
+    """
     position = book.positions[s]
     amount = position["quantity"] * dividend
     if terms.reinvest and position["mark"] > dividend:
@@ -166,8 +170,8 @@ def events(book: Book, market: Market, terms: Terms, t: int) -> None:
         for s in range(market.prices.shape[1]):
             ratio = market.extras[SPLIT, s, t]
             if ratio == ratio and ratio != 1.0:
-                split_position(book, terms, s, ratio, t)
                 split_orders(book, s, ratio)
+                split_position(book, terms, s, ratio, t)
             dividend = market.extras[DIVIDEND, s, t]
             if dividend == dividend and book.positions[s]["quantity"] != 0.0:
                 pay_dividend(book, terms, s, dividend)
@@ -185,7 +189,7 @@ def events(book: Book, market: Market, terms: Terms, t: int) -> None:
 
 @step
 def close_position(book: Book, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
-    """Close a whole position at a price without slippage, outside the market: delisting."""
+    """Close a whole position at a price without slippage or fee, outside the market."""
     side = -1 if book.positions[s]["quantity"] > 0.0 else 1
     number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
     execute(book, terms, number, s, -book.positions[s]["quantity"], price, price, 1.0, reason, t)
@@ -210,7 +214,7 @@ def revalue(book: Book, market: Market, field: int, t: int) -> None:
 
 @step
 def stop_level(book: Book, s: int) -> float:
-    """The nearer of the fixed and the trailing stop, NaN without either."""
+    """Return the nearer of the fixed and the trailing stop, NaN without either."""
     position = book.positions[s]
     side = 1.0 if position["quantity"] > 0.0 else -1.0
     fixed, trail = position["stop"], position["trail"]
@@ -225,7 +229,10 @@ def stop_level(book: Book, s: int) -> float:
 
 @step
 def leave(book: Book, market: Market, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
-    """Close by an attachment: a stop slips, a target is a limit. What the volume cap leaves goes on as a market order."""
+    """Close by an attachment: a stop slips, a target is a limit.
+
+    What the volume cap leaves goes on as a market order.
+    """
     position = book.positions[s]
     side = -1 if position["quantity"] > 0.0 else 1
     number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
@@ -272,7 +279,7 @@ def reached(market: Market, order: np.void, side: int, t: int) -> bool:
     """Whether the open fills an order: a market order always, a limit at or better, a stop at or beyond."""
     price = market.prices[OPEN, order["symbol"], t]
     kind = order["kind"]
-    if kind == STOP or (kind == STOP_LIMIT and order["triggered"] == 0):
+    if kind in (STOP, STOP_LIMIT) and order["triggered"] == 0:
         if side * (price - order["stop"]) < 0.0:
             return False
         order["triggered"] = 1
@@ -334,9 +341,9 @@ def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
             and order["side"] == 0
             and order["created"] < t
             and tradable(market, order["symbol"], t)
+            and direction(book, number, market.prices[OPEN, order["symbol"], t]) == 0
         ):
-            if direction(book, number, market.prices[OPEN, order["symbol"], t]) == 0:
-                finish(book, number, CANCELLED, NOTHING_TO_DO)
+            no_way(book, number, market.prices[OPEN, order["symbol"], t])
     sweep_active(book)
 
 
@@ -352,14 +359,11 @@ def inside(book: Book, market: Market, terms: Terms, t: int) -> None:
             for i in range(book.counts[ACTIVE]):
                 number = book.active[i]
                 order = book.orders[number]
-                if (
-                    order["status"] == WAITING
-                    and order["side"] == side
-                    and order["kind"] != MARKET
-                    and order["created"] < t
-                ):
-                    if tradable(market, order["symbol"], t):
-                        rest(book, market, terms, number, side, t)
+                if order["status"] != WAITING or order["kind"] == MARKET or order["created"] == t:
+                    continue
+                level = order["limit"] if order["kind"] == LIMIT else order["stop"]
+                if tradable(market, order["symbol"], t) and direction(book, number, level) == side:
+                    rest(book, market, terms, number, side, t)
         attachments(book, market, terms, t, AT_OPEN)
     sweep_active(book)
 
@@ -375,7 +379,8 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
         else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
     )
     if order["kind"] == STOP:
-        if side * (worst - order["stop"]) >= 0.0:
+        if order["triggered"] == 0 and side * (worst - order["stop"]) >= 0.0:
+            order["triggered"] = 1  # from now on a market order: what the volume cap leaves of it goes on at the open
             fill_order(book, market, terms, number, order["stop"], BY_STOP, t)
         return
     if order["kind"] == STOP_LIMIT and order["triggered"] == 0:
@@ -394,7 +399,7 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
 
 @step
 def attachments(book: Book, market: Market, terms: Terms, t: int, of_this_bar: int) -> None:
-    """Stops and targets inside the bar, of older positions or of those that a resting order has just opened."""
+    """Fill stops and targets inside the bar, of older positions or of those that a resting order has just opened."""
     i = 0
     while i < book.counts[HELD]:
         s = book.held[i]
@@ -477,9 +482,13 @@ def at_close(book: Book, market: Market, terms: Terms, t: int) -> None:
                 number = book.active[i]
                 order = book.orders[number]
                 s = order["symbol"]
-                if order["status"] == WAITING and order["kind"] == MARKET and tradable(market, s, t):
-                    if direction(book, number, market.prices[PRICE, s, t]) == side:
-                        fill_order(book, market, terms, number, market.prices[PRICE, s, t], AT_CLOSE, t)
+                if (
+                    order["status"] == WAITING
+                    and order["kind"] == MARKET
+                    and tradable(market, s, t)
+                    and direction(book, number, market.prices[PRICE, s, t]) == side
+                ):
+                    fill_order(book, market, terms, number, market.prices[PRICE, s, t], AT_CLOSE, t)
         sweep_active(book)
     account = book.account
     gross = account[LONG_VALUE] + account[SHORT_VALUE]
@@ -541,7 +550,8 @@ def age(book: Book, market: Market, terms: Terms, t: int) -> None:
 def expire(book: Book, market: Market, number: int, t: int) -> None:
     """End an order that has waited as long as it may, saying what it waited for."""
     order = book.orders[number]
-    if order["filled"] != 0.0:
+    tried = order["kind"] == MARKET and not np.isnan(order["remaining"]) and tradable(market, order["symbol"], t)
+    if order["filled"] != 0.0 or tried:
         finish(book, number, EXPIRED, VOLUME_CAP)
     elif order["kind"] != MARKET and tradable(market, order["symbol"], t):
         finish(book, number, EXPIRED, DAY_ENDED if order["life"] == 1 else LEVEL_NOT_REACHED)
@@ -558,11 +568,12 @@ def mark(book: Book, market: Market, terms: Terms, record: Record, t: int) -> No
     record.long_value[t], record.short_value[t] = account[LONG_VALUE], account[SHORT_VALUE]
     if equity <= 0.0:
         book.counts[RUIN] = 1
-    unsettled = 0.0
+    carried = account[CASH] - account[SHORT_VALUE]
     if terms.settle:
-        unsettled = account[UNSETTLED] + account[UNSETTLED + 1]
+        if carried > 0.0:  # proceeds that are not settled earn nothing, but what they bought is not borrowed for
+            carried = max(carried - account[UNSETTLED] - account[UNSETTLED + 1], 0.0)
         account[UNSETTLED + 1], account[UNSETTLED] = account[UNSETTLED], 0.0
-    account[OVERNIGHT_CASH] = account[CASH] - unsettled - account[SHORT_VALUE]
+    account[OVERNIGHT_CASH] = carried
     account[OVERNIGHT_SHORT] = account[SHORT_VALUE]
     if record.positions.shape[0] > 0:
         for i in range(book.counts[HELD]):
