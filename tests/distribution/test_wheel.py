@@ -15,6 +15,11 @@ import pytest
 PACKAGES = {"stockstream": "stockstream", "stockstream_kernels": "kernels/stockstream_kernels"}
 
 
+def is_test(path: Path) -> bool:
+    """Say whether a file is a test by its name, as pytest does; a module about backtests is none."""
+    return "tests" in path.parts or path.name == "conftest.py" or path.match("test_*") or path.match("*_test.py")
+
+
 @pytest.fixture(scope="module")
 def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the source distribution and, from it, the wheel."""
@@ -60,7 +65,13 @@ def test_wheel_holds_every_file_of_the_packages(
 def test_wheel_holds_no_tests_and_no_data(wheel: dict[str, bytes]) -> None:
     endings = {Path(name).suffix for name in wheel if ".dist-info/" not in name}
     assert not endings & {".csv", ".gz", ".parquet", ".pyc", ".nbi", ".nbc"}
-    assert not [name for name in wheel if "test" in Path(name).name]
+    assert not [name for name in wheel if is_test(Path(name))]
+
+
+def test_tests_are_known_by_their_names() -> None:
+    tests = ["tests/laws.py", "stockstream/test_bars.py", "stockstream/bars_test.py", "stockstream/conftest.py"]
+    assert all(is_test(Path(name)) for name in tests)
+    assert not any(is_test(Path(name)) for name in ["stockstream/cli/backtests.py", "stockstream/backtesting/costs.py"])
 
 
 def test_wheel_is_typed_and_licensed(wheel: dict[str, bytes], metadata: Message) -> None:
