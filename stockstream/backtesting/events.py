@@ -88,9 +88,7 @@ class _Loop:
         """Run the compiled steps up to the strategy's turn of this session."""
         run = self.run
         while not (self.opened and self.first == self.now):
-            reached = portfolio.catch_up(
-                run.book, run.market, run.terms, run.record, self.first, self.opened, self.now
-            )
+            reached = portfolio.catch_up(run.book, run.market, run.terms, run.record, self.first, self.opened, self.now)
             self.first, self.opened = (self.now, True) if reached >= 0 else (-1 - reached, False)
             if reached < 0:
                 run.grow()
