@@ -361,8 +361,8 @@ def _group(compiled: CompiledRules, columns: dict[str, NDArray[Any]], places: ND
 def _nearby(slots: NDArray[np.int32]) -> NDArray[np.int64]:
     """Order combinations so that neighbours share their series.
 
-    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of the
-    grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison itself.
+    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of
+    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison itself.
     """
     if slots.shape[1] == 1:
         return np.argsort(slots[:, 0], kind="stable")
