@@ -20,6 +20,8 @@ from stockstream.backtesting.sizing import KINDS, Sizing
 from stockstream.backtesting.strategy import AnyStrategy, RuleStrategy, constructor_parameters
 from stockstream.errors import SettingsError, StockstreamError, UnknownNameError, did_you_mean
 
+type Overrides = Callable[[type | None], Mapping[str, Any]]
+
 KEYS: Final = ("strategy", "rules", "parameters", "sizing", "description")
 
 
@@ -92,7 +94,7 @@ def configured_strategy(
     name: str,
     *,
     find: Callable[[str], type] | None = None,
-    overrides: Callable[[type], Mapping[str, Any]] | None = None,
+    overrides: Overrides | None = None,
 ) -> Configured:
     """Return one strategy of a file.
 
@@ -105,7 +107,7 @@ def configured_strategy(
     find
         Returns the class of a name under ``strategy``; by default one of the library's.
     overrides
-        Returns parameters that take the place of the file's, given the strategy's class.
+        Returns parameters that take the place of the file's, given the strategy's class, or None for rules.
 
     Raises
     ------
@@ -122,7 +124,9 @@ def configured_strategy(
         entry = _checked(entries[name])
         return Configured(
             name,
-            _from_rules(name, entry) if "rules" in entry else _from_class(entry, find or library_strategy, overrides),
+            _from_rules(name, entry, overrides)
+            if "rules" in entry
+            else _from_class(entry, find or library_strategy, overrides),
             _sizing(entry.get("sizing")),
             str(entry.get("description", "")),
         )
@@ -147,7 +151,7 @@ def library_strategy(name: str) -> type:
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice in a mapping: the first one would be lost without a word."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 PyYAML's
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -190,11 +194,7 @@ def _checked(entry: object) -> Mapping[str, Any]:
     return entry
 
 
-def _from_class(
-    entry: Mapping[str, Any],
-    find: Callable[[str], type],
-    overrides: Callable[[type], Mapping[str, Any]] | None,
-) -> AnyStrategy:
+def _from_class(entry: Mapping[str, Any], find: Callable[[str], type], overrides: Overrides | None) -> AnyStrategy:
     cls = find(str(entry["strategy"]))
     known = constructor_parameters(cls)
     values = {**entry.get("parameters", {}), **(overrides(cls) if overrides else {})}
@@ -225,11 +225,12 @@ def _check_type(cls: type, name: str, value: object, default: object) -> None:
         raise SettingsError(message)
 
 
-def _from_rules(name: str, entry: Mapping[str, Any]) -> AnyStrategy:
+def _from_rules(name: str, entry: Mapping[str, Any], overrides: Overrides | None) -> AnyStrategy:
     if not isinstance(entry["rules"], Mapping):
         message = f"expected `rules` to be a mapping such as enter_long: ...; found {entry['rules']!r}"
         raise SettingsError(message)
-    rules, values = Rules.from_dict(entry["rules"]), entry.get("parameters", {})
+    rules = Rules.from_dict(entry["rules"])
+    values = {**entry.get("parameters", {}), **(overrides(None) if overrides else {})}
     wanted = rules.parameters()
     if wanted != set(values):
         message = (

@@ -21,7 +21,7 @@ from stockstream.cli.options import (
     read_bars,
 )
 from stockstream.cli.output import Format, print_json, print_result, say, working
-from stockstream.cli.strategies import make_strategy
+from stockstream.cli.strategies import make_configured, make_strategy
 from stockstream.cli.terms import (
     TERMS,
     Broker,
@@ -44,10 +44,18 @@ Examples:
     --commission 0.001 --slippage 0.0005 --sizing weight=0.2 --report rsi.html
 
   stockstream backtest --strategy mine.py:Breakout --setting leverage=2
+
+  stockstream backtest --config config/strategies.yaml --strategy turtle
 """
 
 Parameters = Annotated[
     list[str], typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the strategy; repeat for more.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.yaml", help="Take the strategy of that name, its parameters and its size from this file."
+    ),
 ]
 RunPath = Annotated[
     str, typer.Option(metavar="KIND", help="auto, array or event: the same fills.", rich_help_panel=TERMS)
@@ -70,6 +78,7 @@ ResultFormat = Annotated[
 def backtest(
     strategy: StrategyName,
     param: Parameters = [],  # noqa: B006 Typer reads it and never changes it
+    config: ConfigFile = None,
     lake: LakePath = None,
     symbols: Symbols = None,
     start_date: StartDate = None,
@@ -94,7 +103,13 @@ def backtest(
         raise ParameterError(message)
     page = None if report is None else page_file("--report", report)
     terms = read_terms(initial_capital, commission, slippage, broker, sizing, fill, setting)
-    chosen = make_strategy(strategy, param)
+    if config is None:
+        chosen = make_strategy(strategy, param)
+    else:
+        configured = make_configured(config, strategy, param)
+        chosen = configured.strategy
+        if configured.sizing is not None and sizing == "all_cash":
+            terms["sizing"] = configured.sizing
     with working("Reading prices …"):
         bars = read_bars(lake, symbols, start_date, end_date, adjust)
     with working("Running; the first run after an installation compiles for some seconds …"):

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stockstream.cli.parameters import typed_values
+from stockstream.cli.parameters import kinds_of, split_assignments, typed, typed_values
 from stockstream.errors import ParameterError, StockstreamError, StrategyError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from types import ModuleType
 
+    from stockstream.backtesting.configured import Configured
     from stockstream.backtesting.strategy import AnyStrategy
+    from stockstream.cli.parameters import Value
 
 #: Packages offer strategies in this entry-point group.
 GROUP: Final = "stockstream.strategies"
@@ -96,6 +98,24 @@ def make_strategy(name: str, parameters: list[str]) -> AnyStrategy:
         message = f"{cls.__name__} refused its parameters: {_said(error)}"
         raise StrategyError(message) from error
     return strategy
+
+
+def make_configured(file: Path, name: str, parameters: list[str]) -> Configured:
+    """Return the strategy that a file has under a name; ``NAME=VALUE`` parameters take the place of the file's.
+
+    Raises
+    ------
+    StockstreamError
+        As for `stockstream.backtesting.configured.configured_strategy` and `find_strategy`.
+    """
+    from stockstream.backtesting.configured import configured_strategy
+
+    def given(cls: type | None) -> dict[str, Value]:
+        kinds = {} if cls is None else kinds_of(cls)
+        texts = split_assignments("--param", parameters)
+        return {name: typed(f"--param {name}", text, kinds.get(name, ())) for name, text in texts.items()}
+
+    return configured_strategy(file, name, find=find_strategy, overrides=given)
 
 
 def built_in_strategies() -> dict[str, type]:
