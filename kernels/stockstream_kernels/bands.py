@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel
-from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import ema
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import WIDE, expand, room, squeeze
+from stockstream_kernels.tiles import WIDE, expand, pair_extremes, pair_sums, room, squeeze
 from stockstream_kernels.volatility import atr
 
 type Series = NDArray[np.float64]
@@ -83,17 +82,12 @@ def keltner(
 def donchian(
     high: Series, low: Series, window: int, state: Series, upper: Series, middle: Series, lower: Series
 ) -> None:
-    """Highest high and lowest low of the window, and their mean. State: two steps."""
-    size = room(window)
+    """Highest high and lowest low of the window, and their mean. State: that of `pair_extremes`."""
     for start in range(0, len(high), WIDE):
         top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
-        extreme(high[start : start + WIDE], window, 1.0, state[:size], top)
-        extreme(low[start : start + WIDE], window, -1.0, state[size : 2 * size], bottom)
+        pair_extremes(high[start : start + WIDE], low[start : start + WIDE], window, state, top, bottom)
         for k in range(len(top)):
             mean[k] = (top[k] + bottom[k]) / 2.0
-            # a NaN in one of the two makes the band unknown
-            top[k] += mean[k] - mean[k]
-            bottom[k] += mean[k] - mean[k]
 
 
 @kernel
@@ -109,13 +103,14 @@ def acceleration_bands(
 ) -> None:
     """Means of the high and the low, pushed apart by twice the day's relative range, and of the close.
 
-    State: three steps.
+    State: two steps.
     """
-    size = room(window)
+    size, share = room(window), 1.0 / window
     pushed = np.empty((3, min(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
         highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         top, centre, bottom = pushed[0, : len(closes)], pushed[1, : len(closes)], pushed[2, : len(closes)]
+        above, mean, below = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
         for k in range(len(closes)):
             both = highs[k] + lows[k]
             push = 4.0 * (highs[k] - lows[k]) / both
@@ -123,9 +118,10 @@ def acceleration_bands(
             top[k] = highs[k] * (1.0 + push) + absent
             bottom[k] = lows[k] * (1.0 - push) + absent
             centre[k] = closes[k] + absent
-        sma(top, window, state[:size], upper[start : start + WIDE])
-        sma(centre, window, state[size : 2 * size], middle[start : start + WIDE])
-        sma(bottom, window, state[2 * size : 3 * size], lower[start : start + WIDE])
+        pair_sums(top, bottom, window, state[:size], above, below)
+        pair_sums(centre, centre, window, state[size : 2 * size], mean, top)
+        for k in range(len(closes)):
+            above[k], mean[k], below[k] = above[k] * share, mean[k] * share, below[k] * share
 
 
 @kernel
@@ -141,9 +137,8 @@ def chandelier(
 ) -> None:
     """Highest high less, and lowest low plus, so many average true ranges.
 
-    State: the average true range, two steps.
+    State: the average true range, that of `pair_extremes`.
     """
-    size = room(window)
     tiles = np.empty((6, min(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
         highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
@@ -155,8 +150,7 @@ def chandelier(
         squeeze(closes, known, tiles[2])
         top, bottom, reach = tiles[0, :count], tiles[1, :count], tiles[3, :count]
         atr(top, bottom, tiles[2, :count], window, 0, state[:8], reach)
-        extreme(top, window, 1.0, state[8 : 8 + size], tiles[2, :count])
-        extreme(bottom, window, -1.0, state[8 + size : 8 + 2 * size], tiles[4, :count])
+        pair_extremes(top, bottom, window, state[8:], tiles[2, :count], tiles[4, :count])
         for k in range(count):
             top[k] = tiles[2, k] - multiple * reach[k]
             bottom[k] = tiles[4, k] + multiple * reach[k]

@@ -33,7 +33,8 @@ def moments(values: Series, window: int, ddof: int, state: Series, away: Series,
     position, total, squares, anchor = np.uint64(state[1]), state[2], state[3], state[4]
     share, scale = 1.0 / window, 1.0 / (window - ddof)
     if state[0] == 0.0:  # before the first full block there is no window
-        state[5 + window : 5 + 2 * window], state[6 + 2 * window : 6 + 3 * window] = np.nan, np.nan
+        for k in range(n):
+            state[first + k], state[second + k] = np.nan, np.nan
     while t < end:
         if position == 0:
             anchor = values[t]
@@ -101,10 +102,12 @@ def comoments(first: Series, second: Series, window: int, state: Series, xx: Ser
     n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(first))
     held, suffix, share = np.uint64(9), np.uint64(9 + 2 * window), 1.0 / window
     if state[0] == 0.0:  # before the first full block there is no window
-        state[9 + 2 * window : 9 + 7 * window] = np.nan
+        for k in range(FIVE * n):
+            state[suffix + k] = np.nan
     while t < end:
         if state[1] == 0.0:
-            state[2], state[3], state[4:9] = first[t], second[t], 0.0
+            state[2], state[3] = first[t], second[t]
+            state[4], state[5], state[6], state[7], state[8] = 0.0, 0.0, 0.0, 0.0, 0.0
             if state[0] == 1.0:
                 paired_suffixes(window, state)
         position, anchor_x, anchor_y = np.uint64(state[1]), state[2], state[3]
@@ -180,22 +183,24 @@ def percent_rank(values: Series, window: int, state: Series, out: Series) -> Non
     Counting is O(window), but one lag at a time over many bars, eight to an instruction: faster than an ordered
     structure for the usual windows. State: ``[run of values without NaN, window values before]``.
     """
-    run = state[0]
+    run, past = state[0], np.uint64(window)
     series, smaller = np.empty(window + min(WIDE, len(values))), np.empty(min(WIDE, len(values)))
-    series[:window] = state[1 : 1 + window]
+    for k in range(past):
+        series[k] = state[ONE + k]
     for start in range(0, len(values), WIDE):
-        own = out[start : start + WIDE]
-        count = len(own)
-        series[window : window + count] = values[start : start + count]
-        value = series[window : window + count]
-        smaller[:count] = 0.0
-        for lag in range(1, window + 1):
-            then = series[window - lag : window - lag + count]
+        own, value = out[start : start + WIDE], values[start : start + WIDE]
+        count = np.uint64(len(own))
+        for k in range(count):
+            series[past + k] = value[k]
+            smaller[k] = 0.0
+        for lag in range(ONE, past + ONE):
             for k in range(count):
-                smaller[k] += 1.0 if then[k] < value[k] else 0.0
+                smaller[k] += 1.0 if series[past - lag + k] < value[k] else 0.0
         for k in range(count):
             run = 0.0 if np.isnan(value[k]) else run + 1.0
             own[k] = 100.0 * smaller[k] / window if run > window else np.nan
-        state[1 : 1 + window] = series[count : count + window]
-        series[:window] = state[1 : 1 + window]
+        for k in range(past):
+            series[k] = series[count + k]
+    for k in range(past):
+        state[ONE + k] = series[k]
     state[0] = run

@@ -18,7 +18,7 @@ type Series = NDArray[np.float64]
 
 #: Bars a tile, where every pass is over the tile: with four inputs and scratch they fit 32 KB.
 TILE: Final = 256
-#: Bars a tile, where a step of `rolling` is among the passes: it works by whole windows, and pays for a part of one.
+#: Bars a tile, where steps that cost something to enter are among the passes.
 WIDE: Final = 512
 ONE: Final = np.uint64(1)
 TWO: Final = np.uint64(2)
@@ -126,7 +126,8 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
     after_a, after_b = np.uint64(4 + 2 * window), np.uint64(5 + 3 * window)
     if state[0] == 0.0:  # before the first full block there is no window
         state[0] = 1.0
-        state[4 + 2 * window : 4 + 3 * window], state[5 + 3 * window : 5 + 4 * window] = np.nan, np.nan
+        for k in range(n):
+            state[after_a + k], state[after_b + k] = np.nan, np.nan
     position, sum_a, sum_b = np.uint64(state[1]), state[2], state[3]
     while t < end:
         count = min(n - position, end - t)
@@ -148,3 +149,41 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
                 state[after_a + n - k], state[after_b + n - k] = sum_a, sum_b
             position, sum_a, sum_b = np.uint64(0), 0.0, 0.0
     state[1], state[2], state[3] = position, sum_a, sum_b
+
+
+@step
+def pair_extremes(first: Series, second: Series, window: int, state: Series, top: Series, bottom: Series) -> None:
+    """Write the highest of the last `window` values of one series, the lowest of another; NaN while either has a NaN.
+
+    By the method of `rolling`. NaN compares as False and so never enters an extreme; a run of known bars says where it
+    counts. State: ``[started, position, highest, lowest, run, held values, suffixes]``, ``7 + 4 * window``.
+    """
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(first))
+    held_a, held_b = np.uint64(5), np.uint64(5 + window)
+    after_a, after_b = np.uint64(5 + 2 * window), np.uint64(6 + 3 * window)
+    if state[0] == 0.0:
+        state[0], state[2], state[3] = 1.0, -np.inf, np.inf
+        for k in range(n + ONE):
+            state[after_a + k], state[after_b + k] = -np.inf, np.inf
+    position, best, worst, run = np.uint64(state[1]), state[2], state[3], state[4]
+    while t < end:
+        count = min(n - position, end - t)
+        for k in range(count):
+            place = position + k
+            a, b = first[t + k], second[t + k]
+            run = 0.0 if np.isnan(a + b) else run + 1.0
+            best, worst = a if a > best else best, b if b < worst else worst
+            state[held_a + place], state[held_b + place] = a, b
+            high, low = state[after_a + place + ONE], state[after_b + place + ONE]
+            top[t + k] = (high if high > best else best) if run >= window else np.nan
+            bottom[t + k] = (low if low < worst else worst) if run >= window else np.nan
+        t += count
+        position += count
+        if position == n:
+            best, worst = -np.inf, np.inf
+            for k in range(ONE, n):
+                a, b = state[held_a + n - k], state[held_b + n - k]
+                best, worst = a if a > best else best, b if b < worst else worst
+                state[after_a + n - k], state[after_b + n - k] = best, worst
+            position, best, worst = np.uint64(0), -np.inf, np.inf
+    state[1], state[2], state[3], state[4] = position, best, worst, run

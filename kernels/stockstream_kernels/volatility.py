@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.rolling import extreme, sma
 from stockstream_kernels.smoothing import ema, rma
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import ONE, TWO, WIDE, carry, expand, room, squeeze
+from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, pair_extremes, pair_sums, room, squeeze
 
 type Series = NDArray[np.float64]
 
@@ -144,7 +143,7 @@ def natr(high: Series, low: Series, close: Series, window: int, first_tr: int, s
 def chop(high: Series, low: Series, close: Series, window: int, state: Series, out: Series) -> None:
     """Choppiness: the true ranges of the window against the range of the whole window, on a logarithmic scale.
 
-    State: ``[started, last close]``, then three steps.
+    State: ``[started, last close]``, then two steps.
     """
     size = room(window)
     tiles = np.empty((3, min(WIDE, len(close))))
@@ -158,12 +157,11 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
         for k in range(1, len(own)):
             reach[k] = true_range(top[k], bottom[k], price[k - 1]) + (price[k - 1] - price[k - 1])
         last = price[len(own) - 1]
-        sma(reach, window, state[2 : 2 + size], own)
-        extreme(top, window, 1.0, state[2 + size : 2 + 2 * size], highest)
-        extreme(bottom, window, -1.0, state[2 + 2 * size : 2 + 3 * size], lowest)
+        pair_sums(reach, reach, window, state[2 : 2 + size], own, highest)
+        pair_extremes(top, bottom, window, state[2 + size : 2 + 2 * size], highest, lowest)
         for k in range(len(own)):
             whole = highest[k] - lowest[k]
-            own[k] = scale * np.log10(window * own[k] / whole) if whole > 0.0 else np.nan
+            own[k] = scale * np.log10(own[k] / whole) if whole > 0.0 else np.nan
     state[0], state[1] = 1.0, last
 
 
@@ -175,13 +173,13 @@ def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
     for start in range(0, len(values), WIDE):
         own, value = out[start : start + WIDE], values[start : start + WIDE]
         top, fall = tiles[0, : len(own)], tiles[1, : len(own)]
-        extreme(value, window, 1.0, state[:size], top)
+        pair_extremes(value, value, window, state[:size], top, fall)
         for k in range(len(own)):
             percent = 100.0 * (value[k] - top[k]) / top[k]
             fall[k] = percent * percent
-        sma(fall, window, state[size : 2 * size], own)
+        pair_sums(fall, fall, window, state[size : 2 * size], own, top)
         for k in range(len(own)):
-            own[k] = np.sqrt(own[k])
+            own[k] = np.sqrt(own[k] / window)
 
 
 @kernel
@@ -230,8 +228,9 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
         count = squeeze(series, series, tiles[0])
         value, previous, swing = tiles[0, :count], tiles[1, :count], tiles[2, :count]
         rise, fall = tiles[3, :count], tiles[4, :count]
-        if count > 0:
-            last = carry(value, value, last, previous)
+        for k in range(count):
+            previous[k] = last
+            last = value[k]
         moments(value, deviation, 0, state[18:], rise, swing)
         for k in range(count):
             swing[k] = np.sqrt(swing[k])

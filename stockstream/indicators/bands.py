@@ -135,7 +135,7 @@ class DONCHIAN(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 * room(self.window)
+        return room(self.window)
 
     @override
     def warmup(self) -> int:
@@ -165,7 +165,7 @@ class ACCBANDS(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 3 * room(self.window)
+        return 2 * room(self.window)
 
     @override
     def warmup(self) -> int:
@@ -203,7 +203,7 @@ class CHANDELIER(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 8 + 2 * room(self.window)
+        return 8 + room(self.window)
 
     @override
     def warmup(self) -> int:

@@ -284,7 +284,7 @@ class CHOP(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 + 3 * room(self.window)
+        return 2 + 2 * room(self.window)
 
     @override
     def warmup(self) -> int:
