@@ -233,6 +233,7 @@ def mcginley(values: Series, window: int, state: Series, out: Series) -> None:
             average = state[2] + average / window
         else:
             ratio = value / average
-            average += (value - average) / (window * ratio * ratio * ratio * ratio)
+            # Never past the price: uncapped, a fall to a third throws a window of 14 below zero, and then to infinity.
+            average += (value - average) / max(window * ratio * ratio * ratio * ratio, 1.0)
         out[t] = average
     state[0], state[1] = count, average

@@ -99,6 +99,10 @@ class MCGINLEY(Indicator):
     window
         Bars, 1 or more. It starts with the mean of the first `window` values, on bar ``window - 1``. NaN gives NaN on
         its bar and the average is carried over it.
+
+    Notes
+    -----
+    A step never goes past the price. The formula alone would, after a fall to about half or less, and not come back.
     """
 
     window: int = parameter(14, meaning="bars; the slower the more")
@@ -166,7 +170,7 @@ class HT_TRENDLINE(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 98
+        return 148
 
     @override
     def warmup(self) -> int:

@@ -133,6 +133,11 @@ class CMO(Indicator):
     per_bar = DOUBLING
 
     @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "recursive", self.smoothing == "wilder")
+
+    @override
     def state_size(self) -> int:
         return 2 + self.window + room(self.window) + ladder(self.window)
 

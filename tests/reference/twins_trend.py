@@ -113,7 +113,7 @@ def mcginley(i, close):
     out = np.full(len(close), np.nan)
     for t in range(i.window - 1, len(close)):
         old = out[t - 1]
-        step = (close[t] - old) / (i.window * (close[t] / old) ** 4)
+        step = (close[t] - old) / max(i.window * (close[t] / old) ** 4, 1)
         out[t] = mean_of(close[: i.window]) if t == i.window - 1 else old + step
     return (out,)
 
