@@ -80,7 +80,7 @@ class Rules:
         """Names of the parameters that still stand in place of numbers."""
         return frozenset().union(*(part.parameters() for part in self.expressions.values()))
 
-    def bind(self, values: Mapping[str, float]) -> Rules:
+    def bind(self, values: Mapping[str, Any]) -> Rules:
         """Put numbers in the place of parameters."""
         return replace(self, **{name: part.bind(values) for name, part in self.expressions.items()})
 

@@ -83,7 +83,7 @@ class Expression:
         """Names of the parameters that still stand in place of numbers."""
         return frozenset(node.name for node in self.walk() if isinstance(node, Parameter))
 
-    def bind(self, values: Mapping[str, float]) -> Expression:
+    def bind(self, values: Mapping[str, Any]) -> Expression:
         """Put numbers in the place of parameters."""
         return self
 
@@ -258,21 +258,47 @@ class Parameter(Expression):
     def __repr__(self) -> str:
         return self.name
 
-    def bind(self, values: Mapping[str, float]) -> Expression:
+    def bind(self, values: Mapping[str, Any]) -> Expression:
         """Return the number that goes by this name, or this parameter when there is none."""
-        return Number(values[self.name]) if self.name in values else self
+        return as_expression(values[self.name]) if self.name in values else self
 
     def to_dict(self) -> Any:
         """Return ``{"parameter": name}``."""
         return {"parameter": self.name}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Unknown(Parameter):
+    """A parameter while a strategy builds its rules: it refuses to say whether it equals a number."""
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((Parameter, self.name))
+
+
+def _same(one: Expression, other: object) -> bool:
+    if not isinstance(other, Expression):
+        if any(isinstance(node, Unknown) for node in one.walk()):
+            message = f"{one!r} is not known yet: it cannot be compared with {other!r}"
+            raise ParameterError(message)
+        return False
+    return type(one) is type(other) and vars(one) == vars(other)
+
+
+@dataclass(frozen=True, eq=False)
 class Applied(Expression):
     """An operation of the table applied to its operands."""
 
     name: str
     operands: tuple[Expression, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.operands))
 
     @property
     def gives(self) -> str:
@@ -285,10 +311,10 @@ class Applied(Expression):
         """The operands."""
         return self.operands
 
-    def bind(self, values: Mapping[str, float]) -> Expression:
+    def bind(self, values: Mapping[str, Any]) -> Expression:
         """Put numbers in the place of parameters, and check shifts again."""
         bound = tuple(operand.bind(values) for operand in self.operands)
-        if bound == self.operands:
+        if all(new is old for new, old in zip(bound, self.operands, strict=True)):
             return self
         return (
             bound[0].shift(int(scalar(bound[1])))

@@ -143,7 +143,7 @@ class Indicator(Expression):
         """Return the expression behind each input: the column of its name, or `of` in the place of the price."""
         return tuple(self.of if self.of is not None and name in PRICES else Column(name) for name in self.inputs)
 
-    def bind(self, values: Mapping[str, float]) -> Indicator:
+    def bind(self, values: Mapping[str, Any]) -> Indicator:
         """Put numbers in the place of parameters; whole ones where the declaration says so."""
         changes: dict[str, Any] = {}
         for name, allowed in self.ranges().items():
@@ -382,7 +382,7 @@ class Output(Expression):
         """The indicator."""
         return (self.indicator,)
 
-    def bind(self, values: Mapping[str, float]) -> Output:
+    def bind(self, values: Mapping[str, Any]) -> Output:
         """Put numbers in the place of parameters."""
         return Output(self.indicator.bind(values), self.name)
 

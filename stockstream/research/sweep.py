@@ -17,9 +17,9 @@ from stockstream_kernels import sweep as kernels
 
 from stockstream.backtesting.engine import Settings, settings_of
 from stockstream.backtesting.strategy import RuleStrategy
-from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, did_you_mean
+from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.evaluate import Table
-from stockstream.indicators.expression import Expression, Number, Parameter
+from stockstream.indicators.expression import Expression, Number, Parameter, Unknown
 from stockstream.research.desk import Desk, short_way
 from stockstream.research.grid import Grid, combinations
 from stockstream.research.programs import CompiledRules, compile_rules, numbers_of, rows_of
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: Bar-runs that one task of a thread covers: long enough to make its overhead nothing, short enough for progress.
 CHUNK_BARS: Final = 8_000_000
 MIN_CHUNK: Final = 64
+
+#: Combinations whose rules are also built from numbers, to see that parameters stand for them.
+SAMPLED_RULES: Final = 64
 
 #: Series that are kept near: 8 of 2,520 bars are 160 kB.
 CACHED_SERIES: Final = 8
@@ -284,7 +287,7 @@ class _Plan:
         import polars as pl
 
         columns = {name: table.get_column(name).to_numpy() for name in table.columns}
-        symbolic = _symbolic(strategy, table.columns)
+        symbolic = _symbolic(strategy, table)
         failures: list[dict[str, Any]] = []
         if symbolic is not None:
             groups = [_group(symbolic, columns, np.arange(table.height))]
@@ -337,13 +340,23 @@ class _Plan:
         return results
 
 
-def _symbolic(strategy: type[RuleStrategy], names: Sequence[str]) -> CompiledRules | None:
-    """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves."""
+def _symbolic(strategy: type[RuleStrategy], table: pl.DataFrame) -> CompiledRules | None:
+    """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves.
+
+    A strategy that branches on its numbers in a way that does not fail without them is found by building some
+    combinations in full and comparing.
+    """
     try:
-        rules = strategy(**{name: Parameter(name) for name in names}).rules()
-        return compile_rules(rules) if _max_bars(rules) else None
-    except (TypeError, ValueError, AttributeError, StockstreamError):
-        # it compares, rounds or counts with its parameters: every combination is then built by itself
+        unknown = strategy(**{name: Unknown(name) for name in table.columns}).rules()
+        rules = unknown.bind({name: Parameter(name) for name in table.columns})
+        if not _max_bars(rules):
+            return None
+        sampled = table.gather_every(max(table.height // SAMPLED_RULES, 1)) if table.height > SAMPLED_RULES else table
+        for values in sampled.iter_rows(named=True):
+            if rules.bind(values) != strategy(**values).rules():
+                return None
+        return compile_rules(rules)
+    except Exception:  # the strategy's own code may raise anything on a number that is not there
         return None
 
 
@@ -362,7 +375,8 @@ def _nearby(slots: NDArray[np.int32]) -> NDArray[np.int64]:
     """Order combinations so that neighbours share their series.
 
     A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of
-    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison itself.
+    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison
+    itself.
     """
     if slots.shape[1] == 1:
         return np.argsort(slots[:, 0], kind="stable")

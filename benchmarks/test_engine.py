@@ -1,0 +1,158 @@
+"""Speed of the three paths of a backtest and of sweeps, side by side with peers in one run; equality first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import stockstream as ss
+from stockstream.backtesting.engine import Run, _simulate, settings_of
+from stockstream.backtesting.strategies import MovingAverageCrossover
+from stockstream.indicators import SMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COSTS = ss.Costs(commission=0.001, slippage=0.0005)
+
+
+def random_bars(symbols: int, sessions: int, seed: int = 7) -> ss.Bars:
+    """Seeded random walks with a range around each bar."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.0002, 0.015, (symbols, sessions)), axis=1))
+    opened = close * np.exp(rng.normal(0, 0.003, close.shape))
+    return ss.Bars.from_arrays(
+        symbols=[f"S{i:03d}" for i in range(symbols)],
+        dates=np.arange(sessions).astype("datetime64[D]"),
+        open=opened,
+        high=np.maximum(opened, close) * 1.004,
+        low=np.minimum(opened, close) * 0.996,
+        close=close,
+        volume=np.full(close.shape, 1e6),
+    )
+
+
+def best_of(function: Callable[[], Any], rounds: int = 5) -> float:
+    """Shortest wall time of several calls, after one to warm up."""
+    function()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_shared_cash_of_500_symbols(benchmark: Any) -> None:
+    """The array kernel alone, decisions every day, cash shared: symbol-bars a second on one core."""
+    bars = random_bars(500, 2520)
+    settings = settings_of(costs=COSTS, sizing=ss.Sizing.weight(0.01))
+    from stockstream_kernels import portfolio
+
+    from stockstream.backtesting.decisions import signal_panels
+
+    signals = signal_panels(MovingAverageCrossover(10, 30), bars, settings.sizing)
+    runs: list[Run] = []
+
+    def start() -> tuple[tuple[Run], dict[str, Any]]:
+        run = Run.start(bars, settings)
+        for _ in range(8):
+            run.grow()
+        runs.append(run)
+        return (run,), {}
+
+    def simulate(run: Run) -> None:
+        run.through(lambda r, t: int(portfolio.run_signals(r.book, r.market, r.terms, r.record, signals, t)))
+
+    benchmark.pedantic(simulate, setup=start, rounds=5, warmup_rounds=1)
+    speed = 500 * 2520 / benchmark.stats.stats.min
+    benchmark.extra_info["million symbol-bars a second"] = round(speed / 1e6, 1)
+    assert np.isfinite(runs[-1].record.equity).all()
+
+
+class Crossover(ss.Strategy):
+    """The crossover as a callback."""
+
+    def __init__(self, fast: int = 20, slow: int = 50) -> None:
+        self.indicators = {"fast": SMA(fast), "slow": SMA(slow)}
+        self.was: bool | None = None
+
+    def on_data(self, date: Any, symbol: str, data: Any, portfolio: Any) -> ss.Action | None:
+        """Buy and sell where the averages change sides."""
+        slow = data["slow"]
+        if slow != slow:  # noqa: PLR0124 NaN
+            return None
+        above = data["fast"] > slow
+        was, self.was = self.was, above
+        if was is None or was == above:
+            return None
+        return ss.Action.buy() if above else ss.Action.close()
+
+
+def test_event_loop_against_backtesting_py(benchmark: Any) -> None:
+    """A Python callback on every bar of one symbol, against the same strategy in backtesting.py."""
+    backtesting = pytest.importorskip("backtesting")
+    bars = random_bars(1, 20_000)
+    frame = bars.to_pandas().set_index("date")[["open", "high", "low", "close", "volume"]]
+    frame.columns = [name.capitalize() for name in frame.columns]
+
+    class Peer(backtesting.Strategy):
+        def init(self) -> None:
+            close = self.data.Close
+            self.fast = self.I(lambda values: SMA(20)(np.asarray(values)), close)
+            self.slow = self.I(lambda values: SMA(50)(np.asarray(values)), close)
+            self.was = None
+
+        def next(self) -> None:
+            above = self.fast[-1] > self.slow[-1]
+            was, self.was = self.was, above
+            if was is None or was == above:
+                return
+            if above:
+                self.buy()
+            else:
+                self.position.close()
+
+    peer = backtesting.Backtest(frame, Peer, cash=1e9, commission=0.0, finalize_trades=True)
+    settings = settings_of(cash=1e9)
+    event = ss.backtest(Crossover(), bars, cash=1e9)
+    array = ss.backtest(MovingAverageCrossover(20, 50), bars, cash=1e9)
+    assert np.array_equal(event.account.equity, array.account.equity)
+
+    def ours() -> None:
+        _simulate(Run.start(bars, settings), Crossover(), "auto")
+
+    theirs = best_of(peer.run, rounds=3)
+    benchmark.pedantic(ours, rounds=5, warmup_rounds=1)
+    mine = benchmark.stats.stats.min
+    benchmark.extra_info.update(
+        {
+            "bars a second": round(20_000 / mine),
+            "backtesting.py": round(20_000 / theirs),
+            "ratio": round(theirs / mine, 2),
+        }
+    )
+    assert theirs / mine >= 4.0
+
+
+def test_sweep_of_moving_averages(benchmark: Any) -> None:
+    """20,000 pairs of moving averages on one symbol, indicators and tables included."""
+    bars = random_bars(1, 2520)
+    grid = {"fast_period": range(2, 102), "slow_period": range(110, 310)}
+
+    def run() -> Any:
+        return ss.sweep(MovingAverageCrossover, bars, grid, costs=COSTS, progress=False)
+
+    found = run()
+    for row in found.frame.sample(10, seed=1).rows(named=True):
+        one = ss.backtest(MovingAverageCrossover(row["fast_period"], row["slow_period"]), bars, costs=COSTS).metrics
+        for name in found.metrics:
+            expected = one.to_dict()[name]
+            assert row[name] == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    speed = 20_000 * 2520 / benchmark.stats.stats.min
+    benchmark.extra_info["million bar-runs a second"] = round(speed / 1e6)
+    assert speed >= 100e6
