@@ -1,4 +1,4 @@
-"""A crossover on 330 real ASX symbols, read through the lake: each alone against a plain loop, all together by the laws."""
+"""A crossover on 330 real ASX symbols from the lake: each alone against a plain loop, all together by the laws."""
 
 import warnings
 
@@ -41,7 +41,7 @@ def sides(close):
 
 
 def plain_loop(open_, close, volume, cash):
-    """Run the crossover on one symbol's own bars: (bar, signed quantity, price, fee) of each fill, and the end value."""
+    """Run one symbol's own bars: (bar, signed quantity, price, fee) of each fill, and the value at the end."""
     fills, held, waiting, age, last = [], 0.0, 0, 0, 0.0
     silent = not (volume > 0).any()
     for t, side in enumerate(sides(close) if len(close) >= SLOW else []):

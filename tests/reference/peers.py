@@ -1,4 +1,4 @@
-"""The same strategies run by `vectorbt` and `backtesting`, each set up so that its rules coincide with ours where they can.
+"""The same strategies run by `vectorbt` and `backtesting`, set up so that their rules are ours where they can be.
 
 Nothing here knows stockstream. vectorbt takes a quarter of a minute to load and compile, so what it answers is kept in
 `tests/fixtures/vectorbt.json`; ``python -m tests.reference.peers`` writes that file anew, and a slow test compares it.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from backtesting import Backtest, Strategy
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "vectorbt.json"
 CASH = 100_000.0
@@ -46,13 +47,17 @@ def _scenarios():
         "stop and target": Scenario("", fill="close", slippage=0.0, stop_loss=0.04, take_profit=0.08),
         "stop of both sides": Scenario("", reverse=True, fill="close", stop_loss=0.03),
         "trailing stop": Scenario("", fill="close", trailing=0.06),
-        "trailing stop of both sides": Scenario("", reverse=True, fill="close", slippage=0.0, trailing=0.06, take_profit=0.5),
+        "trailing stop of both sides": Scenario(
+            "", reverse=True, fill="close", slippage=0.0, trailing=0.06, take_profit=0.5
+        ),
         "fixed fraction": Scenario("", sizing=("weight", 0.3)),
     }
     single = {f"{name}, {m}": replace(kind, market=m) for name, kind in kinds.items() for m in ("GOOG", "walk", "wild")}
     shared = {
         "two symbols share the cash": Scenario("pair", sizing=("value", 70_000.0)),
-        "two symbols share the cash, stopped": Scenario("pair", sizing=("value", 70_000.0), fill="close", stop_loss=0.05),
+        "two symbols share the cash, stopped": Scenario(
+            "pair", sizing=("value", 70_000.0), fill="close", stop_loss=0.05
+        ),
         "two symbols share the cash, reversing": Scenario("pair", reverse=True, sizing=("value", 30_000.0)),
     }
     return single | shared
@@ -161,7 +166,6 @@ def backtesting_run(scenario):
     target away, because there a stop inside the bar goes before an exit that waits for its open.
     """
     import pandas as pd
-    from backtesting import Backtest
 
     prices = market(scenario.market)
     index = pd.date_range("2004-01-01", periods=prices["close"].shape[1])
@@ -169,70 +173,67 @@ def backtesting_run(scenario):
     up, down = (panel[0] for panel in signals(scenario, prices))
     test = Backtest(
         frame.assign(Volume=1.0),
-        _peer_strategy(scenario, prices["open"][0], up, down),
+        Peer,
         cash=CASH,
         commission=scenario.commission,
         exclusive_orders=scenario.reverse,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Some trades remain open")
-        stats = test.run()
+        stats = test.run(scenario=scenario, opens=prices["open"][0], up=up, down=down)
     columns = ["EntryBar", "ExitBar", "Size", "EntryPrice", "ExitPrice", "Commission"]
     return {"trades": stats["_trades"][columns].to_numpy(float).tolist(), "equity": float(stats["Equity Final [$]"])}
 
 
-def _peer_strategy(scenario, opens, up, down):
-    from backtesting import Strategy
+class Peer(Strategy):
+    """Crosses as orders, with levels from the open at which they will be filled; `run` sets the attributes."""
 
-    class Peer(Strategy):
-        """Crosses as orders, with levels from the open at which they will be filled."""
+    scenario = opens = up = down = None
 
-        def init(self):
-            self.best = np.nan
-            self.left = set()
+    def init(self):
+        self.best = np.nan
+        self.left = set()
 
-        def next(self):
-            t = len(self.data) - 1
-            self.trail(t)
-            if not (up[t] or down[t]) or t + 1 == len(opens):
-                return
-            stopped = any(trade.exit_bar == t and trade.entry_bar not in self.left for trade in self.closed_trades)
-            if up[t] and not self.position.is_long and not stopped:
-                self.enter(self.buy, 1, opens[t + 1])
-            elif down[t] and scenario.reverse and not self.position.is_short and not stopped:
-                self.enter(self.sell, -1, opens[t + 1])
-            elif down[t] and not scenario.reverse and self.position:
-                self.drop_levels()
-                self.position.close()
-
-        def enter(self, side, sign, price):
+    def next(self):
+        t = len(self.data) - 1
+        self.trail(t)
+        if not (self.up[t] or self.down[t]) or t + 1 == len(self.opens):
+            return
+        stopped = any(trade.exit_bar == t and trade.entry_bar not in self.left for trade in self.closed_trades)
+        if self.up[t] and not self.position.is_long and not stopped:
+            self.enter(self.buy, 1, self.opens[t + 1])
+        elif self.down[t] and self.scenario.reverse and not self.position.is_short and not stopped:
+            self.enter(self.sell, -1, self.opens[t + 1])
+        elif self.down[t] and not self.scenario.reverse and self.position:
             self.drop_levels()
-            stop = scenario.trailing or scenario.stop_loss
-            levels = {"sl": price * (1 - sign * stop)} if stop else {}
-            if scenario.take_profit:
-                levels["tp"] = price * (1 + sign * scenario.take_profit)
-            if scenario.sizing[0] == "weight":
-                levels["size"] = scenario.sizing[1]
-            self.best = price
-            side(**levels)
+            self.position.close()
 
-        def drop_levels(self):
-            for trade in self.trades:
-                self.left.add(trade.entry_bar)
-                trade.sl = trade.tp = None
+    def enter(self, side, sign, price):
+        self.drop_levels()
+        stop = self.scenario.trailing or self.scenario.stop_loss
+        levels = {"sl": price * (1 - sign * stop)} if stop else {}
+        if self.scenario.take_profit:
+            levels["tp"] = price * (1 + sign * self.scenario.take_profit)
+        if self.scenario.sizing[0] == "weight":
+            levels["size"] = self.scenario.sizing[1]
+        self.best = price
+        side(**levels)
 
-        def trail(self, t):
-            if not scenario.trailing or not self.trades or self.trades[0].sl is None:
-                return
-            trade = self.trades[0]
-            if trade.is_long:
-                self.best = max(self.best, self.data.High[-1])
-                trade.sl = max(trade.sl, self.best * (1 - scenario.trailing))
-            else:
-                self.best = min(self.best, self.data.Low[-1])
-                trade.sl = min(trade.sl, self.best * (1 + scenario.trailing))
+    def drop_levels(self):
+        for trade in self.trades:
+            self.left.add(trade.entry_bar)
+            trade.sl = trade.tp = None
 
-    return Peer
+    def trail(self, t):
+        if not self.scenario.trailing or not self.trades or self.trades[0].sl is None:
+            return
+        trade = self.trades[0]
+        if trade.is_long:
+            self.best = max(self.best, self.data.High[-1])
+            trade.sl = max(trade.sl, self.best * (1 - self.scenario.trailing))
+        else:
+            self.best = min(self.best, self.data.Low[-1])
+            trade.sl = min(trade.sl, self.best * (1 + self.scenario.trailing))
 
 
 def main():
