@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +113,10 @@ class _Loop:
             or counts[ledger.RUIN] > 0
             or book.account[ledger.SHORT_VALUE] > 0.0
         )
+        if heard != self.heard or counts[ledger.EVENTFUL]:  # a split or a reinvested dividend changes shares unfilled
+            self.view._fresh()
         if heard == self.heard:
             return
-        self.view._fresh()
         if self.listens:
             for fill in book.fills[heard : self.heard]:
                 self.strategy.on_order_filled(self.view.order(int(fill["order"])), self.view)
@@ -131,7 +132,7 @@ class _Loop:
         if answer is None:
             return
         self.sync()
-        for action in [answer] if isinstance(answer, Action) else answer:
+        for action in answer if isinstance(answer, Iterable) else [answer]:
             if not isinstance(action, Action):
                 expected = "Action.buy(...), sell, close, target, cancel or None"
                 raise self.failed(t, s, f"answered {action!r}; expected {expected}")

@@ -256,35 +256,48 @@ def tell(twin, action, s):
 
 
 class Plan(ss.Strategy):
-    """Do on each bar what was planned for it."""
+    """Do on each bar what was planned for it, and look at the account on some."""
 
-    def __init__(self, plan, bars):
-        self.plan, self.places = (
-            plan,
-            {(d.item(), n): (t, s) for t, d in enumerate(bars.dates) for s, n in enumerate(bars.symbols)},
-        )
+    def __init__(self, plan, bars, looks):
+        self.plan, self.looks, self.seen, self.heard = plan, looks, {}, []
+        self.places = {(d.item(), n): (t, s) for t, d in enumerate(bars.dates) for s, n in enumerate(bars.symbols)}
 
     def on_data(self, date, symbol, data, portfolio):
-        return [action for action, _ in self.plan.get(self.places[date, symbol], ())]
+        place = self.places[date, symbol]
+        if place in self.looks:
+            quantities = {name: held.quantity for name, held in portfolio.positions.items()}
+            self.seen[place] = (portfolio.cash, portfolio.equity, quantities)
+        return [action for action, _ in self.plan.get(place, ())]
+
+    def on_order_filled(self, order, portfolio):
+        self.heard.append(order.number)
 
 
 def orders_of_an_event_strategy(data):
     bars = data.draw(panels(events=data.draw(st.booleans()), sessions=(5, 25)))
-    chosen = data.draw(options()) | {
-        "sizing": data.draw(st.sampled_from([ss.Sizing.all_cash(), ss.Sizing.weight(0.3719)]))
-    }
+    sizing = data.draw(st.sampled_from([ss.Sizing.all_cash(), ss.Sizing.weight(0.3719)]))
+    chosen = data.draw(options()) | {"sizing": sizing}
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    chance, plan = data.draw(st.sampled_from([0.1, 0.4])), {}
+    chance, plan, seen = data.draw(st.sampled_from([0.1, 0.4])), {}, {}
     for s, t in zip(*np.nonzero(bars.present & (random.random(bars.shape) < chance)), strict=True):
         plan[int(t), int(s)] = data.draw(st.lists(actions(bars, random), min_size=1, max_size=2))
+    looks = {(int(t), int(s)) for s, t in zip(*np.nonzero(random.random(bars.shape) < 0.3), strict=True)}
 
     def decide(twin, t):
         for s in range(twin.count):
             if twin.present(s):
+                quantities = {name: h.quantity for name, h in zip(bars.symbols, twin.held, strict=True) if h.quantity}
+                seen[t, s] = (twin.cash, twin.equity(), quantities)
                 for _, told in plan.get((t, s), ()):
                     told(twin, s)
 
-    run_both(bars, Plan(plan, bars), decide, **chosen)
+    strategy = Plan(plan, bars, looks)
+    _, twin = run_both(bars, strategy, decide, **chosen)
+    assert set(strategy.seen) == set(seen) & looks
+    for place, (cash, equity, quantities) in strategy.seen.items():
+        assert (cash, equity) == pytest.approx(seen[place][:2], rel=1e-9, abs=1e-9)
+        assert quantities == pytest.approx(seen[place][2], rel=1e-9)
+    assert strategy.heard == [fill.order for fill in twin.fills]
 
 
 CHECKS = [
