@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numba
+import numpy as np
 
 
 def kernel[F: Callable[..., Any]](func: F) -> F:
@@ -28,6 +29,8 @@ def step[F: Callable[..., Any]](func: F) -> F:
 
 
 def _compiled[F: Callable[..., Any]](func: F, **options: Any) -> F:
+    if getattr(numba.config, "DISABLE_JIT", 0):  # plain Python warns where compiled code divides by zero in silence
+        return np.errstate(all="ignore")(func)
     try:
         return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy", **options)(func))
     except RuntimeError:  # nowhere to write a cache, as on AWS Lambda or a read-only image

@@ -193,9 +193,10 @@ def percent_rank(values: Series, window: int, state: Series, out: Series) -> Non
         for k in range(count):
             series[past + k] = value[k]
             smaller[k] = 0.0
-        for lag in range(ONE, past + ONE):
-            for k in range(count):
-                smaller[k] += 1.0 if series[past - lag + k] < value[k] else 0.0
+        for lag in range(1, window + 1):
+            then = series[window - lag : window - lag + len(own)]
+            for k in range(len(own)):
+                smaller[k] += 1.0 if then[k] < value[k] else 0.0
         for k in range(count):
             run = 0.0 if np.isnan(value[k]) else run + 1.0
             own[k] = 100.0 * smaller[k] / window if run > window else np.nan
