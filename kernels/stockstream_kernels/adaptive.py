@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.averages import PART, pack, unpack
-from stockstream_kernels.rolling import sma, variance
+from stockstream_kernels.rolling import rolling_sum, variance
+from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
 
 type Series = NDArray[np.float64]
 
@@ -28,12 +29,12 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
     Memory (5): ``[last value, distance at the start of the group, reach, part, place in the group]``.
     """
     last, distance, reach, part, place = memory[0], memory[1], memory[2], memory[3], int(memory[4])
-    t = 0
-    while t < len(out):
-        if place == 0 and len(out) - t >= 4:
-            keep1, keep2 = 1.0 - weights[t], 1.0 - weights[t + 1]
-            keep3, keep4 = 1.0 - weights[t + 2], 1.0 - weights[t + 3]
-            one, two, three, four = values[t], values[t + 1], values[t + 2], values[t + 3]
+    t, end = np.uint64(0), np.uint64(len(out))
+    while t < end:
+        if place == 0 and end - t >= FOUR:
+            keep1, keep2 = 1.0 - weights[t], 1.0 - weights[t + ONE]
+            keep3, keep4 = 1.0 - weights[t + TWO], 1.0 - weights[t + THREE]
+            one, two, three, four = values[t], values[t + ONE], values[t + TWO], values[t + THREE]
             part1 = keep1 * (one - last)
             part2 = keep2 * (part1 + (two - one))
             part3 = keep3 * (part2 + (three - two))
@@ -42,12 +43,12 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
                 reach2 = keep2 * keep1
                 reach3 = keep3 * reach2
                 out[t] = one - (keep1 * distance + part1)
-                out[t + 1] = two - (reach2 * distance + part2)
-                out[t + 2] = three - (reach3 * distance + part3)
+                out[t + ONE] = two - (reach2 * distance + part2)
+                out[t + TWO] = three - (reach3 * distance + part3)
                 distance = keep4 * reach3 * distance + part4
-                out[t + 3] = four - distance
+                out[t + THREE] = four - distance
                 last = four
-                t += 4
+                t += FOUR
                 continue
         keep, change = 1.0 - weights[t], values[t] - last
         reach = keep if place == 0 else keep * reach
@@ -60,7 +61,7 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
             distance, place = 0.0, 0
         elif place == 4:
             distance, place = behind, 0
-        t += 1
+        t += ONE
     memory[0], memory[1], memory[2], memory[3], memory[4] = last, distance, reach, part, place
 
 
@@ -69,7 +70,7 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
     """Kaufman's adaptive average: it keeps up with a price that goes straight and stays put in noise.
 
     The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
-    bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a mean, 6 + 2 * window, + window values.
+    bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a sum, 6 + 2 * window, + window values.
     """
     before = state[14 + 2 * window : 14 + 3 * window]
     if state[0] == 0.0:
@@ -84,15 +85,17 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
         now, yesterday, past = joined[window : window + bars], joined[window - 1 :], joined[:bars]
         for t in range(bars):
             found[t] = abs(now[t] - yesterday[t])
-        sma(found[:bars], window, state[8 : 14 + 2 * window], weights)
+        rolling_sum(found[:bars], window, state[8 : 14 + 2 * window], weights)
         for t in range(bars):
-            path = weights[t] * window
-            net = abs(now[t] - past[t])
+            net, path = abs(now[t] - past[t]), weights[t]
             efficiency = net / path if net < path else 1.0 + 0.0 * path  # the net change of one way is all of it
             weight = slowest + efficiency * (fastest - slowest)
             weights[t] = weight * weight
-        follow(now, weights, state[3:8], found[:bars])
-        unpack(part, found[:bars], out[start : start + PART])
+        if bars == len(part):
+            follow(now, weights, state[3:8], out[start : start + PART])
+        else:
+            follow(now, weights, state[3:8], found[:bars])
+            unpack(part, found[:bars], out[start : start + PART])
         for k in range(window):
             joined[k] = joined[bars + k]
     before[:] = joined[:window]
@@ -132,37 +135,53 @@ def push(line: Series, value: float) -> None:
 
 
 @step
-def quadrature(line: Series, gain: float) -> float:
-    """Return Ehlers' Hilbert filter of the last seven values, newest first."""
-    return gain * (0.0962 * (line[0] - line[6]) + 0.5769 * (line[2] - line[4]))
+def quadrature(newest: float, line: Series, gain: float) -> float:
+    """Return Ehlers' Hilbert filter of a value and the six before it, which are in the line newest first."""
+    return gain * (0.0962 * (newest - line[5]) + 0.5769 * (line[1] - line[3]))
+
+
+@step
+def between(value: float, low: float, high: float) -> float:
+    """Return the value, or the limit that it passes."""
+    value = value if value < high else high
+    return value if value > low else low
 
 
 @step
 def measure_cycle(memory: Series, price: float) -> None:
     """Advance Ehlers' homodyne discriminator by one price.
 
-    Memory (45): ``[values seen, I2, Q2, Re, Im, period, smooth period, I1, Q1]`` + 4 prices at 9, and 7 each of
-    smoothed prices at 13, detrended ones at 20, I1 at 27 and Q1 at 34; newest first.
+    Each value is computed from the ones before it in registers and stored afterwards: the chain from period to period
+    is what takes the time. Memory (45): ``[values seen, I2, Q2, Re, Im, period, smooth period, I1, Q1]`` + 4 prices at
+    9, and 7 each of smoothed prices at 13, detrended ones at 20, I1 at 27 and Q1 at 34, newest first; 41 is the
+    caller's.
     """
-    gain = 0.075 * memory[5] + 0.54
-    prices, smoothed, detrended = memory[9:13], memory[13:20], memory[20:27]
+    before = memory[5]
+    gain = 0.075 * before + 0.54
+    prices, smooths, trendless, phases, shifts = (
+        memory[9:13],
+        memory[13:20],
+        memory[20:27],
+        memory[27:34],
+        memory[34:41],
+    )
+    smooth = 0.1 * (4.0 * price + 3.0 * prices[0] + 2.0 * prices[1] + prices[2])
+    detrended = quadrature(smooth, smooths, gain)
+    first, second = trendless[2], quadrature(detrended, trendless, gain)
+    in_phase = 0.2 * (first - quadrature(second, shifts, gain)) + 0.8 * memory[1]
+    shifted = 0.2 * (second + quadrature(first, phases, gain)) + 0.8 * memory[2]
+    real = 0.2 * (in_phase * memory[1] + shifted * memory[2]) + 0.8 * memory[3]
+    imaginary = 0.2 * (in_phase * memory[2] - shifted * memory[1]) + 0.8 * memory[4]
+    period = 2.0 * math.pi / math.atan(imaginary / real) if real != 0.0 and imaginary != 0.0 else before
+    period = between(between(period, 0.67 * before, 1.5 * before), 6.0, 50.0)
+    period = 0.2 * period + 0.8 * before
     push(prices, price)
-    push(smoothed, 0.1 * (4.0 * prices[0] + 3.0 * prices[1] + 2.0 * prices[2] + prices[3]))
-    push(detrended, quadrature(smoothed, gain))
-    push(memory[34:41], quadrature(detrended, gain))
-    push(memory[27:34], detrended[3])
-    memory[7], memory[8] = memory[27], memory[34]
-    in_phase = 0.2 * (memory[7] - quadrature(memory[34:41], gain)) + 0.8 * memory[1]
-    shifted = 0.2 * (memory[8] + quadrature(memory[27:34], gain)) + 0.8 * memory[2]
-    memory[3] = 0.2 * (in_phase * memory[1] + shifted * memory[2]) + 0.8 * memory[3]
-    memory[4] = 0.2 * (in_phase * memory[2] - shifted * memory[1]) + 0.8 * memory[4]
-    memory[1], memory[2] = in_phase, shifted
-    before = period = memory[5]
-    if memory[3] != 0.0 and memory[4] != 0.0:
-        period = 2.0 * math.pi / math.atan(memory[4] / memory[3])
-    period = max(min(period, 1.5 * before), 0.67 * before)
-    memory[5] = 0.2 * max(min(period, 50.0), 6.0) + 0.8 * before
-    memory[6] = 0.33 * memory[5] + 0.67 * memory[6]
+    push(smooths, smooth)
+    push(trendless, detrended)
+    push(phases, first)
+    push(shifts, second)
+    memory[1], memory[2], memory[3], memory[4], memory[5] = in_phase, shifted, real, imaginary, period
+    memory[6], memory[7], memory[8] = 0.33 * period + 0.67 * memory[6], first, second
 
 
 @kernel
@@ -191,29 +210,46 @@ def mama(values: Series, fast: float, slow: float, state: Series, mother: Series
             mother[t], following[t] = state[0], state[1]
 
 
+@step
+def spread_from(values: Series, start: int, length: int, level: float) -> float:
+    """Sum the distances of some values from a level, in four chains; equal values give exactly 0."""
+    one, two, three, four = 0.0, 0.0, 0.0, 0.0
+    k, end = np.uint64(start), np.uint64(start + length)
+    while end - k >= FOUR:
+        one += values[k] - level
+        two += values[k + ONE] - level
+        three += values[k + TWO] - level
+        four += values[k + THREE] - level
+        k += FOUR
+    while k < end:
+        one += values[k] - level
+        k += ONE
+    return (one + two) + (three + four)
+
+
 @kernel
 def ht_trendline(values: Series, state: Series, out: Series) -> None:
     """Mean over the dominant cycle's length, smoothed over four bars; up to 50 operations a bar.
 
-    State: ``[three means]`` + 45 of the cycle, which begins 37 values after the first, + the last 50 prices.
+    State: ``[three means]`` + 45 of the cycle, which begins 37 values after the first, + the last 50 prices, each twice
+    so that any stretch of them is in one piece.
     """
-    memory, prices = state[3:48], state[48:98]
+    means, memory, prices = state[:3], state[3:48], state[48:148]
     for t in range(len(values)):
         out[t] = np.nan
         value = values[t]
         if value != value:
             continue
-        newest = int(memory[0]) % 50
-        prices[newest] = value
+        newest = int(memory[41])
+        memory[41] = newest + 1.0 if newest < 49 else 0.0
+        prices[newest], prices[newest + 50] = value, value
         memory[0] += 1.0
         if memory[0] <= 37.0:
             push(memory[9:13], value)
             continue
         measure_cycle(memory, value)
-        length, total = int(memory[6] + 0.5), 0.0
-        for k in range(length):  # distances, so that equal prices have exactly their mean
-            total += prices[newest - k if k <= newest else newest - k + 50] - value
-        mean = value + total / length if length > 0 else 0.0
+        length = int(memory[6] + 0.5)
+        mean = value + spread_from(prices, newest + 51 - length, length, value) / max(length, 1)
         if memory[0] > 63.0:
-            out[t] = mean + 0.1 * (3.0 * (state[0] - mean) + 2.0 * (state[1] - mean) + (state[2] - mean))
-        push(state[:3], mean)
+            out[t] = mean + 0.1 * (3.0 * (means[0] - mean) + 2.0 * (means[1] - mean) + (means[2] - mean))
+        push(means, mean)

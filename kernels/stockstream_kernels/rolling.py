@@ -56,7 +56,7 @@ def first_nan(values: Series, start: int) -> int:
     return int(np.int64(t))
 
 
-@kernel
+@step
 def suffix_sums(held: Series, suffix: Series) -> None:
     """Write suffix[k] = held[k] + … + held[n - 1] for k = 1 … n - 1."""
     total = 0.0
@@ -71,32 +71,46 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
 
     State: ``[started, position, prefix sum, run of equal values, last value]`` + window + window + 1.
     """
+    roll(values, window, 1.0 / window, True, state, out)
+
+
+@step
+def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None:
+    """Sum of the last `window` values. State: as `sma`."""
+    roll(values, window, 1.0, False, state, out)
+
+
+@step
+def roll(values: Series, window: int, share: float, exact: bool, state: Series, out: Series) -> None:
+    """Write `share` times the sum of the last `window` values, or if `exact` the value of a window of equal ones."""
     if state[0] == 0.0:
         state[0] = 1.0
         state[5 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
     t = 0
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
-            t = sma_blocks(values, t, window, state, out)
+            stop = sum_blocks(values, t, window, share, state, out)
+            if exact:
+                constant_windows(values, t, stop, window, state, out)
+            t = stop
         else:
-            t = sma_bars(values, t, window, state, out)
+            t = sum_bars(values, t, window, share, exact, state, out)
 
 
 @step
-def sma_bars(values: Series, start: int, window: int, state: Series, out: Series) -> int:
-    """Write the means up to the end of the block or of the input; return the bar after."""
+def sum_bars(values: Series, start: int, window: int, share: float, exact: bool, state: Series, out: Series) -> int:
+    """Write the sums up to the end of the block or of the input; return the bar after."""
     held, suffix = state[5 : 5 + window], state[5 + window : 6 + 2 * window]
     position, prefix, run, last = int(state[1]), state[2], int(state[3]), state[4]
     stop = min(len(values), start + window - position)
-    share = 1.0 / window
     for t in range(start, stop):
         value = values[t]
-        run = run + 1 if value == last else 1
+        run = run + 1 if value == last and exact else 1
         last = value
         prefix += value
         held[position] = value
         position += 1
-        out[t] = value if run >= window else (suffix[position] + prefix) * share
+        out[t] = value if run >= window and exact else (suffix[position] + prefix) * share
     if position == window:
         suffix_sums(held, suffix)
         position, prefix = 0, 0.0
@@ -105,15 +119,14 @@ def sma_bars(values: Series, start: int, window: int, state: Series, out: Series
 
 
 @step
-def sma_blocks(values: Series, start: int, window: int, state: Series, out: Series) -> int:
-    """Write the means of all whole blocks from bar `start` on; return the bar after them.
+def sum_blocks(values: Series, start: int, window: int, share: float, state: Series, out: Series) -> int:
+    """Write the sums of all whole blocks from bar `start` on; return the bar after them.
 
     The values need not be held here, so the suffixes for the next block are written where held values would stand, and
     the two places change roles from block to block.
     """
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(len(values))
     here, there = np.uint64(5 + window), np.uint64(5)
-    share = 1.0 / window
     while end - t >= n:
         prefix, total = 0.0, 0.0
         for k in range(n - ONE):
@@ -127,9 +140,7 @@ def sma_blocks(values: Series, start: int, window: int, state: Series, out: Seri
     if here == np.uint64(5):
         for k in range(1, window):
             state[5 + window + k] = state[5 + k]
-    stop = int(np.int64(t))
-    constant_windows(values, start, stop, window, state, out)
-    return stop
+    return int(np.int64(t))
 
 
 @step

@@ -19,6 +19,9 @@ from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
 
+# Unsigned, as in `rolling`: signed subscripts are checked for wrapping around.
+ONE, TWO, THREE, FOUR = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+
 
 @step
 def exponential(values: Series, window: int, alpha: float, seed: int, state: Series, out: Series) -> None:
@@ -28,25 +31,25 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
     bar 0. State (5): ``[count of values, distance at the start of the group or sum, last value, place in group,
     part]``.
     """
-    t = seeded(values, window if seed == 0 else 1, state, out)
+    t, end = np.uint64(seeded(values, window if seed == 0 else 1, state, out)), np.uint64(len(values))
     keep = 1.0 - alpha
     keep2, keep3, keep4 = keep * keep, keep * keep * keep, keep * keep * keep * keep
     distance, last, place, part = state[1], state[2], int(state[3]), state[4]
-    while t < len(values):
-        if place == 0 and len(values) - t >= 4:
-            one, two, three, four = values[t], values[t + 1], values[t + 2], values[t + 3]
+    while t < end:
+        if place == 0 and end - t >= FOUR:
+            one, two, three, four = values[t], values[t + ONE], values[t + TWO], values[t + THREE]
             part1 = keep * (one - last)
             part2 = keep * (part1 + (two - one))
             part3 = keep * (part2 + (three - two))
             part4 = keep * (part3 + (four - three))
             if part4 == part4:
                 out[t] = one - (keep * distance + part1)
-                out[t + 1] = two - (keep2 * distance + part2)
-                out[t + 2] = three - (keep3 * distance + part3)
+                out[t + ONE] = two - (keep2 * distance + part2)
+                out[t + TWO] = three - (keep3 * distance + part3)
                 distance = keep4 * distance + part4
-                out[t + 3] = four - distance
+                out[t + THREE] = four - distance
                 last = four
-                t += 4
+                t += FOUR
                 continue
         value = values[t]
         out[t] = np.nan
@@ -58,7 +61,7 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
             place += 1
             if place == 4:
                 distance, place = behind, 0
-        t += 1
+        t += ONE
     state[1], state[2], state[3], state[4] = distance, last, place, part
 
 

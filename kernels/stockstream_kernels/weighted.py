@@ -71,7 +71,7 @@ def wma_bars(values: Series, start: int, window: int, state: Series, out: Series
 
 @step
 def wma_blocks(values: Series, start: int, window: int, state: Series, out: Series) -> int:
-    """Write the means of all whole blocks from bar `start` on; return the bar after them (compare `sma_blocks`)."""
+    """Write the means of all whole blocks from bar `start` on; return the bar after them (compare `sum_blocks`)."""
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(len(values))
     here, there = np.uint64(6 + window), np.uint64(6)
     grown, share = window + 1.0, 2.0 / (window * (window + 1.0))

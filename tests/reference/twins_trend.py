@@ -324,8 +324,6 @@ def vortex(i, high, low, close):
 
     reach = true_range(high, low, close)
     up, down = abs(high - before(low)), abs(low - before(high))
-    known = ~np.isnan(up + down + reach)
-    up, down, reach = (np.where(known, values, np.nan) for values in (up, down, reach))
     return over(i.window, ratio, up, reach), over(i.window, ratio, down, reach)
 
 
