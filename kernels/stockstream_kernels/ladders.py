@@ -27,6 +27,10 @@ from stockstream_kernels._compile import step
 type Series = NDArray[np.float64]
 
 ONE: Final = np.uint64(1)
+#: The first bar and the place of the first ladder. Floats, made whole where they are used: a literal int is a type of
+#: its own to the compiler, and steps that are given one here and a variable there would be compiled twice.
+BEGIN: Final = 0.0
+HEADER: Final = 2.0
 SCANNED: Final = np.uint64(64)
 #: The shortest chunk, in bars: few enough that what a kernel works on stays in the first cache.
 CHUNK: Final = 256
@@ -35,8 +39,8 @@ CHUNK: Final = 256
 @step
 def rungs(window: int) -> int:
     """Return how many rungs a ladder for windows up to `window` has."""
-    count = 0
-    while (1 << count) <= window:
+    count = 1
+    while (window >> count) > 0:
         count += 1
     return count
 
@@ -44,19 +48,22 @@ def rungs(window: int) -> int:
 @step
 def room(window: int) -> int:
     """Return how many bars a chunk has: in proportion to long windows, so that moving the past costs O(1) a bar."""
-    return max(CHUNK, window // 8)
+    return CHUNK if window >> 3 < CHUNK else window >> 3
 
 
 @step
 def size(window: int, chunk: int) -> int:
     """Return the length of a ladder."""
-    return (1 << rungs(window)) - 1 + rungs(window) * chunk
+    height = rungs(window)
+    return (1 << height) - 1 + height * chunk
 
 
 @step
-def rung(at: int, chunk: int, j: int) -> int:
-    """Return where the chunk of rung j begins, after its past."""
-    return at + (1 << (j + 1)) - 1 + j * chunk
+def begin(state: Series, at: int, count: int, value: float) -> None:
+    """Fill places of a fresh state; a loop compiles in a third of the time of an assignment to a slice."""
+    here = np.uint64(at)
+    for k in range(np.uint64(count)):
+        state[here + k] = value
 
 
 @step
@@ -68,65 +75,60 @@ def shift(state: Series, at: int, past: int, chunk: int) -> None:
 
 
 @step
-def advance(state: Series, at: int, window: int, chunk: int) -> None:
-    """Make the full chunk of every rung its past."""
-    for j in range(rungs(window)):
-        shift(state, rung(at, chunk, j) - (1 << j), 1 << j, chunk)
-
-
-@step
 def climb(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
     """Fill the rungs above the first with sums, for `count` bars from `cursor` on."""
-    for j in range(1, rungs(window)):
-        below, here = np.uint64(rung(at, chunk, j - 1) + cursor), np.uint64(rung(at, chunk, j) + cursor)
-        back = np.uint64(1 << (j - 1))
+    below, back = np.uint64(at + 1 + cursor), np.uint64(1)
+    for _ in range(1, rungs(window)):
+        here = below + np.uint64(chunk) + back + back
         for k in range(np.uint64(count)):
             state[here + k] = state[below + k] + state[below - back + k]
+        below, back = here, back + back
 
 
 @step
 def climb_highest(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
     """Fill the rungs above the first with the larger of two stretches. Values are never NaN: a gap is infinite."""
-    for j in range(1, rungs(window)):
-        below, here = np.uint64(rung(at, chunk, j - 1) + cursor), np.uint64(rung(at, chunk, j) + cursor)
-        back = np.uint64(1 << (j - 1))
+    below, back = np.uint64(at + 1 + cursor), np.uint64(1)
+    for _ in range(1, rungs(window)):
+        here = below + np.uint64(chunk) + back + back
         for k in range(np.uint64(count)):
             one, two = state[below + k], state[below - back + k]
             state[here + k] = one if one > two else two
+        below, back = here, back + back
 
 
 @step
-def part(at: int, window: int, chunk: int, skip: int) -> int:
-    """Return where the sums stand that belong to the binary digit of `window` after the `skip` lowest; -1 for none."""
-    offset = 0
-    for j in range(rungs(window)):
-        if (window >> j) & 1 == 1:
-            if skip == 0:
-                return rung(at, chunk, j) - offset
-            skip -= 1
-            offset += 1 << j
-    return -1
+def settle(window: int, chunk: int, last: int, count: int, state: Series) -> None:
+    """Move the cursor over the bars taken; a full chunk becomes the past.
+
+    State: ``[started, cursor]`` and equal ladders, the last one at `last`.
+    """
+    state[1] += count
+    if state[1] < chunk:
+        return
+    state[1] = 0.0
+    at, height = int(HEADER), rungs(window)
+    while at <= last:
+        for j in range(height):
+            here = np.uint64(at)
+            for k in range(np.uint64(1 << j)):
+                state[here + k] = state[here + np.uint64(chunk) + k]
+            at += (1 << j) + chunk
 
 
 @step
 def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: int, out: Series, start: int) -> None:
     """Write the sums of the last `window` values; the ladder may be one for longer windows."""
-    there, skip = np.uint64(start), 2
-    one, two = np.uint64(part(at, window, chunk, 0) + cursor), part(at, window, chunk, 1)
-    if two < 0:
-        for k in range(np.uint64(count)):
-            out[there + k] = state[one + k]
-        return
-    other = np.uint64(two + cursor)
-    for k in range(np.uint64(count)):
-        out[there + k] = state[one + k] + state[other + k]
-    more = part(at, window, chunk, skip)
-    while more >= 0:
-        other = np.uint64(more + cursor)
-        for k in range(np.uint64(count)):
-            out[there + k] += state[other + k]
-        skip += 1
-        more = part(at, window, chunk, skip)
+    there, here, fresh = np.uint64(start), np.uint64(at + 1 + cursor), True
+    offset = np.uint64(0)
+    for j in range(rungs(window)):
+        if (window >> j) & 1 == 1:
+            part = here - offset
+            for k in range(np.uint64(count)):
+                out[there + k] = state[part + k] if fresh else out[there + k] + state[part + k]
+            fresh = False
+            offset += np.uint64(1 << j)
+        here += np.uint64(chunk + (2 << j))
 
 
 @step
@@ -135,7 +137,7 @@ def highest(
 ) -> None:
     """Write `sign` times the largest of the last `window` values."""
     last = rungs(window) - 1
-    there, newest = np.uint64(start), np.uint64(rung(at, chunk, last) + cursor)
+    there, newest = np.uint64(start), np.uint64(at + (2 << last) - 1 + last * chunk + cursor)
     oldest = newest - np.uint64(window - (1 << last))
     for k in range(np.uint64(count)):
         one, two = state[newest + k], state[oldest + k]
@@ -143,76 +145,63 @@ def highest(
 
 
 @step
-def reach(high: Series, low: Series, close: Series, window: int, state: Series, start: int) -> int:
-    """Take the next chunk of bars into the ladders of highs and of negated lows; return how many.
+def take(high: Series, low: Series, close: Series, start: int, count: int, length: int, state: Series) -> None:
+    """Put bars in the first rungs of a ladder of highs and of one of negated lows.
 
     A bar is a gap when any of the three is NaN. A gap, and what lies before the first bar, is infinite: so are the
     extremes while it is in the window, and what is computed from them is no finite number.
     State: ``[started, cursor]`` and two ladders.
     """
-    chunk = room(window)
-    length = size(window, chunk)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2 : 2 + 2 * length] = np.inf
-    cursor = int(state[1])
-    count = min(chunk - cursor, len(close) - start)
-    bars, up, down = np.uint64(start), np.uint64(3 + cursor), np.uint64(3 + length + cursor)
+        begin(state, int(HEADER), 2 * length, np.inf)
+    bars, up, down = np.uint64(start), np.uint64(3 + state[1]), np.uint64(3 + length + state[1])
     for k in range(np.uint64(count)):
         total = high[bars + k] + low[bars + k] + close[bars + k]
         state[up + k] = high[bars + k] if total == total else np.inf
         state[down + k] = -low[bars + k] if total == total else np.inf
-    climb_highest(state, 2, window, chunk, cursor, count)
-    climb_highest(state, 2 + length, window, chunk, cursor, count)
-    return count
-
-
-@step
-def settle(window: int, ladders: int, count: int, state: Series) -> None:
-    """Move the cursor over the bars taken. State: ``[started, cursor]`` and equal ladders."""
-    chunk = room(window)
-    state[1] += count
-    if state[1] == chunk:
-        state[1] = 0.0
-        for k in range(ladders):
-            advance(state, 2 + k * size(window, chunk), window, chunk)
 
 
 @step
 def extremes(high: Series, low: Series, close: Series, window: int, state: Series, top: Series, bottom: Series) -> None:
-    """Highest high and lowest low of the last `window` bars, infinite where a gap is among them. State: `reach`'s.
+    """Highest high and lowest low of the last `window` bars, infinite where a gap is among them. State: `take`'s.
 
     The outputs may be the inputs.
     """
-    chunk = room(window)
-    start = 0
+    chunk, first = room(window), int(HEADER)
+    second = first + size(window, chunk)
+    start = int(BEGIN)
     while start < len(close):
-        count, cursor = reach(high, low, close, window, state, start), int(state[1])
-        highest(state, 2, window, chunk, cursor, count, 1.0, top, start)
-        highest(state, 2 + size(window, chunk), window, chunk, cursor, count, -1.0, bottom, start)
-        settle(window, 2, count, state)
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(close) - start)
+        take(high, low, close, start, count, second - first, state)
+        climb_highest(state, first, window, chunk, cursor, count)
+        climb_highest(state, second, window, chunk, cursor, count)
+        highest(state, first, window, chunk, cursor, count, 1.0, top, start)
+        highest(state, second, window, chunk, cursor, count, -1.0, bottom, start)
+        settle(window, chunk, second, count, state)
         start += count
 
 
 @step
 def means(window: int, state: Series, values: Series) -> None:
     """Replace values by the mean of the last `window`. State: ``[started, cursor]`` and a ladder."""
-    chunk = room(window)
+    chunk, first = room(window), int(HEADER)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2 : 2 + size(window, chunk)] = np.nan
-    start = 0
+        begin(state, first, size(window, chunk), np.nan)
+    start = int(BEGIN)
     while start < len(values):
         cursor = int(state[1])
         count = min(chunk - cursor, len(values) - start)
         bars, here = np.uint64(start), np.uint64(3 + cursor)
         for k in range(np.uint64(count)):
             state[here + k] = values[bars + k]
-        climb(state, 2, window, chunk, cursor, count)
-        sums(state, 2, window, chunk, cursor, count, values, start)
+        climb(state, first, window, chunk, cursor, count)
+        sums(state, first, window, chunk, cursor, count, values, start)
         for k in range(np.uint64(count)):
             values[bars + k] /= window
-        settle(window, 1, count, state)
+        settle(window, chunk, first, count, state)
         start += count
 
 

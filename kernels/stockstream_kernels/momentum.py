@@ -6,7 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.ladders import CHUNK, advance, climb, copy, means, room, rung, shift, size, sums, whole
+from stockstream_kernels.ladders import (
+    BEGIN,
+    CHUNK,
+    HEADER,
+    begin,
+    climb,
+    copy,
+    means,
+    room,
+    settle,
+    shift,
+    size,
+    sums,
+    whole,
+)
 
 type Series = NDArray[np.float64]
 
@@ -55,7 +69,7 @@ def past(values: Series, window: int, state: Series, out: Series) -> int:
     ring = state[2 : 2 + window]
     if state[0] == 0.0:
         state[0] = 1.0
-        ring[:] = np.nan
+        begin(ring, int(BEGIN), window, np.nan)
     count, oldest = min(window, len(values)), int(state[1])
     for t in range(count):
         out[t] = ring[(oldest + t) % window]
@@ -89,18 +103,18 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
     """Change over `window` bars as a share, -1 to 1, of the sum of the changes' sizes on the way.
 
     NaN where the price has not moved. Gains less losses over gains plus losses is the same number.
-    State: ``[started, cursor]``, a track of prices with `window` of the past, and a ladder.
+    State: ``[started, cursor]``, a ladder, and a track of prices with `window` of the past.
     """
-    chunk, lag = room(window), np.uint64(window)
-    at = 2 + window + chunk
+    chunk, lag, at = room(window), np.uint64(window), int(HEADER)
+    track = at + size(window, chunk)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2 : at + size(window, chunk)] = np.nan
-    start = 0
+        begin(state, at, track + window - at, np.nan)
+    start = int(BEGIN)
     while start < len(values):
         cursor = int(state[1])
         count = min(chunk - cursor, len(values) - start)
-        bars, prices, sizes = np.uint64(start), np.uint64(2 + window + cursor), np.uint64(rung(at, chunk, 0) + cursor)
+        bars, prices, sizes = np.uint64(start), np.uint64(track + window + cursor), np.uint64(at + 1 + cursor)
         for k in range(np.uint64(count)):
             state[prices + k] = values[bars + k]
         for k in range(np.uint64(count)):
@@ -111,10 +125,9 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
             share = (state[prices + k] - state[prices - lag + k]) / out[bars + k]
             share = 1.0 if share > 1.0 else share
             out[bars + k] = -1.0 if share < -1.0 else share
-        state[1] = (cursor + count) % chunk
         if cursor + count == chunk:
-            shift(state, 2, window, chunk)
-            advance(state, at, window, chunk)
+            shift(state, track, window, chunk)
+        settle(window, chunk, at, count, state)
         start += count
 
 
@@ -152,7 +165,7 @@ def coppock(values: Series, window: int, first: int, second: int, state: Series,
     chunk, at = room(longest), 7 + window
     if state[0] == 0.0:
         state[0] = 1.0
-        state[at : at + longest] = np.nan
+        begin(state, at, longest, np.nan)
     one, two = np.uint64(first), np.uint64(second)
     start = 0
     while start < len(values):
@@ -182,7 +195,7 @@ def ramp_mean(window: int, state: Series, values: Series) -> None:
     place = np.uint64(4)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[4 : 4 + window] = np.nan
+        begin(state, 4, window, np.nan)
     position, prefix, ramp = np.uint64(state[1]), state[2], state[3]
     end, share = np.uint64(window), 1.0 / (0.5 * window * (window + 1.0))
     for t in range(len(values)):
@@ -240,7 +253,8 @@ def fosc(values: Series, window: int, state: Series, out: Series) -> None:
     """
     if state[0] == 0.0:
         state[0], state[6] = 1.0, np.nan
-        state[7 : 7 + window], state[8 + window : 8 + 2 * window] = np.nan, np.nan
+        begin(state, 7, window, np.nan)
+        begin(state, 8 + window, window, np.nan)
     position, prefix, ramp, run = np.uint64(state[1]), state[2], state[3], state[4]
     last, forecast = state[5], state[6]
     place, end, one = np.uint64(7), np.uint64(window), np.uint64(1)
@@ -277,7 +291,7 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
     Gaps are left out. State: ``[count of values, streak, last value]``, two of `rsi`, a track of changes with `rank` of
     the past, two chunks.
     """
-    start = 0
+    start = int(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start)
         while start < stop:

@@ -9,7 +9,20 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.convergence import average, smoothed
-from stockstream_kernels.ladders import CHUNK, climb, extremes, room, settle, shift, size, sums, whole
+from stockstream_kernels.ladders import (
+    BEGIN,
+    CHUNK,
+    HEADER,
+    begin,
+    climb,
+    extremes,
+    room,
+    settle,
+    shift,
+    size,
+    sums,
+    whole,
+)
 from stockstream_kernels.rolling import sma
 
 type Series = NDArray[np.float64]
@@ -58,25 +71,25 @@ def ultosc(
     """
     chunk = room(third)
     length = size(third, chunk)
-    used = 2 + 2 * length
+    at, used = int(HEADER), 2 + 2 * length
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2 : used + 1] = np.nan
-    start = 0
+        begin(state, at, used - 1, np.nan)
+    start = int(BEGIN)
     while start < len(close):
         cursor = int(state[1])
         count = min(chunk - cursor, len(close) - start)
         pressures(high, low, close, start, count, 3 + cursor, 3 + length + cursor, used, state)
-        climb(state, 2, third, chunk, cursor, count)
-        climb(state, 2 + length, third, chunk, cursor, count)
-        sums(state, 2, first, chunk, cursor, count, state, used + 1)
-        sums(state, 2 + length, first, chunk, cursor, count, state, used + 1 + chunk)
-        sums(state, 2, second, chunk, cursor, count, state, used + 1 + 2 * chunk)
-        sums(state, 2 + length, second, chunk, cursor, count, state, used + 1 + 3 * chunk)
-        sums(state, 2, third, chunk, cursor, count, state, used + 1 + 4 * chunk)
-        sums(state, 2 + length, third, chunk, cursor, count, out, start)
+        climb(state, at, third, chunk, cursor, count)
+        climb(state, at + length, third, chunk, cursor, count)
+        sums(state, at, first, chunk, cursor, count, state, used + 1)
+        sums(state, at + length, first, chunk, cursor, count, state, used + 1 + chunk)
+        sums(state, at, second, chunk, cursor, count, state, used + 1 + 2 * chunk)
+        sums(state, at + length, second, chunk, cursor, count, state, used + 1 + 3 * chunk)
+        sums(state, at, third, chunk, cursor, count, state, used + 1 + 4 * chunk)
+        sums(state, at + length, third, chunk, cursor, count, out, start)
         shares_of_range(state[used + 1 :], chunk, out[start : start + count])
-        settle(third, 2, count, state)
+        settle(third, chunk, at + length, count, state)
         start += count
 
 
@@ -131,12 +144,12 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
 
     State: ``[started, cursor]``, a ladder, the run of equal medians and a chunk.
     """
-    chunk = room(slow)
+    chunk, at = room(slow), int(HEADER)
     used = 2 + size(slow, chunk)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2:used] = np.nan
-    start, work = 0, np.uint64(used + 1)
+        begin(state, at, used - 2, np.nan)
+    start, work = int(BEGIN), np.uint64(used + 1)
     quick, steady = 0.5 / fast, 0.5 / slow
     while start < len(low):
         cursor = int(state[1])
@@ -144,15 +157,15 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
         bars, here, equal = np.uint64(start), np.uint64(3 + cursor), 0
         for k in range(np.uint64(count)):
             state[here + k] = high[bars + k] + low[bars + k]
-        climb(state, 2, slow, chunk, cursor, count)
-        sums(state, 2, fast, chunk, cursor, count, state, used + 1)
-        sums(state, 2, slow, chunk, cursor, count, out, start)
+        climb(state, at, slow, chunk, cursor, count)
+        sums(state, at, fast, chunk, cursor, count, state, used + 1)
+        sums(state, at, slow, chunk, cursor, count, out, start)
         for k in range(np.uint64(count)):
             out[bars + k] = quick * state[work + k] - steady * out[bars + k]
         for k in range(np.uint64(count)):
             equal += state[here + k] == state[here - np.uint64(1) + k]
         state[used] = flatten(state, 3 + cursor, state[used], slow, out[start : start + count]) if equal > 0 else 0.0
-        settle(slow, 1, count, state)
+        settle(slow, chunk, at, count, state)
         start += count
 
 
@@ -177,22 +190,22 @@ def bop(open_: Series, high: Series, low: Series, close: Series, state: Series, 
 @kernel
 def qstick(open_: Series, close: Series, window: int, state: Series, out: Series) -> None:
     """Mean of the candle bodies. State: ``[started, cursor]`` and a ladder."""
-    chunk, share = room(window), 1.0 / window
+    chunk, share, at = room(window), 1.0 / window, int(HEADER)
     if state[0] == 0.0:
         state[0] = 1.0
-        state[2 : 2 + size(window, chunk)] = np.nan
-    start = 0
+        begin(state, at, size(window, chunk), np.nan)
+    start = int(BEGIN)
     while start < len(close):
         cursor = int(state[1])
         count = min(chunk - cursor, len(close) - start)
         bars, here = np.uint64(start), np.uint64(3 + cursor)
         for k in range(np.uint64(count)):
             state[here + k] = close[bars + k] - open_[bars + k]
-        climb(state, 2, window, chunk, cursor, count)
-        sums(state, 2, window, chunk, cursor, count, out, start)
+        climb(state, at, window, chunk, cursor, count)
+        sums(state, at, window, chunk, cursor, count, out, start)
         for k in range(np.uint64(count)):
             out[bars + k] *= share
-        settle(window, 1, count, state)
+        settle(window, chunk, at, count, state)
         start += count
 
 
@@ -214,7 +227,7 @@ def smi(
     Gaps are left out.
     State: the memories of two averages of two (8) and of the signal (4), and that of `extremes`.
     """
-    start = 0
+    start = int(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start)
         if stop > start:
@@ -260,7 +273,7 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
 
     State: ``[smoothed place, last value]``, a chunk and that of `extremes`.
     """
-    start = 0
+    start = int(BEGIN)
     while start < len(low):
         stop = whole(high, low, low, start)
         while start < stop:
@@ -299,8 +312,7 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
     """
     kept_fast, kept_slow = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0)
     at = 8 + 2 * CHUNK
-    middle = at + 8 + 2 * size(window, room(window))
-    start = 0
+    start = int(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start)
         for t in range(start, stop):
@@ -308,8 +320,9 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
             out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
         while start < stop:
             result = out[start : min(start + CHUNK, stop)]
-            cycle(result, window, smooth, False, state[at:middle], state[8:at])
-            cycle(result, window, smooth, True, state[middle:], state[8:at])
+            for stage in range(2):
+                held = at + stage * (8 + 2 * size(window, room(window)))
+                cycle(result, window, smooth, stage == 1, state[held:], state[8:at])
             start = min(start + CHUNK, stop)
         if stop < len(values):
             out[stop] = np.nan

@@ -7,7 +7,19 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.convergence import average
-from stockstream_kernels.ladders import copy, means, reach, room, rung, rungs, settle, size, whole
+from stockstream_kernels.ladders import (
+    BEGIN,
+    HEADER,
+    climb_highest,
+    copy,
+    means,
+    room,
+    rungs,
+    settle,
+    size,
+    take,
+    whole,
+)
 from stockstream_kernels.momentum import rsi
 
 type Series = NDArray[np.float64]
@@ -21,12 +33,17 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
     range and while a gap is in the window, because a gap makes the extremes infinite. `out` may be one of the inputs.
     State: that of `extremes`.
     """
-    chunk, last = room(window), rungs(window) - 1
-    across, back = np.uint64(size(window, chunk)), np.uint64(window - (1 << last))
-    start = 0
+    chunk, last, first = room(window), rungs(window) - 1, int(HEADER)
+    length = size(window, chunk)
+    across, back = np.uint64(length), np.uint64(window - (1 << last))
+    start = int(BEGIN)
     while start < len(close):
-        count = reach(high, low, close, window, state, start)
-        bars, newest = np.uint64(start), np.uint64(rung(2, chunk, last) + int(state[1]))
+        cursor = int(state[1])
+        count = min(chunk - cursor, len(close) - start)
+        take(high, low, close, start, count, length, state)
+        climb_highest(state, first, window, chunk, cursor, count)
+        climb_highest(state, first + length, window, chunk, cursor, count)
+        bars, newest = np.uint64(start), np.uint64(1 + (2 << last) + last * chunk + cursor)
         for k in range(np.uint64(count)):
             one, two = state[newest + k], state[newest - back + k]
             top = one if one > two else two
@@ -35,7 +52,7 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
             share = 100.0 * (close[bars + k] - (top if upper else bottom)) / (top - bottom)
             share = 0.0 if upper and share > 0.0 else share
             out[bars + k] = -100.0 if upper and share < -100.0 else share
-        settle(window, 2, count, state)
+        settle(window, chunk, first + length, count, state)
         start += count
 
 
@@ -60,15 +77,23 @@ def stoch(
 def stochrsi(
     values: Series, rsi_window: int, window: int, smooth: int, signal: int, state: Series, k: Series, d: Series
 ) -> None:
-    """Stochastic of the relative strength index; gaps are left out. State: 2, 4 and `stoch`'s."""
-    start = 0
+    """Stochastic of the relative strength index; gaps are left out.
+
+    State: ``[last price, last index]``, 4 of `rsi`, that of `stoch`.
+    """
+    middle = 8 + 2 * size(window, room(window))
+    last = middle + 2 + size(smooth, room(smooth))
+    start = int(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start)
         if stop > start:
             first, second = k[start:stop], d[start:stop]
             rsi(values[start:stop], rsi_window, state[2:6], first)
             hold(values[start:stop], state, first)
-            stoch(first, first, first, window, smooth, signal, state[6:], first, second)
+            place(first, first, first, window, False, state[6:middle], first)
+            means(smooth, state[middle:last], first)
+            copy(first, second)
+            means(signal, state[last:], second)
         if stop < len(values):
             k[stop], d[stop] = np.nan, np.nan
         start = stop + 1
@@ -106,7 +131,7 @@ def kdj(
 ) -> None:
     """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``; gaps are left out. State: 8 and that of `place`."""
     keep_k, keep_d = 1.0 - 1.0 / smooth, 1.0 - 1.0 / signal
-    start = 0
+    start = int(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start)
         if stop > start:
