@@ -317,8 +317,9 @@ def sort_active(book: Book) -> None:
 @step
 def at_open(book: Book, market: Market, terms: Terms, t: int) -> None:
     """(2) Gaps through levels, then waiting orders: sells before buys, then rank, then symbol."""
-    gaps(book, market, terms, t)
-    sweep_active(book)
+    if book.counts[GUARDED] > 0:
+        gaps(book, market, terms, t)
+        sweep_active(book)
     if book.counts[ACTIVE] == 0:
         return
     revalue(book, market, OPEN, t)
