@@ -81,8 +81,9 @@ class _Loop:
                 ask(day, t, s, symbols[s], dict(zip(names, rows[s][t], strict=True)))
             if self.busy and self.run.settings.fill == "close":
                 self.close()
-        self.sync()
-        self.close()
+        if self.first < len(days):  # where closes are filled, the last session may be over
+            self.sync()
+            self.close()
 
     def sync(self) -> None:
         """Run the compiled steps up to the strategy's turn of this session."""
