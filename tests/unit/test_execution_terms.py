@@ -56,7 +56,7 @@ def test_volatility_is_a_weight_by_the_last_returns():
     result = ss.backtest(
         ss.SignalStrategy(enter_long=panel), bars, cash=1000.0, sizing=ss.Sizing.volatility(0.2, window=4)
     )
-    annual = np.std(close[1:5] / close[:4] - 1, ddof=1) * np.sqrt(252)
+    annual = np.std(close[1:5] / close[:4] - 1) * np.sqrt(252)
     assert fills(result)[0][2] == pytest.approx(0.2 / annual * 100, rel=1e-8)
 
 
