@@ -12,7 +12,7 @@ which is filled from `cursor` on and becomes the past when it is full. Subscript
 for wrapping around, which keeps loops from being vectorised.
 
 Why not blocks, as in `rolling`: several inputs, windows and stages work on one chunk without leaving the first cache.
-Williams %R 14 of 1,000,000 bars took 1.6 ms this way and 2.5 ms by blocks, the awesome oscillator 2 and 8.
+Williams %R 14 of 1,000,000 bars took 1.6 ms this way and 2.5 ms by blocks, the awesome oscillator 1.6 and 8.
 """
 
 from __future__ import annotations
@@ -118,17 +118,28 @@ def settle(window: int, chunk: int, last: int, count: int, state: Series) -> Non
 
 @step
 def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: int, out: Series, start: int) -> None:
-    """Write the sums of the last `window` values; the ladder may be one for longer windows."""
-    there, here, fresh = np.uint64(start), np.uint64(at + 1 + cursor), True
-    offset = np.uint64(0)
+    """Write the sums of the last `window` values; the ladder may be one for longer windows.
+
+    The first two parts are added in one pass: a pass less over the output is a fifth of the time.
+    """
+    there, here, first, offset, seen = np.uint64(start), np.uint64(at + 1 + cursor), np.uint64(0), np.uint64(0), 0
     for j in range(rungs(window)):
         if (window >> j) & 1 == 1:
             part = here - offset
-            for k in range(np.uint64(count)):
-                out[there + k] = state[part + k] if fresh else out[there + k] + state[part + k]
-            fresh = False
+            if seen == 0:
+                first = part
+            elif seen == 1:
+                for k in range(np.uint64(count)):
+                    out[there + k] = state[first + k] + state[part + k]
+            else:
+                for k in range(np.uint64(count)):
+                    out[there + k] += state[part + k]
+            seen += 1
             offset += np.uint64(1 << j)
         here += np.uint64(chunk + (2 << j))
+    if seen == 1:
+        for k in range(np.uint64(count)):
+            out[there + k] = state[first + k]
 
 
 @step
