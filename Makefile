@@ -84,7 +84,8 @@ bench: $(VENV)/.installed-bench ## Run the benchmarks; figures in benchmarks/res
 		--benchmark-only --benchmark-json=benchmarks/results/benchmarks.json $(PYTEST_ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.installed-dev ## Check the documentation: links, Python blocks, make targets, examples in docstrings
+docs: $(VENV)/.installed-dev ## Write the generated pages and check the documentation: links, code, targets, examples
+	$(BIN)/python -m docs.generate
 	$(PYTEST) tests/distribution/test_documentation.py stockstream kernels $(PYTEST_ARGS)
 
 .PHONY: build

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from stockstream.cli import backtests, demonstration, lakes, strategies, sweeps
+from stockstream.cli import backtests, demonstration, indicators, lakes, strategies, sweeps
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ for _panel, _name, _function, _examples in (
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
+    ("Research", "indicators", indicators.indicators, indicators.EXAMPLES),
     ("About", "version", version, None),
 ):
     app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)

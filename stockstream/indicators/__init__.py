@@ -8,7 +8,7 @@ from stockstream.indicators.bands import ACCBANDS, BBANDS, CHANDELIER, DONCHIAN,
 from stockstream.indicators.convergence import APO, ERI, MACD, PPO, TRIX, TSI
 from stockstream.indicators.directional import ADX, ADXR, DI, DPO, DX, MASS, VHF, VORTEX
 from stockstream.indicators.frames import with_indicators
-from stockstream.indicators.indicator import Indicator, Oracle, Output, choice, parameter
+from stockstream.indicators.indicator import Indicator, Oracle, Output, Range, choice, parameter
 from stockstream.indicators.momentum import CMO, COPPOCK, CRSI, ER, FOSC, KST, MOM, ROC, RSI
 from stockstream.indicators.money_flow import ADOSC, CMF, EFI, EMV, KVO, MARKETFI, MFI, PVO
 from stockstream.indicators.oscillators import AO, BOP, CCI, FISHER, QSTICK, SMI, STC, ULTOSC
@@ -122,6 +122,7 @@ __all__ = [
     "Indicator",
     "Oracle",
     "Output",
+    "Range",
     "choice",
     "parameter",
     "with_indicators",

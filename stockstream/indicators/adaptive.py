@@ -34,7 +34,7 @@ class KAMA(Indicator):
     group = "trend"
     kernel = "adaptive:kama"
     source = "Kaufman 1995, Smarter Trading; StockCharts ChartSchool"
-    oracle = Oracle("talib", "KAMA")
+    oracle = Oracle("TA-Lib", "KAMA")
     recursive = True
 
     @override
@@ -136,7 +136,7 @@ class MAMA(Indicator):
     outputs = ("mama", "fama")
     kernel = "adaptive:mama"
     source = "Ehlers 2001, MESA Adaptive Moving Averages"
-    oracle = Oracle("talib", "MAMA")
+    oracle = Oracle("TA-Lib", "MAMA")
     recursive = True
 
     @override
@@ -164,7 +164,7 @@ class HT_TRENDLINE(Indicator):
     group = "trend"
     kernel = "adaptive:ht_trendline"
     source = "Ehlers 2001, Rocket Science for Traders"
-    oracle = Oracle("talib", "HT_TRENDLINE")
+    oracle = Oracle("TA-Lib", "HT_TRENDLINE")
     per_bar = "O(1): the cycle's length, at most 50 operations"
     recursive = True
 

@@ -32,7 +32,7 @@ class SMA(Indicator):
     group = "trend"
     kernel = "rolling:sma"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "SMA")
+    oracle = Oracle("TA-Lib", "SMA")
 
     @override
     def state_size(self) -> int:
@@ -68,7 +68,7 @@ class EMA(Indicator):
     group = "trend"
     kernel = "smoothing:ema"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "EMA")
+    oracle = Oracle("TA-Lib", "EMA")
     recursive = True
 
     @override
@@ -98,7 +98,7 @@ class RMA(Indicator):
     group = "trend"
     kernel = "smoothing:rma"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "RMA")
+    oracle = Oracle("TA-Lib", "RMA")
     recursive = True
 
     @override
@@ -128,7 +128,7 @@ class WMA(Indicator):
     group = "trend"
     kernel = "weighted:wma"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "WMA")
+    oracle = Oracle("TA-Lib", "WMA")
 
     @override
     def state_size(self) -> int:
@@ -155,7 +155,7 @@ class DEMA(Indicator):
     group = "trend"
     kernel = "averages:dema"
     source = "Mulloy 1994, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("talib", "DEMA")
+    oracle = Oracle("TA-Lib", "DEMA")
     recursive = True
 
     @override
@@ -179,7 +179,7 @@ class TEMA(Indicator):
     group = "trend"
     kernel = "averages:tema"
     source = "Mulloy 1994, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("talib", "TEMA")
+    oracle = Oracle("TA-Lib", "TEMA")
     recursive = True
 
     @override
@@ -210,7 +210,7 @@ class T3(Indicator):
     group = "trend"
     kernel = "averages:t3"
     source = "Tillson 1998, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("talib", "T3")
+    oracle = Oracle("TA-Lib", "T3")
     recursive = True
 
     @override
@@ -243,7 +243,7 @@ class TRIMA(Indicator):
     group = "trend"
     kernel = "weighted:trima"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "TRIMA")
+    oracle = Oracle("TA-Lib", "TRIMA")
 
     @override
     def state_size(self) -> int:
@@ -270,7 +270,7 @@ class HMA(Indicator):
     group = "trend"
     kernel = "weighted:hma"
     source = "Hull 2005, alanhull.com/hull-moving-average"
-    oracle = Oracle("talib", "HMA")
+    oracle = Oracle("TA-Lib", "HMA")
 
     @override
     def state_size(self) -> int:
@@ -297,7 +297,7 @@ class ZLEMA(Indicator):
     group = "trend"
     kernel = "averages:zlema"
     source = "Ehlers and Way 2010, Zero Lag (well, almost)"
-    oracle = Oracle("talib", "ZLEMA")
+    oracle = Oracle("TA-Lib", "ZLEMA")
     recursive = True
 
     @override
@@ -332,7 +332,7 @@ class VWMA(Indicator):
     inputs = ("close", "volume")
     kernel = "weighted:vwma"
     source = "definition"
-    oracle = Oracle("talib", "VWMA")
+    oracle = Oracle("TA-Lib", "VWMA")
 
     @override
     def state_size(self) -> int:

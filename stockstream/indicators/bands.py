@@ -46,7 +46,7 @@ class BBANDS(Indicator):
     columns = ("bollinger_upper", "bollinger_middle", "bollinger_lower", "bollinger_percent_b", "bollinger_width")
     kernel = "bands:bollinger"
     source = "Bollinger; Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "BBANDS", "percent_b and width by definition")
+    oracle = Oracle("TA-Lib", "BBANDS", "percent_b and width by definition")
 
     @override
     def check(self) -> None:
@@ -94,7 +94,7 @@ class KELTNER(Indicator):
     columns = ("keltner_upper", "keltner_middle", "keltner_lower")
     kernel = "bands:keltner"
     source = "Keltner 1960; Raschke; StockCharts ChartSchool"
-    oracle = Oracle("talib", "EMA and ATR", "each from its own start; KC in the limit")
+    oracle = Oracle("TA-Lib", "EMA and ATR", "each from its own start; KC in the limit")
     recursive = True
 
     @override
@@ -131,7 +131,7 @@ class DONCHIAN(Indicator):
     columns = ("donchian_upper", "donchian_middle", "donchian_lower")
     kernel = "bands:donchian"
     source = "Donchian; StockCharts ChartSchool"
-    oracle = Oracle("talib", "DONCHIAN")
+    oracle = Oracle("TA-Lib", "DONCHIAN")
 
     @override
     def state_size(self) -> int:
@@ -161,7 +161,7 @@ class ACCBANDS(Indicator):
     columns = ("accbands_upper", "accbands_middle", "accbands_lower")
     kernel = "bands:acceleration_bands"
     source = "Headley 2002, Big Trends in Trading"
-    oracle = Oracle("talib", "ACCBANDS")
+    oracle = Oracle("TA-Lib", "ACCBANDS")
 
     @override
     def state_size(self) -> int:
@@ -198,7 +198,7 @@ class CHANDELIER(Indicator):
     columns = ("chandelier_long", "chandelier_short")
     kernel = "bands:chandelier"
     source = "Le Beau; StockCharts ChartSchool"
-    oracle = Oracle("pandas_ta_classic", "ce")
+    oracle = Oracle("pandas-ta-classic", "ce")
     recursive = True
 
     @override

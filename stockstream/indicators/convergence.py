@@ -53,7 +53,7 @@ class MACD(Indicator):
     columns = ("macd", "macd_signal", "macd_hist")
     kernel = "convergence:macd"
     source = "Appel 1979; StockCharts ChartSchool"
-    oracle = Oracle("talib", "EMA", 'differences; align="talib" is its MACD')
+    oracle = Oracle("TA-Lib", "EMA", 'differences; align="talib" is its MACD')
     recursive = True
 
     @override
@@ -96,7 +96,7 @@ class PPO(Indicator):
     columns = ("ppo", "ppo_signal", "ppo_hist")
     kernel = "convergence:ppo"
     source = "Appel; StockCharts ChartSchool"
-    oracle = Oracle("talib", "PPO", "matype=1; signal by EMA")
+    oracle = Oracle("TA-Lib", "PPO", "matype=1; signal by EMA")
     recursive = True
 
     @override
@@ -135,7 +135,7 @@ class APO(Indicator):
     group = "momentum"
     kernel = "convergence:apo"
     source = "StockCharts ChartSchool"
-    oracle = Oracle("talib", "APO", "matype=1")
+    oracle = Oracle("TA-Lib", "APO", "matype=1")
     recursive = True
 
     @override
@@ -169,7 +169,7 @@ class TRIX(Indicator):
     group = "momentum"
     kernel = "convergence:trix"
     source = "Hutson 1983, Technical Analysis of Stocks and Commodities; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "TRIX")
+    oracle = Oracle("TA-Lib", "TRIX")
     recursive = True
 
     @override
@@ -205,7 +205,7 @@ class TSI(Indicator):
     group = "momentum"
     kernel = "convergence:tsi"
     source = "Blau 1991, Technical Analysis of Stocks and Commodities"
-    oracle = Oracle("talib", "TSI")
+    oracle = Oracle("TA-Lib", "TSI")
     recursive = True
 
     @override
@@ -242,7 +242,7 @@ class ERI(Indicator):
     columns = ("eri_bull", "eri_bear")
     kernel = "convergence:eri"
     source = "Elder 1993, Trading for a Living"
-    oracle = Oracle("talib", "ERI")
+    oracle = Oracle("TA-Lib", "ERI")
     recursive = True
 
     @override

@@ -26,7 +26,10 @@ class Range:
         if self.kind == "choice":
             return "one of " + ", ".join(map(repr, self.choices))
         noun = "a whole number" if self.kind == "int" else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}"
+        low, high = (
+            f"{int(bound):,}" if float(bound).is_integer() else f"{bound:g}" for bound in (self.low, self.high)
+        )
+        return f"{noun} from {low} to {high}"
 
     def checked(self, owner: str, name: str, value: Any) -> Any:
         """Return the value in its own type, or raise an error that names the argument, the value and the range."""

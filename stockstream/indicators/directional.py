@@ -39,7 +39,7 @@ class DI(Indicator):
     columns = ("di_plus", "di_minus")
     kernel = "directional:di"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "PLUS_DI", "and MINUS_DI")
+    oracle = Oracle("TA-Lib", "PLUS_DI", "and MINUS_DI")
     recursive = True
 
     @override
@@ -70,7 +70,7 @@ class DX(Indicator):
     inputs = ("high", "low", "close")
     kernel = "directional:dx"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "DX")
+    oracle = Oracle("TA-Lib", "DX")
     recursive = True
 
     @override
@@ -103,7 +103,7 @@ class ADX(Indicator):
     inputs = ("high", "low", "close")
     kernel = "directional:adx"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "ADX")
+    oracle = Oracle("TA-Lib", "ADX")
     recursive = True
 
     @override
@@ -138,7 +138,7 @@ class ADXR(Indicator):
     inputs = ("high", "low", "close")
     kernel = "directional:adxr"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "ADXR")
+    oracle = Oracle("TA-Lib", "ADXR")
     recursive = True
 
     @override
@@ -171,7 +171,7 @@ class VORTEX(Indicator):
     columns = ("vortex_plus", "vortex_minus")
     kernel = "movement:vortex"
     source = "Botes and Siepman 2010, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("talib", "VORTEX")
+    oracle = Oracle("TA-Lib", "VORTEX")
 
     @override
     def state_size(self) -> int:
@@ -205,7 +205,7 @@ class MASS(Indicator):
     inputs = ("high", "low")
     kernel = "movement:mass"
     source = "Dorsey 1992; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "MASSI")
+    oracle = Oracle("TA-Lib", "MASSI")
     recursive = True
 
     @override
@@ -233,7 +233,7 @@ class VHF(Indicator):
     group = "trend"
     kernel = "movement:vhf"
     source = "White 1991, Futures; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "VHF")
+    oracle = Oracle("TA-Lib", "VHF")
 
     @override
     def state_size(self) -> int:
@@ -261,7 +261,7 @@ class DPO(Indicator):
     group = "trend"
     kernel = "weighted:dpo"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "DPO")
+    oracle = Oracle("TA-Lib", "DPO")
 
     @override
     def state_size(self) -> int:

@@ -32,7 +32,7 @@ class RSI(Indicator):
     group = "momentum"
     kernel = "momentum:rsi"
     source = "Wilder 1978, New Concepts in Technical Trading Systems; StockCharts ChartSchool"
-    oracle = Oracle("talib", "RSI")
+    oracle = Oracle("TA-Lib", "RSI")
     recursive = True
 
     @override
@@ -61,7 +61,7 @@ class MOM(Indicator):
     group = "momentum"
     kernel = "momentum:mom"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "MOM")
+    oracle = Oracle("TA-Lib", "MOM")
 
     @override
     def state_size(self) -> int:
@@ -93,7 +93,7 @@ class ROC(Indicator):
     group = "momentum"
     kernel = "momentum:roc"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "ROC")
+    oracle = Oracle("TA-Lib", "ROC")
 
     @override
     def state_size(self) -> int:
@@ -129,7 +129,7 @@ class CMO(Indicator):
     group = "momentum"
     kernel = "momentum:cmo"
     source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "CMOU", 'smoothing="wilder" is its CMO')
+    oracle = Oracle("TA-Lib", "CMOU", 'smoothing="wilder" is its CMO')
     per_bar = DOUBLING
 
     @override
@@ -168,7 +168,7 @@ class ER(Indicator):
     group = "momentum"
     kernel = "momentum:er"
     source = "Kaufman 1995, Smarter Trading"
-    oracle = Oracle("talib", "ER")
+    oracle = Oracle("TA-Lib", "ER")
     per_bar = DOUBLING
 
     @override
@@ -200,7 +200,7 @@ class COPPOCK(Indicator):
     group = "momentum"
     kernel = "momentum:coppock"
     source = "Coppock 1962, Barron's; StockCharts ChartSchool"
-    oracle = Oracle("talib", "COPPOCK")
+    oracle = Oracle("TA-Lib", "COPPOCK")
 
     @override
     def state_size(self) -> int:
@@ -286,7 +286,7 @@ class FOSC(Indicator):
     group = "momentum"
     kernel = "momentum:fosc"
     source = "Chande; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "FOSC")
+    oracle = Oracle("TA-Lib", "FOSC")
 
     @override
     def state_size(self) -> int:
@@ -318,7 +318,7 @@ class CRSI(Indicator):
     group = "momentum"
     kernel = "momentum:crsi"
     source = "Connors and Alvarez 2012, An Introduction to ConnorsRSI"
-    oracle = Oracle("talib", "RSI", "its RSI, RSI of the streaks and PERCENTRANK of ROC(1), averaged")
+    oracle = Oracle("TA-Lib", "RSI", "its RSI, RSI of the streaks and PERCENTRANK of ROC(1), averaged")
     per_bar = "O(ranked): all changes are compared with today's"
     recursive = True
 

@@ -27,7 +27,7 @@ class ADOSC(Indicator):
     inputs = ("high", "low", "close", "volume")
     kernel = "money_flow:adosc"
     source = "Chaikin; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "ADOSC")
+    oracle = Oracle("TA-Lib", "ADOSC")
     recursive = True
 
     @override
@@ -52,7 +52,7 @@ class CMF(Indicator):
     inputs = ("high", "low", "close", "volume")
     kernel = "money_flow:cmf"
     source = "Chaikin; StockCharts ChartSchool"
-    oracle = Oracle("talib", "CMF")
+    oracle = Oracle("TA-Lib", "CMF")
 
     @override
     def state_size(self) -> int:
@@ -80,7 +80,7 @@ class MFI(Indicator):
     inputs = ("high", "low", "close", "volume")
     kernel = "money_flow:mfi"
     source = "Quong and Soudack 1989; Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "MFI")
+    oracle = Oracle("TA-Lib", "MFI")
 
     @override
     def state_size(self) -> int:
@@ -107,7 +107,7 @@ class EFI(Indicator):
     inputs = ("close", "volume")
     kernel = "money_flow:efi"
     source = "Elder 1993, Trading for a Living; StockCharts ChartSchool"
-    oracle = Oracle("talib", "EFI")
+    oracle = Oracle("TA-Lib", "EFI")
     recursive = True
 
     @override
@@ -137,7 +137,7 @@ class PVO(Indicator):
     inputs = ("volume",)
     kernel = "money_flow:pvo"
     source = "StockCharts ChartSchool"
-    oracle = Oracle("talib", "PVO", "matype 1")
+    oracle = Oracle("TA-Lib", "PVO", "matype 1")
     recursive = True
 
     @override
@@ -226,4 +226,4 @@ class MARKETFI(Indicator):
     inputs = ("high", "low", "volume")
     kernel = "money_flow:marketfi"
     source = "Williams 1995, Trading Chaos"
-    oracle = Oracle("talib", "MARKETFI", "0 without volume")
+    oracle = Oracle("TA-Lib", "MARKETFI", "0 without volume")

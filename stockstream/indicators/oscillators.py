@@ -35,7 +35,7 @@ class CCI(Indicator):
     inputs = ("high", "low", "close")
     kernel = "oscillators:cci"
     source = "Lambert 1980, Commodities; StockCharts ChartSchool; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "CCI")
+    oracle = Oracle("TA-Lib", "CCI")
     per_bar = "O(window): the mean moves, so that every distance from it is another"
 
     @override
@@ -67,7 +67,7 @@ class ULTOSC(Indicator):
     inputs = ("high", "low", "close")
     kernel = "oscillators:ultosc"
     source = "Williams 1985, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
-    oracle = Oracle("talib", "ULTOSC")
+    oracle = Oracle("TA-Lib", "ULTOSC")
     per_bar = DOUBLING
 
     @override
@@ -108,7 +108,7 @@ class AO(Indicator):
     inputs = ("high", "low")
     kernel = "oscillators:ao"
     source = "Williams 1998, New Trading Dimensions"
-    oracle = Oracle("talib", "AO")
+    oracle = Oracle("TA-Lib", "AO")
     per_bar = DOUBLING
 
     @override
@@ -139,7 +139,7 @@ class BOP(Indicator):
     inputs = ("open", "high", "low", "close")
     kernel = "oscillators:bop"
     source = "Livshin 2001, Technical Analysis of Stocks and Commodities"
-    oracle = Oracle("talib", "BOP")
+    oracle = Oracle("TA-Lib", "BOP")
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,7 +165,7 @@ class QSTICK(Indicator):
     inputs = ("open", "close")
     kernel = "oscillators:qstick"
     source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "QSTICK")
+    oracle = Oracle("TA-Lib", "QSTICK")
     per_bar = DOUBLING
 
     @override
@@ -204,7 +204,7 @@ class SMI(Indicator):
     columns = ("smi", "smi_signal")
     kernel = "oscillators:smi"
     source = "Blau 1993, Technical Analysis of Stocks and Commodities"
-    oracle = Oracle("talib", "SMI", "line shown from its own first bar")
+    oracle = Oracle("TA-Lib", "SMI", "line shown from its own first bar")
     per_bar = DOUBLING
     recursive = True
 
@@ -273,7 +273,7 @@ class STC(Indicator):
     group = "momentum"
     kernel = "oscillators:stc"
     source = "Schaff 2008, Technical Analysis of Stocks and Commodities"
-    oracle = Oracle("talib", "EMA", "and pandas rolling ranges; talipp STC with EMA in the limit")
+    oracle = Oracle("TA-Lib", "EMA", "and pandas rolling ranges; talipp STC with EMA in the limit")
     per_bar = DOUBLING
     recursive = True
 

@@ -118,6 +118,10 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _check_inputs(name: str, inputs: Sequence[str], arguments: Iterable[inspect.Parameter]) -> None:
+    for argument in arguments:
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            message = f"indicator {name}: expected columns and parameters by name; found {argument}"
+            raise ParameterError(message)
     wrong = [argument for argument in inputs if argument not in READABLE]
     if wrong:
         message = (
@@ -129,9 +133,6 @@ def _check_inputs(name: str, inputs: Sequence[str], arguments: Iterable[inspect.
         message = f"indicator {name}: expected at least one column to read, such as def {name}(close, …)"
         raise ParameterError(message)
     for argument in arguments:
-        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            message = f"indicator {name}: expected columns and parameters by name; found {argument}"
-            raise ParameterError(message)
         if argument.name not in inputs and (hasattr(Indicator, argument.name) or argument.name == "of"):
             message = f"indicator {name}: the parameter {argument.name!r} has the name of a part of every indicator"
             raise ParameterError(message)

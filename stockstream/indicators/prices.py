@@ -22,7 +22,7 @@ class TYPPRICE(Indicator):
     inputs = ("high", "low", "close")
     kernel = "prices:typical"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "TYPPRICE")
+    oracle = Oracle("TA-Lib", "TYPPRICE")
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +40,7 @@ class MEDPRICE(Indicator):
     inputs = ("high", "low")
     kernel = "prices:median"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "MEDPRICE")
+    oracle = Oracle("TA-Lib", "MEDPRICE")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +58,7 @@ class WCLPRICE(Indicator):
     inputs = ("high", "low", "close")
     kernel = "prices:weighted"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "WCLPRICE")
+    oracle = Oracle("TA-Lib", "WCLPRICE")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,4 +76,4 @@ class AVGPRICE(Indicator):
     inputs = ("open", "high", "low", "close")
     kernel = "prices:average"
     source = "definition"
-    oracle = Oracle("talib", "AVGPRICE")
+    oracle = Oracle("TA-Lib", "AVGPRICE")

@@ -32,7 +32,7 @@ class MAX(Indicator):
     group = "statistics"
     kernel = "rolling:extreme"
     source = "definition"
-    oracle = Oracle("talib", "MAX")
+    oracle = Oracle("TA-Lib", "MAX")
 
     @override
     def arguments(self) -> tuple[Any, ...]:
@@ -62,7 +62,7 @@ class MIN(Indicator):
     group = "statistics"
     kernel = "rolling:extreme"
     source = "definition"
-    oracle = Oracle("talib", "MIN")
+    oracle = Oracle("TA-Lib", "MIN")
 
     @override
     def arguments(self) -> tuple[Any, ...]:
@@ -95,7 +95,7 @@ class STDDEV(Indicator):
     group = "statistics"
     kernel = "rolling:variance"
     source = "definition"
-    oracle = Oracle("talib", "STDDEV")
+    oracle = Oracle("TA-Lib", "STDDEV")
 
     @override
     def check(self) -> None:
@@ -139,7 +139,7 @@ class ZSCORE(Indicator):
     group = "statistics"
     kernel = "statistics:zscore"
     source = "definition"
-    oracle = Oracle("pandas_ta_classic", "zscore", "ddof 1; rescaled for ddof 0")
+    oracle = Oracle("pandas-ta-classic", "zscore", "ddof 1; rescaled for ddof 0")
 
     @override
     def check(self) -> None:
@@ -176,7 +176,7 @@ class PERCENTRANK(Indicator):
     group = "statistics"
     kernel = "statistics:percent_rank"
     source = "definition"
-    oracle = Oracle("talib", "PERCENTRANK")
+    oracle = Oracle("TA-Lib", "PERCENTRANK")
     per_bar = "O(window): each value of the window is compared, eight to an instruction"
 
     @override
@@ -214,7 +214,7 @@ class CORREL(PairIndicator):
     outputs = ("correl",)
     kernel = "statistics:correl"
     source = "definition"
-    oracle = Oracle("talib", "CORREL")
+    oracle = Oracle("TA-Lib", "CORREL")
 
     @override
     def state_size(self) -> int:
@@ -252,7 +252,7 @@ class BETA(PairIndicator):
     outputs = ("beta",)
     kernel = "statistics:beta"
     source = "definition"
-    oracle = Oracle("talib", "BETA", "arguments the other way round")
+    oracle = Oracle("TA-Lib", "BETA", "arguments the other way round")
 
     @override
     def state_size(self) -> int:

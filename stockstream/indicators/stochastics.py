@@ -40,7 +40,7 @@ class STOCH(Indicator):
     columns = ("stoch_k", "stoch_d")
     kernel = "stochastics:stoch"
     source = "Lane; Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "STOCH", "%K shown from its own first bar")
+    oracle = Oracle("TA-Lib", "STOCH", "%K shown from its own first bar")
     per_bar = DOUBLING
 
     @override
@@ -78,7 +78,7 @@ class STOCHF(Indicator):
     columns = ("stochf_k", "stochf_d")
     kernel = "stochastics:stoch"
     source = "Lane; StockCharts ChartSchool"
-    oracle = Oracle("talib", "STOCHF", "%K shown from its own first bar")
+    oracle = Oracle("TA-Lib", "STOCHF", "%K shown from its own first bar")
     per_bar = DOUBLING
 
     @override
@@ -118,7 +118,7 @@ class STOCHRSI(Indicator):
     columns = ("stochrsi_k", "stochrsi_d")
     kernel = "stochastics:stochrsi"
     source = "Chande and Kroll 1994, The New Technical Trader; StockCharts ChartSchool"
-    oracle = Oracle("talib", "STOCHRSI", "fastk, then means of 3 and 3")
+    oracle = Oracle("TA-Lib", "STOCHRSI", "fastk, then means of 3 and 3")
     per_bar = DOUBLING
     recursive = True
 
@@ -155,7 +155,7 @@ class KDJ(Indicator):
     columns = ("kdj_k", "kdj_d", "kdj_j")
     kernel = "stochastics:kdj"
     source = "after Lane's stochastic, as drawn on Asian exchanges' charts"
-    oracle = Oracle("talib", "KDJ", "k shown from its own first bar")
+    oracle = Oracle("TA-Lib", "KDJ", "k shown from its own first bar")
     per_bar = DOUBLING
     recursive = True
 
@@ -192,7 +192,7 @@ class WILLR(Indicator):
     inputs = ("high", "low", "close")
     kernel = "stochastics:willr"
     source = "Williams 1973, How I Made One Million Dollars; StockCharts ChartSchool"
-    oracle = Oracle("talib", "WILLR")
+    oracle = Oracle("TA-Lib", "WILLR")
     per_bar = DOUBLING
 
     @override

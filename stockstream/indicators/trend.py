@@ -36,7 +36,7 @@ class LINEARREG(Indicator):
     columns = ("linearreg", "linearreg_slope", "linearreg_intercept", "linearreg_angle", "linearreg_forecast")
     kernel = "regression:linear_regression"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "LINEARREG", "and LINEARREG_SLOPE, LINEARREG_INTERCEPT, LINEARREG_ANGLE, TSF")
+    oracle = Oracle("TA-Lib", "LINEARREG", "and LINEARREG_SLOPE, LINEARREG_INTERCEPT, LINEARREG_ANGLE, TSF")
 
     @override
     def state_size(self) -> int:
@@ -72,7 +72,7 @@ class SAR(Indicator):
     inputs = ("high", "low")
     kernel = "trend:sar"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "SAR")
+    oracle = Oracle("TA-Lib", "SAR")
     recursive = True
 
     @override
@@ -107,7 +107,7 @@ class SUPERTREND(Indicator):
     columns = ("supertrend", "supertrend_direction")
     kernel = "trend:supertrend"
     source = "Seban, Tout le monde mérite d'être riche"
-    oracle = Oracle("talib", "SUPERTREND")
+    oracle = Oracle("TA-Lib", "SUPERTREND")
     recursive = True
 
     @override
@@ -176,7 +176,7 @@ class AROON(Indicator):
     columns = ("aroon_down", "aroon_up")
     kernel = "trend:aroon"
     source = "Chande 1995; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "AROON")
+    oracle = Oracle("TA-Lib", "AROON")
 
     @override
     def state_size(self) -> int:
@@ -203,7 +203,7 @@ class AROONOSC(Indicator):
     inputs = ("high", "low")
     kernel = "trend:aroon_oscillator"
     source = "Chande 1995; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "AROONOSC")
+    oracle = Oracle("TA-Lib", "AROONOSC")
 
     @override
     def state_size(self) -> int:
@@ -230,5 +230,5 @@ class HA(Indicator):
     columns = ("ha_open", "ha_high", "ha_low", "ha_close")
     kernel = "trend:heikin_ashi"
     source = "Valcu 2004, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("talib", "HA")
+    oracle = Oracle("TA-Lib", "HA")
     recursive = True

@@ -42,7 +42,7 @@ class TR(Indicator):
     inputs = ("high", "low", "close")
     kernel = "volatility:tr"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "TRANGE")
+    oracle = Oracle("TA-Lib", "TRANGE")
     recursive = True
 
     @override
@@ -80,7 +80,7 @@ class ATR(Indicator):
     inputs = ("high", "low", "close")
     kernel = "volatility:atr"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
-    oracle = Oracle("talib", "ATR")
+    oracle = Oracle("TA-Lib", "ATR")
     recursive = True
 
     @override
@@ -109,7 +109,7 @@ class NATR(Indicator):
     inputs = ("high", "low", "close")
     kernel = "volatility:natr"
     source = "Forman 2006, Cross-Market Evaluations With Normalized Average True Range"
-    oracle = Oracle("talib", "NATR")
+    oracle = Oracle("TA-Lib", "NATR")
     recursive = True
 
     @override
@@ -142,7 +142,7 @@ class VAR(Indicator):
     group = "volatility"
     kernel = "rolling:variance"
     source = "definition"
-    oracle = Oracle("talib", "VAR")
+    oracle = Oracle("TA-Lib", "VAR")
 
     @override
     def check(self) -> None:
@@ -183,7 +183,7 @@ class ULCER(Indicator):
     group = "volatility"
     kernel = "volatility:ulcer"
     source = "Martin and McCann 1989; StockCharts ChartSchool"
-    oracle = Oracle("pandas_ta_classic", "ui")
+    oracle = Oracle("pandas-ta-classic", "ui")
 
     @override
     def state_size(self) -> int:
@@ -215,7 +215,7 @@ class CHAIKIN_VOL(Indicator):
     columns = ("chaikin_volatility",)
     kernel = "volatility:chaikin_volatility"
     source = "Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "CVI")
+    oracle = Oracle("TA-Lib", "CVI")
     recursive = True
 
     @override
@@ -251,7 +251,7 @@ class RVI(Indicator):
     group = "volatility"
     kernel = "volatility:rvi"
     source = "Dorsey 1993, The Relative Volatility Index"
-    oracle = Oracle("talib", "RVI")
+    oracle = Oracle("TA-Lib", "RVI")
     recursive = True
 
     @override
@@ -280,7 +280,7 @@ class CHOP(Indicator):
     inputs = ("high", "low", "close")
     kernel = "volatility:chop"
     source = "Dreiss; StockCharts ChartSchool"
-    oracle = Oracle("pandas_ta_classic", "chop")
+    oracle = Oracle("pandas-ta-classic", "chop")
 
     @override
     def state_size(self) -> int:

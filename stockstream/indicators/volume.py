@@ -28,7 +28,7 @@ class OBV(Indicator):
     inputs = ("close", "volume")
     kernel = "volume:obv"
     source = "Granville 1963; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "OBV", "less the first volume")
+    oracle = Oracle("TA-Lib", "OBV", "less the first volume")
     recursive = True
 
 
@@ -65,7 +65,7 @@ class VWAP(Indicator):
     inputs = ("high", "low", "close", "volume")
     kernel = "volume:vwap"
     source = "definition"
-    oracle = Oracle("talib", "VWAP", "anchor none; from the first volume on")
+    oracle = Oracle("TA-Lib", "VWAP", "anchor none; from the first volume on")
     recursive = True
 
     @override
@@ -99,7 +99,7 @@ class AD(Indicator):
     inputs = ("high", "low", "close", "volume")
     kernel = "volume:ad"
     source = "Chaikin; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "AD")
+    oracle = Oracle("TA-Lib", "AD")
     recursive = True
 
 
@@ -122,7 +122,7 @@ class NVI(Indicator):
     inputs = ("close", "volume")
     kernel = "volume:volume_index"
     source = "Dysart; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "NVI")
+    oracle = Oracle("TA-Lib", "NVI")
     recursive = True
 
     @override
@@ -149,7 +149,7 @@ class PVI(Indicator):
     inputs = ("close", "volume")
     kernel = "volume:volume_index"
     source = "Dysart; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "PVI")
+    oracle = Oracle("TA-Lib", "PVI")
     recursive = True
 
     @override
@@ -176,7 +176,7 @@ class PVT(Indicator):
     inputs = ("close", "volume")
     kernel = "volume:pvt"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
-    oracle = Oracle("talib", "PVT")
+    oracle = Oracle("TA-Lib", "PVT")
     recursive = True
 
 
@@ -199,5 +199,5 @@ class WAD(Indicator):
     inputs = ("high", "low", "close")
     kernel = "volume:wad"
     source = "Williams; Achelis, Technical Analysis from A to Z"
-    oracle = Oracle("talib", "WAD")
+    oracle = Oracle("TA-Lib", "WAD")
     recursive = True

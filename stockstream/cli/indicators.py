@@ -1,0 +1,90 @@
+"""The command `indicators`: all of them in a table, or everything that one declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from stockstream.errors import UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from stockstream.indicators import Indicator
+
+EXAMPLES: Final = """
+Example:
+  stockstream indicators
+  stockstream indicators --group momentum
+  stockstream indicators RSI
+"""
+
+
+def indicators(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Everything that one of them declares.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="NAME", help="Only this group, such as momentum.")] = None,
+) -> None:
+    """List the indicators with their defaults and what they are compared with, or describe one."""
+    from stockstream.cli.output import print_table, stdout
+    from stockstream.indicators.catalogue import all_indicators, find
+
+    if name is not None:
+        _describe(find(name))
+        return
+    known = all_indicators()
+    groups = list(dict.fromkeys(cls.group for cls in known.values()))
+    if group is not None and group.casefold() not in groups:
+        message = f"unknown group {group!r}; expected one of {', '.join(groups)}.{did_you_mean(group, groups)}"
+        raise UnknownNameError(message)
+    rows = [
+        [label, cls.group, _defaults(cls), _compared(cls)]
+        for chosen in ([group.casefold()] if group is not None else groups)
+        for label, cls in known.items()
+        if cls.group == chosen
+    ]
+    print_table(["indicator", "group", "defaults", "compared with"], rows, wrap=["defaults"])
+    stdout().print(f"\n{len(rows)} indicators; stockstream indicators NAME says all of one", highlight=False)
+
+
+def _describe(cls: type[Indicator]) -> None:
+    from stockstream.cli.output import print_table, say
+
+    indicator = cls()
+    facts = {
+        "group": cls.group,
+        "reads": ", ".join(cls.inputs),
+        "outputs": ", ".join(cls.outputs),
+        "columns": ", ".join(indicator.column_names()),
+        "first value": f"bar {indicator.warmup()}" if indicator.is_compiled else "not declared",
+        "NaN": _nan_rule(indicator),
+        "cost of a bar": cls.per_bar,
+        "source": cls.source or "not declared",
+        "compared with": _compared(cls, note=True),
+    }
+    print_table([cls.__name__, cls.meaning()], [[key, value] for key, value in facts.items()], wrap=[cls.meaning()])
+    if cls.ranges():
+        rows = [
+            [name, str(cls.defaults()[name]), str(allowed), allowed.meaning] for name, allowed in cls.ranges().items()
+        ]
+        say()
+        print_table(["parameter", "default", "may be", "is"], rows, wrap=["may be", "is"])
+
+
+def _nan_rule(indicator: Indicator) -> str:
+    if not indicator.is_compiled:
+        return "as the function does"
+    if indicator.recursive:
+        return "a bar with a NaN gives NaN and is otherwise left out"
+    return "felt only while it is in the window"
+
+
+def _defaults(cls: type[Indicator]) -> str:
+    """Return the numbers as they stand in a call, and the switches by name."""
+    return ", ".join(
+        f"{name}={value}" if isinstance(value, str) else f"{value:g}" for name, value in cls.defaults().items()
+    )
+
+
+def _compared(cls: type[Indicator], *, note: bool = False) -> str:
+    if cls.oracle is None:
+        return "nothing"
+    return str(cls.oracle) if note else f"{cls.oracle.library} {cls.oracle.function}"
