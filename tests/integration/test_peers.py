@@ -1,6 +1,7 @@
 """Order by order against vectorbt and backtesting, on GOOG and on random walks, and the rules in which they differ."""
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import stockstream as ss
 from stockstream.backtesting.strategies import MovingAverageCrossover
-from tests.reference import peers
+from tests.reference import peers, scripted
 
 VECTORBT = json.loads(peers.FIXTURE.read_text())
 EXACT = 1e-9
@@ -91,6 +92,8 @@ def test_the_stored_orders_are_what_vectorbt_answers_today():
     assert vectorbt.__version__ == VECTORBT["vectorbt"]
     for name, scenario in peers.SCENARIOS.items():
         assert peers.vectorbt_run(scenario) == VECTORBT["scenarios"][name], name
+    for name, difference in peers.DIFFERENCES.items():
+        assert peers.vectorbt_difference(difference) == VECTORBT["differences"][name], name
 
 
 # ---- backtesting -------------------------------------------------------------------------------------------------
@@ -106,3 +109,77 @@ def test_every_trade_is_backtestings(name, market):
     assert len(expected) > 10
     np.testing.assert_allclose(trades(result), expected, rtol=EXACT)
     assert result.equity["equity"][-1] == pytest.approx(theirs["equity"], rel=EXACT)
+
+
+# ---- where the rules differ --------------------------------------------------------------------------------------
+
+
+def theirs(rows, plan, **options):
+    """Run `backtesting` on hand-made bars; a plan is session -> what to do with the strategy. Return its trades."""
+    import pandas as pd
+    from backtesting import Backtest, Strategy
+
+    class Planned(Strategy):
+        def init(self):
+            pass
+
+        def next(self):
+            plan.get(len(self.data) - 1, lambda _: None)(self)
+
+    frame = pd.DataFrame(rows, columns=["Open", "High", "Low", "Close"], dtype=float).assign(Volume=1.0)
+    frame.index = pd.date_range("2020-01-01", periods=len(rows))
+    found = Backtest(frame, Planned, cash=1000, finalize_trades=True, **options).run()["_trades"]
+    return found[["EntryBar", "ExitBar", "Size", "EntryPrice", "ExitPrice"]].to_numpy(float).tolist()
+
+
+def entering(**levels):
+    return lambda strategy: strategy.buy(size=50, **levels)
+
+
+def ours(rows, *, levels=None, run=None, **sides):
+    levels = {"stop_loss": 0.1, "take_profit": 0.2} if levels is None else levels
+    run = {"sizing": ss.Sizing.shares(50), **(run or {})}
+    bars = scripted.market(A=rows)
+    return [row[2:] for row in scripted.fills(scripted.signals(bars, enter_long=[1], levels=levels, run=run, **sides))]
+
+
+QUIET = peers.QUIET
+
+
+def test_a_target_that_the_open_jumped_over_goes_before_a_stop_inside_the_bar():
+    rows = [QUIET, QUIET, QUIET, (13.0, 13.0, 8.0, 8.0), QUIET]
+    assert theirs(rows, {1: entering(sl=9.0, tp=12.0)}) == [[2, 3, 50, 10, 9]]
+    assert ours(rows) == [(50, 10), (-50, 13)]
+
+
+def test_slippage_is_paid_on_both_sides():
+    rows = [QUIET] * 6
+    plan = {1: entering(), 3: lambda strategy: strategy.position.close()}
+    assert theirs(rows, plan, spread=0.1) == [[2, 4, 50, 11, 10]]
+    assert ours(rows, exit_long=[3], levels={}, run={"costs": ss.Costs(slippage=0.1)}) == [(50, 11), (-50, 9)]
+
+
+def test_a_buy_beyond_the_cash_is_cut_and_not_cancelled():
+    rows = [QUIET] * 5
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert theirs(rows, {1: lambda strategy: strategy.buy(size=500)}) == []
+    assert any("canceled the order" in str(warning.message) for warning in said)
+    assert ours(rows, levels={}, run={"sizing": ss.Sizing.shares(500)}) == [(100, 10)]
+
+
+def test_a_reversal_pays_one_commission():
+    rows = [QUIET] * 6
+    plan = {1: entering(), 3: lambda strategy: strategy.sell(size=100)}
+    assert theirs(rows, plan, commission=(5, 0.0))[0] == [2, 4, 50, 10, 10]
+    run = {"costs": ss.Costs(commission=ss.Commission(minimum=5.0)), "maintenance": 0.0}
+    assert ours(rows, enter_short=[3], levels={}, run=run) == [(50, 10), (-100, 10)]
+
+
+@pytest.mark.parametrize("name", peers.DIFFERENCES)
+def test_vectorbt_differs_as_the_documentation_says(name):
+    difference, stored = peers.DIFFERENCES[name], VECTORBT["differences"][name]
+    assert [price for _, price in stored] == pytest.approx(difference.theirs)
+    run = {"fill": difference.fill, "costs": ss.Costs(slippage=difference.slippage)}
+    found = ours([QUIET, *difference.rows], levels=difference.levels, run=run)
+    assert [price for _, price in found] == pytest.approx(difference.ours)

@@ -65,6 +65,43 @@ def _scenarios():
 
 SCENARIOS = _scenarios()
 
+QUIET = (10.0, 10.0, 10.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Bars after a first quiet one on which the rules part: 50 shares bought by a signal on session 1."""
+
+    rows: tuple
+    theirs: tuple
+    ours: tuple
+    fill: str = "close"
+    slippage: float = 0.0
+    stop_loss: float | None = 0.1
+    take_profit: float | None = 0.2
+
+    @property
+    def levels(self):
+        """The levels that are there."""
+        levels = {"stop_loss": self.stop_loss, "take_profit": self.take_profit}
+        return {name: level for name, level in levels.items() if level}
+
+
+DIFFERENCES = {
+    "a gap over the target, then a fall through the stop": Difference(
+        (QUIET, QUIET, (13.0, 13.0, 8.0, 8.0), QUIET), theirs=(10.0, 9.0), ours=(10.0, 13.0)
+    ),
+    "a stop on the bar of an open fill": Difference(
+        (QUIET, (10.0, 10.0, 8.0, 10.0), QUIET), theirs=(10.0,), ours=(10.0, 9.0), fill="next_open"
+    ),
+    "slippage of a target": Difference(
+        (QUIET, (10.0, 13.0, 10.0, 13.0), QUIET), theirs=(10.1, 12.12 * 0.99), ours=(10.1, 12.12), slippage=0.01
+    ),
+    "a day without a bar": Difference(
+        (QUIET, None, QUIET, QUIET), theirs=(), ours=(10.0,), fill="next_open", stop_loss=None, take_profit=None
+    ),
+}
+
 
 def market(name):
     """Return open, high, low, close (S, T) of a market: GOOG from `backtesting.test`, or walks from fixed seeds."""
@@ -154,6 +191,31 @@ def vectorbt_run(scenario):
     return {"orders": orders, "equity": float(np.asarray(portfolio.value()).ravel()[-1])}
 
 
+def vectorbt_difference(difference):
+    """Return (session, price) of vectorbt's orders."""
+    import pandas as pd
+    import vectorbt as vbt
+
+    rows = [QUIET, *((np.nan,) * 4 if row is None else row for row in difference.rows)]
+    frame = pd.DataFrame(rows, columns=["open", "high", "low", "close"])
+    later = difference.fill == "next_open"
+    levels = {"sl_stop": difference.stop_loss, "tp_stop": difference.take_profit}
+    portfolio = vbt.Portfolio.from_signals(
+        frame["close"],
+        entries=pd.Series(np.arange(len(frame)) == (2 if later else 1)),
+        exits=pd.Series(np.zeros(len(frame), bool)),
+        size=50.0,
+        slippage=difference.slippage,
+        init_cash=1000.0,
+        stop_entry_price="fillprice",
+        stop_exit_price="stopmarket",
+        **({"price": frame["open"]} if later else {}),
+        **{name: frame[name] for name in ("open", "high", "low")},
+        **{name: level for name, level in levels.items() if level},
+    )
+    return [[int(row["idx"]), float(row["price"])] for row in portfolio.order_records]
+
+
 # ---- backtesting -------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +225,7 @@ def backtesting_run(scenario):
     `backtesting` trades whole shares of one symbol at the next open and charges its spread at the entry alone, so these
     scenarios have lots of one share and no slippage. Levels are attached with the price of the fill, which the real
     thing cannot know at the decision: so they are live on the bar of the entry, as ours are. An exit takes its stop and
-    target away, because there a stop inside the bar goes before an exit that waits for its open.
+    target away, so that the trade it closes is not taken for a stopped one, after which the entry of the bar is ignored.
     """
     import pandas as pd
 
@@ -242,7 +304,9 @@ def main():
 
     answers = {name: vectorbt_run(scenario) for name, scenario in SCENARIOS.items()}
     FIXTURE.parent.mkdir(exist_ok=True)
-    FIXTURE.write_text(json.dumps({"vectorbt": vectorbt.__version__, "scenarios": answers}) + "\n")
+    differences = {name: vectorbt_difference(difference) for name, difference in DIFFERENCES.items()}
+    content = {"vectorbt": vectorbt.__version__, "scenarios": answers, "differences": differences}
+    FIXTURE.write_text(json.dumps(content) + "\n")
     print(f"{FIXTURE}: {sum(len(a['orders']) for a in answers.values())} orders of {len(answers)} scenarios")
 
 
