@@ -78,7 +78,8 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
         before[:] = np.nan
     slowest, fastest = 2.0 / (slow + 1.0), 2.0 / (fast + 1.0)
     joined, weights, found = np.empty(window + PART), np.empty(PART), np.empty(PART)
-    joined[:window] = before
+    for k in range(window):
+        joined[k] = before[k]
     for start in range(0, len(values), PART):
         part = values[start : start + PART]
         bars = pack(part, joined, window)
@@ -98,7 +99,8 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
             unpack(part, found[:bars], out[start : start + PART])
         for k in range(window):
             joined[k] = joined[bars + k]
-    before[:] = joined[:window]
+    for k in range(window):
+        before[k] = joined[k]
 
 
 @kernel

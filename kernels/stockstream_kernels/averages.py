@@ -198,7 +198,8 @@ def zlema(values: Series, window: int, state: Series, out: Series) -> None:
         state[0] = 1.0
         before[:] = np.nan
     joined, ahead, smooth = np.empty(lag + PART), np.empty(PART), np.empty(PART)
-    joined[:lag] = before
+    for k in range(lag):
+        joined[k] = before[k]
     for start in range(0, len(values), PART):
         part, result = values[start : start + PART], out[start : start + PART]
         bars = pack(part, joined, lag)
@@ -209,7 +210,8 @@ def zlema(values: Series, window: int, state: Series, out: Series) -> None:
             joined[k] = joined[bars + k]
         exponential(ahead[:bars], window, 2.0 / (window + 1.0), 0, state[1:6], smooth)
         unpack(part, smooth[:bars], result)
-    before[:] = joined[:lag]
+    for k in range(lag):
+        before[k] = joined[k]
 
 
 @kernel

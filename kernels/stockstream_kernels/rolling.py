@@ -16,6 +16,8 @@ Decisions, measured on 1,000,000 bars with a window of 20 and of 200:
   them counts references atomically, about 10 ns a block: 1.9 ms for the maximum of 20.
 - A sum is multiplied by 1 / n: dividing costs 1.1 ms a million bars. What a reader can see of it, a constant window
   whose mean is not the constant, is handled apart (`constant_windows`); elsewhere the last bit may differ.
+- Loops over bars start at ``int(np.int64(0))``: for the literal 0 Numba would compile every step that gets it once
+  more. No slice is assigned to a slice: the message of the error it might raise costs 1.5 s of compiling.
 - The suffix chain in a loop of its own is as fast for short windows, where blocks overlap in the processor, and 1.6
   times slower at 200.
 
@@ -71,30 +73,36 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
 
     State: ``[started, position, prefix sum, run of equal values, last value]`` + window + window + 1.
     """
-    roll(values, window, 1.0 / window, True, state, out)
+    open_blocks(window, state)
+    t, share = int(np.int64(0)), 1.0 / window
+    while t < len(values):
+        if state[1] == 0.0 and len(values) - t >= window:
+            stop = sum_blocks(values, t, window, share, state, out)
+            constant_windows(values, t, stop, window, state, out)
+            t = stop
+        else:
+            t = sum_bars(values, t, window, share, True, state, out)
 
 
 @step
 def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None:
     """Sum of the last `window` values. State: as `sma`."""
-    roll(values, window, 1.0, False, state, out)
+    open_blocks(window, state)
+    t = int(np.int64(0))
+    while t < len(values):
+        if state[1] == 0.0 and len(values) - t >= window:
+            t = sum_blocks(values, t, window, 1.0, state, out)
+        else:
+            t = sum_bars(values, t, window, 1.0, False, state, out)
 
 
 @step
-def roll(values: Series, window: int, share: float, exact: bool, state: Series, out: Series) -> None:
-    """Write `share` times the sum of the last `window` values, or if `exact` the value of a window of equal ones."""
+def open_blocks(window: int, state: Series) -> None:
+    """Mark that before the first full block there is no window."""
     if state[0] == 0.0:
         state[0] = 1.0
-        state[5 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
-    t = 0
-    while t < len(values):
-        if state[1] == 0.0 and len(values) - t >= window:
-            stop = sum_blocks(values, t, window, share, state, out)
-            if exact:
-                constant_windows(values, t, stop, window, state, out)
-            t = stop
-        else:
-            t = sum_bars(values, t, window, share, exact, state, out)
+        for k in range(window):
+            state[5 + window + k] = np.nan
 
 
 @step
@@ -195,7 +203,7 @@ def variance(values: Series, window: int, ddof: int, root: bool, state: Series, 
     the size of the deviations themselves, so that a price level of 1e6 costs no digits, and in a window of equal values
     they are all 0. State: ``[started, position, sum, squares, anchor, blocks done]``, 8 in all, + 3 * window + 2.
     """
-    t = 0
+    t = int(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and state[5] > 0.0 and t >= window and len(values) - t >= window:
             t = variance_blocks(values, t, window, ddof, state, out)
@@ -286,7 +294,7 @@ def extreme(values: Series, window: int, sign: float, state: Series, out: Series
         state[0] = 1.0
         state[3 + window : 3 + 2 * window], state[3 + 2 * window] = np.nan, -np.inf
         state[2] = -np.inf
-    t = 0
+    t = int(np.int64(0))
     while t < len(values):
         # the block path must not meet a NaN: neither in the input nor among the suffixes
         if state[1] == 0.0 and len(values) - t >= window and state[4 + window] == state[4 + window]:

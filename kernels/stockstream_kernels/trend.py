@@ -33,7 +33,7 @@ def bars_since_extreme(values: Series, window: int, sign: float, state: Series, 
         state[0] = 1.0
         state[2] = -np.inf
         state[5 + window : 6 + 2 * window] = -np.inf
-    t = 0
+    t = int(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window and state[4] >= window - 1:
             t = age_blocks(values, t, window, sign, state, out)

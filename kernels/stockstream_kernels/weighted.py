@@ -34,7 +34,7 @@ def wma(values: Series, window: int, state: Series, out: Series) -> None:
     if state[0] == 0.0:
         state[0] = 1.0
         state[6 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
-    t = 0
+    t = int(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
             t = wma_blocks(values, t, window, state, out)
@@ -205,10 +205,12 @@ def alma(values: Series, window: int, offset: float, sigma: float, state: Series
         state[0] = 1.0
         older[:] = np.nan
     joined = np.empty(before + min(PART, len(values)))
-    joined[:before] = older
+    for k in range(before):
+        joined[k] = older[k]
     for start in range(0, len(values), PART):
         bars = min(PART, len(values) - start)
-        joined[before : before + bars] = values[start : start + bars]
+        for t in range(bars):
+            joined[before + t] = values[start + t]
         mean = out[start : start + bars]
         mean[:] = 0.0
         for k in range(before):  # by place, then by bar: each pass is a vector loop
@@ -218,4 +220,5 @@ def alma(values: Series, window: int, offset: float, sigma: float, state: Series
             mean[t] += joined[t + before]
         for k in range(before):
             joined[k] = joined[k + bars]
-    older[:] = joined[:before]
+    for k in range(before):
+        older[k] = joined[k]
