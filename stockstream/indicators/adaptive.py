@@ -74,7 +74,7 @@ class VIDYA(Indicator):
     group = "trend"
     kernel = "adaptive:vidya"
     source = "Chande 1992, Technical Analysis of Stocks & Commodities"
-    oracle = Oracle("tulipy", "vidya")
+    oracle = Oracle("tulipy", "vidya", "on its stddev of centred windows")
     recursive = True
 
     @override

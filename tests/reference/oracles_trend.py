@@ -13,10 +13,25 @@ def _talipp(indicator):
 
 
 def vidya(i, open_, high, low, close, volume):
-    """About the mean price: tulipy takes a variance as a difference of squares, which a price level robs of digits."""
-    level = np.mean(close)
-    found = level + tulipy.vidya(close - level, i.fast, i.slow, i.alpha)
-    return {"vidya": np.concatenate([np.full(len(close) - len(found), np.nan), found])}
+    """tulipy's recursion on tulipy's deviations, each window about its own mean.
+
+    Its vidya takes variances as differences of squares, which a price level robs of digits: 6e-8 on real prices.
+    """
+    short, long = (_local_deviations(close, window) for window in (i.fast, i.slow))
+    out = np.full(len(close), np.nan)
+    start = i.slow - 2
+    out[start] = close[start]
+    for t in range(start + 1, len(close)):
+        ratio = short[t] / long[t] if long[t] > 0 else 0.0
+        out[t] = out[t - 1] + i.alpha * ratio * (close[t] - out[t - 1])
+    return {"vidya": out}
+
+
+def _local_deviations(close, window):
+    found = [
+        tulipy.stddev(cut - cut.mean(), window)[0] for cut in np.lib.stride_tricks.sliding_window_view(close, window)
+    ]
+    return np.concatenate([np.full(window - 1, np.nan), found])
 
 
 def kama(i, open_, high, low, close, volume):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+import tulipy
 
 from docs import generate
 from stockstream.indicators import catalogue
@@ -68,6 +69,12 @@ def test_a_difference_would_be_seen():
     assert off.first == 19
     late = parity._compared(np.append(np.nan, walk["close"][1:]), walk["close"])
     assert (late.first, late.oracle_first) == (1, 0)
+
+
+def test_vidya_is_that_of_tulipy_but_for_its_rounding():
+    walk, indicator = random_walk(1000), catalogue.find("VIDYA")()
+    theirs = tulipy.vidya(walk["close"], indicator.fast, indicator.slow, indicator.alpha)
+    np.testing.assert_allclose(indicator(walk["close"])[indicator.slow - 2 :], theirs, rtol=1e-6)
 
 
 # ---- the pages ---------------------------------------------------------------------------------------------------
