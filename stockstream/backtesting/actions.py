@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Final, Self
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, did_you_mean
 
+KINDS: Final = ("buy", "sell", "close", "target", "cancel", "signal")
 LIVES: Final = {"default": 5, "day": 1, "gtc": 0}
 
 
@@ -49,6 +51,9 @@ class Action:
     code: int = 0
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            message = f"expected an action of {', '.join(KINDS)}; found {self.kind!r}.{did_you_mean(self.kind, KINDS)}"
+            raise ParameterError(message)
         if sum(size is not None for size in (self.quantity, self.value, self.weight)) > 1:
             message = f"expected one of quantity, value and weight; found several in {self!r}"
             raise ParameterError(message)
@@ -60,9 +65,17 @@ class Action:
             raise ParameterError(message)
         for name in ("limit", "stop", "stop_loss", "take_profit", "trailing_stop"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
+            if value is not None and not (isinstance(value, Real) and 0.0 < float(value) < math.inf):
                 message = f"expected {name} above 0; found {value!r}"
                 raise ParameterError(message)
+        for name in ("quantity", "value", "weight"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Real):
+                message = f"expected {name} to be a number; found {value!r}"
+                raise ParameterError(message)
+        if not isinstance(self.max_bars, Integral) or int(self.max_bars) < 0:
+            message = f"expected max_bars to be a whole number, 0 for no end; found {self.max_bars!r}"
+            raise ParameterError(message)
 
     @classmethod
     def buy(cls, *, symbol: str | None = None, **details: Any) -> Self:

@@ -8,6 +8,9 @@ from typing import Final
 
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 
+#: Rows that a table of fees or price steps may have; the kernels hold them in records of fixed size.
+MOST_ROWS: Final = 12
+
 
 def _check_rate(name: str, value: float) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 <= value < 1.0:
@@ -23,6 +26,12 @@ def _check_money(name: str, value: float) -> float:
     return float(value)
 
 
+def _check_length(name: str, table: tuple[object, ...]) -> None:
+    if len(table) > MOST_ROWS:
+        message = f"expected at most {MOST_ROWS} {name}; found {len(table)}"
+        raise ParameterError(message)
+
+
 @dataclass(frozen=True)
 class Tier:
     """One step of a fee table: up to a notional, a fixed fee plus a fraction of the notional."""
@@ -30,6 +39,13 @@ class Tier:
     up_to: float
     fixed: float = 0.0
     rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.up_to > 0.0:
+            message = f"expected a tier up to a notional above 0, the last one up to inf; found {self.up_to!r}"
+            raise ParameterError(message)
+        _check_money("the fixed fee of a tier", self.fixed)
+        _check_rate("the rate of a tier", self.rate)
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class Commission:
         if self.tiers and (bounds != sorted(set(bounds)) or not math.isinf(bounds[-1])):
             message = f"expected tiers with increasing bounds, the last one inf; found {bounds}"
             raise ParameterError(message)
+        _check_length("tiers", self.tiers)
         if self.tiers and self.rate:
             message = "expected either a commission rate or tiers; found both"
             raise ParameterError(message)
@@ -108,6 +125,7 @@ class Venue:
         if self.settlement not in (0, 2):
             message = f"expected settlement after 0 or 2 sessions; found {self.settlement!r}"
             raise ParameterError(message)
+        _check_length("price steps", self.ticks)
         bounds = [bound for bound, _ in self.ticks]
         if bounds != sorted(set(bounds)) or any(step <= 0 for _, step in self.ticks):
             message = f"expected price steps with increasing bounds and steps above 0; found {self.ticks}"
