@@ -114,8 +114,8 @@ def test_every_trade_is_backtestings(name, market):
 # ---- where the rules differ --------------------------------------------------------------------------------------
 
 
-def theirs(rows, plan, **options):
-    """Run `backtesting` on hand-made bars; a plan is session -> what to do with the strategy. Return its trades."""
+def their_run(rows, plan, **options):
+    """Run `backtesting` on hand-made bars; a plan is session -> what to do with the strategy."""
     import pandas as pd
     from backtesting import Backtest, Strategy
 
@@ -128,8 +128,12 @@ def theirs(rows, plan, **options):
 
     frame = pd.DataFrame(rows, columns=["Open", "High", "Low", "Close"], dtype=float).assign(Volume=1.0)
     frame.index = pd.date_range("2020-01-01", periods=len(rows))
-    found = Backtest(frame, Planned, cash=1000, finalize_trades=True, **options).run()["_trades"]
-    return found[["EntryBar", "ExitBar", "Size", "EntryPrice", "ExitPrice"]].to_numpy(float).tolist()
+    return Backtest(frame, Planned, cash=1000, finalize_trades=True, **options).run()
+
+
+def theirs(rows, plan, **options):
+    trades_of = their_run(rows, plan, **options)["_trades"]
+    return trades_of[["EntryBar", "ExitBar", "Size", "EntryPrice", "ExitPrice"]].to_numpy(float).tolist()
 
 
 def entering(**levels):
@@ -183,3 +187,12 @@ def test_vectorbt_differs_as_the_documentation_says(name):
     run = {"fill": difference.fill, "costs": ss.Costs(slippage=difference.slippage)}
     found = ours([QUIET, *difference.rows], levels=difference.levels, run=run)
     assert [price for _, price in found] == pytest.approx(difference.ours)
+
+
+def test_a_ruined_account_keeps_its_debt():
+    rows = [QUIET, QUIET, QUIET, (30.0, 30.0, 30.0, 30.0), QUIET]
+    plan = {1: lambda strategy: strategy.sell(size=100)}
+    assert theirs(rows, plan)[0][:3] == [2, 3, -100]
+    assert their_run(rows, plan)["Equity Final [$]"] == 0.0
+    result = scripted.play(scripted.market(A=rows), {1: ss.Action.sell(quantity=100)})
+    assert result.equity["equity"][-1] == -1000.0

@@ -225,7 +225,7 @@ def backtesting_run(scenario):
     `backtesting` trades whole shares of one symbol at the next open and charges its spread at the entry alone, so these
     scenarios have lots of one share and no slippage. Levels are attached with the price of the fill, which the real
     thing cannot know at the decision: so they are live on the bar of the entry, as ours are. An exit takes its stop and
-    target away, so that the trade it closes is not taken for a stopped one, after which the entry of the bar is ignored.
+    target away, so that the trade it closes is not taken for a stopped one, whose bar has its entries ignored.
     """
     import pandas as pd
 

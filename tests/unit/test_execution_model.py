@@ -297,3 +297,48 @@ def test_no_signal_leaves_a_flat_line():
     result = signals(market(A=[10, 11, 9, 12]), enter_long=[])
     assert result.equity["equity"].to_list() == [1000.0] * 4
     assert len(result.orders) == 0
+
+
+# ---- weights -----------------------------------------------------------------------------------------------------
+
+
+class Weights(ss.TargetStrategy):
+    """The same weights on every day, or those of a list of days."""
+
+    def __init__(self, weights, rebalance="daily", threshold=0.0):
+        self.weights, self.rebalance, self.threshold = weights, rebalance, threshold
+
+    def targets(self, bars):
+        return np.broadcast_to(np.array(self.weights, float).reshape(len(bars.symbols), -1), bars.shape)
+
+
+def test_weights_are_reached_at_the_next_open_and_unknown_ones_leave_alone():
+    bars = market(A=[10, 10, 20, 20, 20], B=[10, 10, 10, 10, 10])
+    plan = [[0.5, np.nan, np.nan, 0.0, np.nan], [np.nan, np.nan, 0.25, np.nan, np.nan]]
+    result = ss.backtest(Weights(plan), bars, cash=1000.0)
+    assert fills(result) == [(1, "A", 50.0, 10.0), (3, "B", 37.5, 10.0), (4, "A", -50.0, 20.0)]
+
+
+MONDAYS = [0, 4, 11, 18, 25, 32, 39, 46, 53]  # after Thursday, 1 January 1970
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sessions"), [("daily", list(range(60))), ("weekly", MONDAYS), ("monthly", [0, 31, 59])]
+)
+def test_rebalancing_is_decided_on_the_first_session_of_its_period(schedule, sessions):
+    result = ss.backtest(Weights([0.5], schedule), market(A=list(10.0 * 1.01 ** np.arange(60))))
+    assert result.ledgers["orders"]["created"].tolist() == sessions
+
+
+def test_rebalancing_within_the_threshold_is_left_out():
+    bars = market(A=[10, 10, 11, 15, 15])
+    near = ss.backtest(Weights([0.5], threshold=0.05), bars, cash=1000.0)
+    # 0.524 after the first rise is near enough, 0.6 after the second is not
+    assert [row[0] for row in fills(near)] == [1, 4]
+
+
+def test_weights_beyond_the_leverage_are_an_error():
+    bars = market(A=FLAT, B=FLAT)
+    with pytest.raises(ss.StockstreamError, match="beyond the leverage"):
+        ss.backtest(Weights([0.7, -0.7]), bars)
+    assert ss.backtest(Weights([0.7, -0.7]), bars, leverage=1.5, maintenance=0.0).account.short_value[-1] > 0

@@ -3,8 +3,6 @@
 Every scenario can be worked out on paper. `docs/execution-model.md` names the test of each sentence.
 """
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -363,15 +361,3 @@ def test_unsettled_cash_buys_and_earns_nothing_for_two_sessions():
         bars, {0: Action.buy(quantity=100), 1: Action.close(), 2: Action.buy(quantity=100, symbol="B")}, costs=costs
     )
     assert fills(buys)[2] == (3, "B", 100.0, 10.0)
-
-
-def test_bars_have_one_currency_and_a_result_keeps_it():
-    bars = market(A=FLAT, B=FLAT)
-    assert isinstance(bars.currency, str)
-    assert signals(bars, enter_long=[0]).bars.currency == bars.currency
-
-
-def test_a_run_without_events_or_costs_warns_of_nothing():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        signals(market(A=FLAT), enter_long=[0])
