@@ -326,7 +326,8 @@ MONDAYS = [0, 4, 11, 18, 25, 32, 39, 46, 53]  # after Thursday, 1 January 1970
     ("schedule", "sessions"), [("daily", list(range(60))), ("weekly", MONDAYS), ("monthly", [0, 31, 59])]
 )
 def test_rebalancing_is_decided_on_the_first_session_of_its_period(schedule, sessions):
-    result = ss.backtest(Weights([0.5], schedule), market(A=list(10.0 * 1.01 ** np.arange(60))))
+    rising = [(open_, 1.02 * open_, open_, 1.02 * open_) for open_ in 10.0 * 1.03 ** np.arange(60)]
+    result = ss.backtest(Weights([0.5], schedule), market(A=rising))
     assert result.ledgers["orders"]["created"].tolist() == sessions
 
 
