@@ -8,6 +8,7 @@ Kleene's ``and`` is the minimum, ``or`` the maximum and ``not`` is 2 - x.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from stockstream.indicators.indicator import Indicator, Output
 from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from stockstream.bars import Bars, Panel
 
@@ -29,6 +30,33 @@ UNKNOWN: Final = 1
 TRUE: Final = 2
 
 type Flat = NDArray[Any]
+
+
+class BarColumns(Mapping[str, "Panel"]):
+    """Columns of a panel without the days that have no bar; each is squeezed when it is first read."""
+
+    def __init__(self, bars: Bars, present: NDArray[np.bool_] | None, session: NDArray[np.int64]) -> None:
+        self._bars, self._present, self._session = bars, present, session
+        self._squeezed: dict[str, Panel] = {}
+
+    def __getitem__(self, name: str) -> Panel:
+        if name not in self._squeezed:
+            self._squeezed[name] = self._squeeze(name)
+        return self._squeezed[name]
+
+    def _squeeze(self, name: str) -> Panel:
+        if name == "date":
+            return self._bars.dates.astype(np.float64)[self._session]
+        if name not in OHLCV:
+            raise KeyError(name)
+        panel: Panel = getattr(self._bars, name)
+        return panel.ravel() if self._present is None else panel[self._present]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*OHLCV, "date"))
+
+    def __len__(self) -> int:
+        return len(OHLCV) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +84,15 @@ class Table:
     @classmethod
     def from_bars(cls, bars: Bars) -> Table:
         """Squeeze the days without a bar out of a panel; a panel without such days is not copied."""
+        symbols, sessions = bars.shape
         present = bars.present
-        offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int64)
-        full = bool(present.all())
-        columns = {n: getattr(bars, n).ravel() if full else getattr(bars, n)[present] for n in OHLCV}
-        session = np.nonzero(present)[1].astype(np.int64)
-        columns["date"] = bars.dates.astype(np.float64)[session]
-        return cls(columns, offsets, session, len(bars.dates))
+        own = np.count_nonzero(present, axis=1)
+        offsets = np.concatenate([[0], np.cumsum(own)]).astype(np.int64)
+        if offsets[-1] == symbols * sessions:
+            session = np.tile(np.arange(sessions), symbols)
+            return cls(BarColumns(bars, None, session), offsets, session, sessions)
+        session = np.nonzero(present)[1].astype(np.int64, copy=False)
+        return cls(BarColumns(bars, present, session), offsets, session, sessions)
 
     @property
     def slices(self) -> Iterator[slice]:
