@@ -210,7 +210,7 @@ def backtest(
         )
         raise DataError(message)
     run = Run.start(bars, chosen, keep_positions=keep_positions)
-    _simulate(run, strategy, path)
+    simulate(run, strategy, path)
     return Result.of(run, strategy, benchmark=benchmark)
 
 
@@ -224,7 +224,8 @@ def _interval(strategy: AnyStrategy, bars: Bars, path: Any, benchmark: Any, sett
     return replace(worse, interval={name: (low[name], high[name]) for name in low})
 
 
-def _simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
+def simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
+    """Carry a fresh run through to its end."""
     _one_of("path", path, ("auto", "array", "event"))
     if isinstance(strategy, TargetStrategy):
         targets = portfolio.Targets(

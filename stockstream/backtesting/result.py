@@ -86,7 +86,7 @@ class Result:
             "trades": book.trades[: counts[ledger.TRADES]].copy(),
             "open": _open_trades(book),
         }
-        levels = _benchmark(benchmark, run.bars)
+        levels = benchmark_levels(benchmark, run.bars)
         figures = metrics(
             run.record.equity,
             run.settings.cash,
@@ -339,7 +339,7 @@ def _open_trades(book: ledger.Book) -> NDArray[Any]:
     return rows
 
 
-def _benchmark(benchmark: Any, bars: Bars) -> Series | None:
+def benchmark_levels(benchmark: Any, bars: Bars) -> Series | None:
     """Return levels (T,): a symbol's closes, buy and hold of all symbols, or what was given."""
     if benchmark is None:
         return None

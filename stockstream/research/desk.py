@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from stockstream_kernels import expressions as machine
 from stockstream_kernels import ledger, portfolio
+from stockstream_kernels import paths as path_kernels
 from stockstream_kernels import sweep as kernels
 from stockstream_kernels import tape as tapes
 from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
@@ -17,6 +19,7 @@ from stockstream.backtesting.engine import Run, Settings
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number
 from stockstream.research.programs import DEPTH, CompiledRules
+from stockstream.research.question import EVERY, Question, hurdle_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +53,7 @@ def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[
         "fees have tiers or count shares": bool(fees.tiers) or fees.per_share > 0,
         "there is leverage": settings.leverage != 1.0,
         "dividends or splits are paid": bars.dividend is not None or bars.split is not None,
-        "holdings can be delisted": bool(bars.delisted),
+        "holdings can be delisted": any(symbol in bars.delisted for symbol in bars.symbols),
     }
     for reason, applies in obstacles.items():
         if applies:
@@ -80,47 +83,82 @@ def _rising(rule: Applied) -> tuple[Expression, Expression] | None:
 
 
 @dataclass(frozen=True, eq=False)
+class Shelf:
+    """The distinct series of one symbol, shared by all settings."""
+
+    bars: Bars
+    series: NDArray[np.float64]
+    session: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Expression], whole: Table, bars: Bars, row: int) -> Shelf:
+        """Compute the series of the symbol in that row of the bars."""
+        one = bars.select([bars.symbols[row]])
+        return cls(one, _series(rows, whole, row), np.flatnonzero(one.present[0]))
+
+    @cached_property
+    def known(self) -> NDArray[np.int64]:
+        """First known bar of each series."""
+        return _known(self.series)
+
+    @cached_property
+    def ranges(self) -> NDArray[np.float64]:
+        """Tables of the carried closes, the same whatever the costs are."""
+        close = _carried(self.bars.close[0])
+        ranges = np.empty((max(len(close) - 1, 1).bit_length(), len(close), 3))
+        tapes.fill_ranges(close, ranges)
+        return ranges
+
+
+@dataclass(frozen=True, eq=False)
 class Desk:
-    """Everything the runs of one symbol share, read-only."""
+    """Everything the runs of one symbol under one set of settings share, read-only."""
 
     compiled: CompiledRules
-    bars: Bars
+    shelf: Shelf
     settings: Settings
-    series: NDArray[np.float64]
-    known: NDArray[np.int64]
+    question: Question
     tape: tapes.Tape
     way: int
 
     @classmethod
-    def of(
-        cls, compiled: CompiledRules, rows: Sequence[Expression], whole: Table, bars: Bars, row: int, settings: Settings
-    ) -> Desk:
-        """Compute the distinct series of a symbol and, where the short way is open, its tape."""
-        one = bars.select([bars.symbols[row]])
-        way, _ = short_way(compiled, settings, bars)
-        series = _series(rows, whole, row)
-        tape = _tape(one, settings) if way != SIMULATE else _no_tape()
-        return cls(
-            compiled, one, settings, series, _known(series) if way == BY_CROSS else np.empty(0, np.int64), tape, way
-        )
+    def of(cls, compiled: CompiledRules, shelf: Shelf, settings: Settings, question: Question) -> Desk:
+        """Prepare a desk; it has a tape where the short way is open."""
+        way = SIMULATE if question.paths else short_way(compiled, settings, shelf.bars)[0]
+        tape = _tape(shelf, settings) if way != SIMULATE else _no_tape()
+        return cls(compiled, shelf, settings, question, tape, way)
 
-    def run(
-        self, slots: NDArray[np.int32], values: NDArray[np.float64], part: slice
-    ) -> tuple[slice, NDArray[np.float64], int]:
-        """Run a chunk of combinations in the calling thread, without the GIL.
+    def run(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+        """Run combinations in the calling thread, without the GIL.
 
-        Also returns how many went the short way.
+        Returns ``(M, C)``, the columns of the question, and how many went the short way.
         """
-        run = Run.start(self.bars, self.settings, quiet=True)
-        settings = self.settings
-        session = np.flatnonzero(self.bars.present[0])
-        out = np.empty((part.stop - part.start, len(kernels.MEASURES)))
-        hurdle = (1.0 + settings.risk_free) ** (1.0 / settings.periods_per_year) - 1.0
-        shortened = kernels.sweep_runs(
+        if self.question.paths:
+            return self._walk(slots, values), 0
+        out = np.empty((len(slots), len(kernels.MEASURES)))
+        session = self.shelf.session
+        shared = self._shared(slots, values)
+        account = self._account()
+        shortened = kernels.sweep_runs(*shared, self.tape, self._short(session), account, out)
+        return self.question.chosen(out), int(shortened)
+
+    def _walk(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sessions = len(self.shelf.bars.dates)
+        out, paths = np.empty((len(slots), len(EVERY))), np.empty((len(slots), sessions))
+        path_kernels.run_paths(*self._shared(slots, values), self._account(), np.empty(sessions), out, paths)
+        self.question.compare(paths, self.settings, out)
+        reduced = self.question.reduced(paths, self.shelf.bars.dates)
+        return np.concatenate([self.question.chosen(out), reduced])
+
+    def _shared(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Return what both kernels take first."""
+        run = Run.start(self.shelf.bars, self.settings, quiet=True)
+        session = self.shelf.session
+        return (
             kernels.Programs(*self.compiled.programs),
-            self.series,
-            slots[part],
-            values[part],
+            self.shelf.series,
+            slots,
+            values,
             np.array(self.compiled.levels, dtype=np.int32),
             session,
             run.book,
@@ -129,27 +167,26 @@ class Desk:
             run.record,
             self._signals(),
             self._scratch(len(session)),
-            self.tape,
-            self._short(session),
-            np.array([settings.cash, settings.periods_per_year, hurdle]),
-            out,
         )
-        return part, out, int(shortened)
+
+    def _account(self) -> NDArray[np.float64]:
+        return np.array([self.settings.cash, self.settings.periods_per_year, hurdle_of(self.settings)])
 
     def _scratch(self, own: int) -> kernels.Scratch:
         return kernels.Scratch(
             np.empty((DEPTH + 1, machine.BLOCK)),
             np.empty((DEPTH + 2, machine.BLOCK), dtype=np.int8),
             np.zeros(self.compiled.crosses),
-            np.zeros(own if own < len(self.bars.dates) else 0, dtype=np.uint8),
+            np.zeros(own if own < len(self.shelf.bars.dates) else 0, dtype=np.uint8),
             np.zeros(TRADE_SUMS_SIZE),
         )
 
     def _short(self, session: NDArray[np.int64]) -> kernels.Short:
         words = np.zeros(len(session) // 8 + 1, dtype=np.uint64)
         fast, slow = (_cross(self.compiled) or (0, 0)) if self.way == BY_CROSS else (0, 0)
-        turns = np.empty(len(self.bars.dates) + 1, dtype=np.int32)
-        return kernels.Short(self.way, fast, slow, self.known, session, words.view(np.uint8), words, turns)
+        known = self.shelf.known if self.way == BY_CROSS else np.empty(0, np.int64)
+        turns = np.empty(len(self.shelf.bars.dates) + 1, dtype=np.int32)
+        return kernels.Short(self.way, fast, slow, known, session, words.view(np.uint8), words, turns)
 
     def _signals(self) -> portfolio.Signals:
         """One run's signals, to be filled in by the kernel."""
@@ -159,12 +196,12 @@ class Desk:
             [np.zeros((1, 1)) if p >= 0 else NONE.copy() for p in self.compiled.levels],
         )
         return portfolio.Signals(
-            np.zeros(self.bars.shape, dtype=np.uint8),
+            np.zeros(self.shelf.bars.shape, dtype=np.uint8),
             empty,
             empty,
             NONE,
             SIZE_KINDS[self.settings.sizing.kind],
-            sizes(self.settings.sizing, self.bars),
+            sizes(self.settings.sizing, self.shelf.bars),
             levels[0],
             levels[1],
             levels[2],
@@ -195,24 +232,28 @@ def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where(count == first, first, ledger.NEVER).astype(np.int64)
 
 
-def _tape(one: Bars, settings: Settings) -> tapes.Tape:
-    run = Run.start(one, settings, quiet=True)
-    sessions = len(one.dates)
-    levels = max(sessions - 1, 1).bit_length()
+def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Closes with days without a bar filled by the last known one; NaN before the first."""
+    place = np.maximum.accumulate(np.where(np.isnan(close), 0, np.arange(len(close))))
+    carried: NDArray[np.float64] = close[place]
+    return carried
+
+
+def _tape(shelf: Shelf, settings: Settings) -> tapes.Tape:
+    run = Run.start(shelf.bars, settings, quiet=True)
+    sessions, levels = len(shelf.bars.dates), shelf.ranges.shape[0]
     level_of = np.zeros(1 << levels, dtype=np.int8)
     for level in range(levels):
         level_of[1 << level : 2 << level] = level
     tape = tapes.Tape(
         np.empty((4, sessions)),
         np.empty((sessions + 1, 8)),
-        np.empty((levels, sessions, 3)),
+        shelf.ranges,
         level_of,
         np.empty(sessions, dtype=np.int64),
         np.empty(sessions + 1, dtype=np.int64),
     )
-    hurdle = (1.0 + settings.risk_free) ** (1.0 / settings.periods_per_year) - 1.0
-    tapes.fill_tape(run.market, run.terms, hurdle, tape)
-    tapes.fill_ranges(tape.prices[0], tape.ranges)
+    tapes.fill_tape(run.market, run.terms, hurdle_of(settings), tape)
     return tape
 
 

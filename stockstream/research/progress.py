@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+class Bar:
+    """A function of (done, total) that draws a Rich progress bar with rate and time left."""
 
+    def __init__(self, noun: str) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-def bar(noun: str) -> Callable[[int, int], None]:
-    """Return a function of (done, total) that draws a Rich progress bar with rate and time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task(noun, total=None, rate="")
+        self._progress.start()
 
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = progress.add_task(noun, total=None, rate="")
-    progress.start()
-
-    def report(done: int, total: int) -> None:
-        elapsed = progress.tasks[0].elapsed or 0.0
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far things are."""
+        elapsed = self._progress.tasks[0].elapsed or 0.0
         rate = f"{done / elapsed:,.0f}/s" if elapsed > 0 else ""
-        progress.update(task, completed=done, total=total, rate=rate)
-        if done >= total:
-            progress.stop()
+        self._progress.update(self._task, completed=done, total=total, rate=rate)
 
-    return report
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()

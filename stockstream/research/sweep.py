@@ -1,215 +1,129 @@
 """Parameter sweeps: every combination of a grid on every symbol, as a frame of metrics.
 
 Each distinct indicator series is computed once and shared; the runs go through the session steps of the backtest, on a
-pool of threads, without ever holding more than one equity path per thread.
+pool of threads or wherever an executor takes them, without ever holding more than a few equity paths per thread.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from stockstream_kernels import sweep as kernels
 
-from stockstream.backtesting.engine import Settings, settings_of
+from stockstream.backtesting.engine import settings_of
+from stockstream.backtesting.result import benchmark_levels
 from stockstream.backtesting.strategy import RuleStrategy
-from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
-from stockstream.indicators.evaluate import Table
-from stockstream.indicators.expression import Expression, Number, Parameter, Unknown
-from stockstream.research.desk import Desk, short_way
+from stockstream.bars import Bars
+from stockstream.errors import DataError, ParameterError
+from stockstream.research.budget import Budget, budget
+from stockstream.research.checkpoint import Checkpoint, identity
+from stockstream.research.collect import Best, Collector, Keep, ParquetFile
+from stockstream.research.crew import Crew, threads
 from stockstream.research.grid import Grid, combinations
-from stockstream.research.programs import CompiledRules, compile_rules, numbers_of, rows_of
+from stockstream.research.jobs import Package
+from stockstream.research.plan import Plan, chunk_of
+from stockstream.research.progress import Bar
+from stockstream.research.question import DEFAULT_METRICS, Question
+from stockstream.research.results import Path, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import plotly.graph_objects as go
     import polars as pl
-    from numpy.typing import NDArray
 
-    from stockstream.backtesting.rules import Rules
-    from stockstream.bars import Bars
+    from stockstream.research.collect import Outlet
+    from stockstream.research.crew import Hands
+    from stockstream.research.jobs import Answer, Job
+    from stockstream.research.question import Reduction
 
-#: Bar-runs that one task of a thread covers: long enough to make its overhead nothing, short enough for progress.
-CHUNK_BARS: Final = 8_000_000
-MIN_CHUNK: Final = 64
+__all__ = ["DEFAULT_METRICS", "Path", "Sweep", "sweep"]
 
-#: Combinations whose rules are also built from numbers, to see that parameters stand for them.
-SAMPLED_RULES: Final = 64
+#: Rows that stay in memory when all are written to a file.
+KEPT_ROWS: Final = 100
 
-#: Series that are kept near: 8 of 2,520 bars are 160 kB.
-CACHED_SERIES: Final = 8
-
-DEFAULT_METRICS: Final = kernels.MEASURES[:15]
+PORTFOLIOS: Final = ("each", "shared")
 
 
-@dataclass(frozen=True)
-class Path:
-    """Which way the runs of a sweep went; both give the same figures."""
-
-    simulated: int
-    shortened: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.shortened:,} runs scored in O(trades), {self.simulated:,} simulated bar by bar: {self.why}"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Sweep:
-    """Results of a sweep.
-
-    Attributes
-    ----------
-    frame
-        One row per (symbol, combination): ``symbol``, the parameters, the metrics.
-    parameters, metrics
-        Names of the columns of each kind.
-    strategy, bars, settings
-        What was run.
-    seconds
-        Wall time, indicators included.
-    compile_seconds
-        Time it took before that to load or compile the kernels.
-    path
-        How many runs were scored by the short way and how many were simulated bar by bar, and why.
-    failures
-        Combinations whose rules could not be built: their parameters and the reason.
-    """
-
-    frame: pl.DataFrame
-    parameters: tuple[str, ...]
-    metrics: tuple[str, ...]
-    strategy: type[RuleStrategy]
-    bars: Bars
-    settings: Settings
-    seconds: float
-    compile_seconds: float
-    path: Path
-    failures: pl.DataFrame = field(repr=False)
-
-    @property
-    def bar_runs(self) -> int:
-        """Runs times sessions."""
-        return self.frame.height * len(self.bars.dates)
-
-    @property
-    def speed(self) -> float:
-        """Bar-runs a second."""
-        return self.bar_runs / self.seconds
-
-    def best(self, metric: str = "sharpe", *, by: str | None = None, largest: bool = True) -> dict[str, Any]:
-        """Return the row with the best value of a metric.
-
-        Parameters
-        ----------
-        metric
-            A column of the frame.
-        by
-            With several symbols: ``"symbol"`` for the best run of any symbol, ``"combination"`` for the parameters with
-            the best mean over the symbols.
-        largest
-            False looks for the smallest.
-
-        Raises
-        ------
-        ParameterError
-            Several symbols and no `by`.
-        """
-        import polars as pl
-
-        self._check_metric(metric)
-        if by not in (None, "symbol", "combination") or (by is None and len(self.bars.symbols) > 1):
-            message = (
-                f"with {len(self.bars.symbols)} symbols say what the best is of: by='symbol' or by='combination'; "
-                f"found {by!r}"
-            )
-            raise ParameterError(message)
-        frame = self.frame
-        if by == "combination":
-            frame = frame.group_by(self.parameters, maintain_order=True).agg(pl.col(metric).fill_nan(None).mean())
-        known = frame.filter(pl.col(metric).is_not_nan() & pl.col(metric).is_not_null())
-        if known.height == 0:
-            message = f"no run has a value of {metric!r}: none traded, or the bars are too few"
-            raise ParameterError(message)
-        return known.sort(metric, descending=largest, maintain_order=True).row(0, named=True)
-
-    def heatmap(self, x: str, y: str, metric: str = "sharpe") -> go.Figure:
-        """Return a Plotly heatmap of a metric over two parameters, averaged over all else."""
-        from stockstream.reports import heatmap
-
-        self._check_metric(metric)
-        for name in (x, y):
-            if name not in self.parameters:
-                message = (
-                    f"unknown parameter {name!r}; the sweep varies {', '.join(self.parameters)}."
-                    f"{did_you_mean(name, self.parameters)}"
-                )
-                raise UnknownNameError(message)
-        return heatmap(self.frame, x, y, metric)
-
-    def _check_metric(self, metric: str) -> None:
-        if metric not in self.metrics:
-            message = (
-                f"the sweep has no metric {metric!r}; it has {', '.join(self.metrics)}."
-                f"{did_you_mean(metric, self.metrics)}"
-            )
-            raise UnknownNameError(message)
-
-    def __repr__(self) -> str:
-        combos = self.frame.height // len(self.bars.symbols)
-        return (
-            f"Sweep of {self.strategy.__name__}: {combos:,} combinations x {len(self.bars.symbols)} symbols x "
-            f"{len(self.bars.dates):,} sessions in {self.seconds:.2f} s, "
-            f"{self.speed / 1e6:,.0f} million bar-runs a second"
-        )
-
-
-def sweep(
+def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     strategy: type[RuleStrategy],
     bars: Bars,
     grid: Grid,
     *,
     where: pl.Expr | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    progress: bool | Callable[[int, int], None] = True,
+    reduce: Mapping[str, Reduction] | None = None,
+    benchmark: Any = None,
+    portfolio: str = "each",
+    max_bytes: float | None = None,
+    out: str | FilePath | None = None,
+    top_k: int | None = None,
+    top_by: str | None = None,
+    checkpoint: str | FilePath | None = None,
+    executor: Hands | None = None,
     workers: int | None = None,
+    progress: bool | Callable[[int, int], None] = True,
     **settings: Any,
 ) -> Sweep:
-    """Run a strategy of rules with every combination of a grid on every symbol by itself.
+    """Run a strategy of rules with every combination of a grid.
 
     Parameters
     ----------
     strategy
         A `RuleStrategy` class; its constructor takes the parameters.
     bars
-        Each symbol is run alone, with its own cash.
+        The symbols; each is run alone, with its own cash, unless the portfolio is shared.
     grid
-        Name -> values, such as ``{"fast_period": range(5, 60)}``, or a list of combinations.
+        Name -> values, such as ``{"fast_period": range(5, 60)}``, or a list of combinations. Names with a dot are
+        settings: ``"costs.commission"``, ``"costs.slippage"``, ``"sizing.amount"``, ``"settings.leverage"`` and others.
     where
         Polars expression over the parameters that a combination must satisfy.
+    sample, seed
+        Run so many of the combinations, drawn at random without repetition; a seed always draws the same.
     metrics
-        Which of the sweep's measures to keep.
-    progress
-        True shows a bar, False nothing; a function is called with runs done and runs in all.
+        Which measures to keep: any field of `Metrics`, ``final_equity`` or ``ambiguous_bars``.
+    reduce
+        Name -> function of equity paths ``(runs, T)``, in money at each close, and the dates ``(T,)`` that gives one
+        number a run, ``(runs,)``; it becomes a column beside the metrics. Called from several threads.
+    benchmark
+        As of `backtest`; a symbol or ``"universe"`` is taken from all bars.
+    portfolio
+        ``"each"``: one row per symbol and combination. ``"shared"``: one row per combination, all symbols on one
+        account. A rank sees all symbols in both.
+    max_bytes
+        Bound of the memory that the sweep takes beside the bars; None for a quarter of what is free.
+    out
+        A ``.parquet`` file for all rows; the frame then holds the best ones only.
+    top_k, top_by
+        Keep only so many rows in memory, the best by a metric (default the first of ``sharpe`` and the metrics); a
+        minus before it looks for the smallest. With `out` 100 unless said otherwise.
+    checkpoint
+        A folder that remembers what is done: the same sweep with the same folder goes on where it was.
+    executor
+        An executor of `concurrent.futures`, such as ``ProcessPoolExecutor()`` or that of a Dask client, or a function
+        that makes one (a pool whose worker died is then replaced); None for threads.
     workers
         Threads; None for one per core.
+    progress
+        True shows a bar, False nothing; a function is called with runs done and runs in all.
     **settings
         Options of `stockstream.backtest`: cash, costs, sizing, fill, …
 
     Returns
     -------
     Sweep
-        Every row equals ``backtest(strategy(**parameters), bars.select([symbol]))``.
+        Every row equals ``backtest(strategy(**parameters), bars.select([symbol]))``, or, shared,
+        ``backtest(strategy(**parameters), bars)``. Ctrl-C returns what is done.
 
     Raises
     ------
     ParameterError, UnknownNameError
-        A grid, metric or option that makes no sense, before anything runs.
+        A grid, metric or option that makes no sense, a sweep that does not fit its memory, or a checkpoint of another
+        sweep, before anything runs; a reduction that raises.
 
     Examples
     --------
@@ -224,193 +138,166 @@ def sweep(
     >>> found.frame.shape[0]
     4
     """
+    _check(strategy, bars, portfolio)
+    chosen = settings_of(**settings)
+    levels = None if benchmark is None else benchmark_levels(benchmark, bars)
+    question = Question.of(metrics, reduce, levels)
+    found = combinations(strategy, grid, where, sample=sample, seed=seed)
+    shared = portfolio == "shared"
+    hands = threads(workers)
+    outlets = _outlets(question, out, top_k, top_by)
+    rows_each = 1 if shared else len(bars.symbols)
+    limits = _limits(
+        max_bytes, question, found.count, rows_each, len(found.names), hands=hands, keeps=isinstance(outlets[0], Keep)
+    )
+    memory = None
+    if checkpoint is not None:
+        memory = Checkpoint.open(checkpoint, identity(strategy, bars, found, chosen, portfolio, question))
+    package = Package(bars, question, strategy if shared else None)
+    with Crew(package, hands, executor) as crew:
+        plan = Plan(
+            strategy=strategy,
+            bars=bars,
+            settings=chosen,
+            combinations=found,
+            options=tuple(name for name in found.names if "." in name),
+            question=question,
+            budget=limits,
+            collector=Collector(() if shared else bars.symbols, question.names, found.failures, outlets),
+            checkpoint=memory,
+            chunk=chunk_of(bars, question, runs=found.count * rows_each, remote=crew.remote, shared=shared),
+            remote=crew.remote,
+            shared=shared,
+        )
+        return _Run(plan, crew, _reporter(progress=progress)).finish(outlets, portfolio)
+
+
+@dataclass(eq=False)
+class _Run:
+    """A sweep on its way."""
+
+    plan: Plan
+    crew: Crew
+    progress: Callable[[int, int], None]
+    done: int = 0
+    shortened: int = 0
+
+    def finish(self, outlets: Sequence[Outlet], portfolio: str) -> Sweep:
+        started = time.perf_counter()
+        complete = self._through(outlets)
+        plan, collector = self.plan, self.plan.collector
+        frame = _frame(outlets, collector)
+        compiled = plan.compiled or 0.0
+        seconds = max(time.perf_counter() - started - compiled, 1e-9)
+        return Sweep(
+            frame=frame,
+            parameters=plan.combinations.names,
+            metrics=plan.question.names,
+            strategy=plan.strategy,
+            bars=plan.bars,
+            settings=plan.settings,
+            seconds=seconds,
+            compile_seconds=compiled,
+            path=Path(self.done - self.shortened, self.shortened, "; ".join(plan.ways) or "nothing ran"),
+            failures=collector.failures.frame(),
+            runs=collector.rows,
+            out=next((outlet.path for outlet in outlets if isinstance(outlet, ParquetFile)), None),
+            portfolio=portfolio,
+            complete=complete,
+            benchmark=plan.question.benchmark,
+            options=plan.options,
+        )
+
+    def _through(self, outlets: Sequence[Outlet]) -> bool:
+        """Run everything; False when Ctrl-C ended it. What is written is finished, or removed where the sweep fails."""
+        try:
+            complete = self.crew.run(self.plan.jobs(), self._take)
+            self.plan.collector.hand_on(everything=True)
+            for outlet in outlets:
+                outlet.close()
+        except BaseException:
+            for outlet in outlets:
+                if isinstance(outlet, ParquetFile):
+                    outlet.abandon()
+            raise
+        finally:
+            if self.plan.checkpoint is not None:
+                self.plan.checkpoint.flush()
+            if isinstance(self.progress, Bar):
+                self.progress.close()
+        return complete
+
+    def _take(self, job: Job, answer: Answer) -> None:
+        plan, batch = self.plan, job.batch
+        batch.open -= 1
+        if answer.error and len(job.places) > 1:
+            raise ParameterError(answer.error)
+        refused = {0: answer.error} if answer.error else answer.refused
+        plan.collector.refuse(batch, {int(job.places[row]): reason for row, reason in refused.items()})
+        if not answer.error:
+            ran = np.setdiff1d(np.arange(len(job.places)), np.fromiter(refused, dtype=np.int64))
+            places, values = job.places[ran], answer.values[:, ran]
+            plan.collector.put(batch, job.symbol, places, values)
+            if plan.checkpoint is not None:
+                plan.checkpoint.add(job.symbol, batch.first + places, values)
+            self.done += len(places)
+            self.shortened += answer.shortened
+        plan.collector.hand_on()
+        total = plan.rows_each * (plan.combinations.count - plan.collector.refused)
+        self.progress(min(self.done + plan.recalled, total), total)
+
+
+def _frame(outlets: Sequence[Outlet], collector: Collector) -> pl.DataFrame:
+    import polars as pl
+
+    frames = [frame for outlet in outlets if isinstance(outlet, Keep | Best) for frame in outlet.frames]
+    return pl.concat(frames) if frames else collector.empty()
+
+
+def _outlets(
+    question: Question, out: str | FilePath | None, top_k: int | None, top_by: str | None
+) -> list[Keep | Best | ParquetFile]:
+    if out is None and top_k is None:
+        if top_by is not None:
+            message = f"expected top_k= beside top_by={top_by!r}: without it all rows are kept"
+            raise ParameterError(message)
+        return [Keep()]
+    metric = top_by or ("sharpe" if "sharpe" in question.names else question.names[0])
+    best = Best.of(KEPT_ROWS if top_k is None else top_k, metric, question.names)
+    return [best] if out is None else [best, ParquetFile(out)]
+
+
+def _limits(
+    max_bytes: float | None, question: Question, count: int, rows_each: int, parameters: int, *, hands: int, keeps: bool
+) -> Budget:
+    metrics = len(question.names)
+    return budget(
+        max_bytes,
+        runs=rows_each * count,
+        keeps=keeps,
+        row_bytes=8 * (metrics + parameters) + 16,
+        batch_bytes=rows_each * (8 * metrics + 1) + 8 * parameters,
+        in_flight=2 * hands,
+    )
+
+
+def _check(strategy: Any, bars: Any, portfolio: str) -> None:
     if not (isinstance(strategy, type) and issubclass(strategy, RuleStrategy)):
         message = (
             f"expected a RuleStrategy class, such as MovingAverageCrossover without parentheses; found {strategy!r}"
         )
         raise ParameterError(message)
-    unknown = [name for name in metrics if name not in kernels.MEASURES]
-    if unknown:
+    if not isinstance(bars, Bars):
         message = (
-            f"a sweep has no metric {unknown[0]!r}; expected {', '.join(kernels.MEASURES)}."
-            f"{did_you_mean(unknown[0], kernels.MEASURES)}"
+            f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
         )
-        raise UnknownNameError(message)
-    chosen = settings_of(**settings)
-    table = combinations(strategy, grid, where)
-    plan = _Plan.of(strategy, bars, table, chosen)
-    compile_seconds = plan.warm_up()
-    started = time.perf_counter()
-    results = plan.run(_reporter(progress=progress), workers or os.cpu_count() or 1)
-    frame = _frame(bars, table, results, metrics, plan.ran)
-    seconds = time.perf_counter() - started
-    path = Path(simulated=frame.height - plan.shortened, shortened=plan.shortened, why=plan.why)
-    return Sweep(
-        frame,
-        tuple(table.columns),
-        tuple(metrics),
-        strategy,
-        bars,
-        chosen,
-        seconds,
-        compile_seconds,
-        path,
-        plan.failures,
-    )
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Combinations that share one set of compiled rules."""
-
-    compiled: CompiledRules
-    rows: list[Expression]
-    slots: NDArray[np.int32]
-    values: NDArray[np.float64]
-    places: NDArray[np.int64]  # of the combinations in the table
-
-
-@dataclass
-class _Plan:
-    """What has to be run, and where the results go."""
-
-    bars: Bars
-    settings: Settings
-    groups: list[_Group]
-    count: int
-    failures: pl.DataFrame
-    ran: NDArray[np.bool_]
-    shortened: int = 0
-
-    @classmethod
-    def of(cls, strategy: type[RuleStrategy], bars: Bars, table: pl.DataFrame, settings: Settings) -> _Plan:
-        import polars as pl
-
-        columns = {name: table.get_column(name).to_numpy() for name in table.columns}
-        symbolic = _symbolic(strategy, table)
-        failures: list[dict[str, Any]] = []
-        if symbolic is not None:
-            groups = [_group(symbolic, columns, np.arange(table.height))]
-        else:
-            groups = list(_one_by_one(strategy, table, failures))
-        ran = np.zeros(table.height, dtype=bool)
-        for group in groups:
-            ran[group.places] = True
-        return cls(bars, settings, groups, table.height, pl.DataFrame(failures), ran)
-
-    @property
-    def why(self) -> str:
-        """Why the runs went the way they did."""
-        return short_way(self.groups[0].compiled, self.settings, self.bars)[1] if self.groups else "nothing ran"
-
-    def warm_up(self) -> float:
-        """Run one combination, so that compiling does not count as running; returns the seconds."""
-        started = time.perf_counter()
-        if self.groups:
-            group, first = self.groups[0], self.bars.select([self.bars.symbols[0]])
-            rows, slots = (
-                [group.rows[i] for i in group.slots[0]],
-                np.arange(len(group.slots[0]), dtype=np.int32)[None, :],
-            )
-            desk = Desk.of(group.compiled, rows, Table.from_bars(first), first, 0, self.settings)
-            desk.run(slots, group.values[:1], slice(0, 1))
-        return time.perf_counter() - started
-
-    def run(self, report: Callable[[int, int], None], workers: int) -> NDArray[np.float64]:
-        """Run everything; returns ``(S, C, M)``."""
-        symbols = len(self.bars.symbols)
-        results = np.full((symbols, self.count, len(kernels.MEASURES)), np.nan)
-        total, done = symbols * int(self.ran.sum()), 0
-        whole = Table.from_bars(self.bars)
-        with ThreadPoolExecutor(workers) as pool:
-            for row in range(symbols):
-                for group in self.groups:
-                    desk = Desk.of(group.compiled, group.rows, whole, self.bars, row, self.settings)
-                    size = max(MIN_CHUNK, CHUNK_BARS // len(self.bars.dates))
-                    tasks = [
-                        pool.submit(desk.run, group.slots, group.values, slice(a, min(a + size, len(group.places))))
-                        for a in range(0, len(group.places), size)
-                    ]
-                    for task in as_completed(tasks):
-                        part, values, shortened = task.result()
-                        results[row, group.places[part]] = values
-                        self.shortened += shortened
-                        done += len(values)
-                        report(done, total)
-        return results
-
-
-def _symbolic(strategy: type[RuleStrategy], table: pl.DataFrame) -> CompiledRules | None:
-    """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves.
-
-    A strategy that branches on its numbers in a way that does not fail without them is found by building some
-    combinations in full and comparing.
-    """
-    try:
-        unknown = strategy(**{name: Unknown(name) for name in table.columns}).rules()
-        rules = unknown.bind({name: Parameter(name) for name in table.columns})
-        if not _max_bars(rules):
-            return None
-        sampled = table.gather_every(max(table.height // SAMPLED_RULES, 1)) if table.height > SAMPLED_RULES else table
-        for values in sampled.iter_rows(named=True):
-            if rules.bind(values) != strategy(**values).rules():
-                return None
-        return compile_rules(rules)
-    except Exception:  # the strategy's own code may raise anything on a number that is not there
-        return None
-
-
-def _max_bars(rules: Rules) -> bool:
-    return rules.max_bars is None or isinstance(rules.max_bars, Number)
-
-
-def _group(compiled: CompiledRules, columns: dict[str, NDArray[Any]], places: NDArray[np.int64]) -> _Group:
-    rows, slots = rows_of(compiled, columns, len(places))
-    order = _nearby(slots)
-    values = numbers_of(compiled, columns, len(places))
-    return _Group(compiled, rows, slots[order], values[order], places[order])
-
-
-def _nearby(slots: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Order combinations so that neighbours share their series.
-
-    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of
-    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison
-    itself.
-    """
-    if slots.shape[1] == 1:
-        return np.argsort(slots[:, 0], kind="stable")
-    return np.lexsort((slots[:, -1], slots[:, 0], slots[:, -1] // CACHED_SERIES))
-
-
-def _one_by_one(strategy: type[RuleStrategy], table: pl.DataFrame, failures: list[dict[str, Any]]) -> Iterator[_Group]:
-    for place, values in enumerate(table.iter_rows(named=True)):
-        try:
-            compiled = compile_rules(strategy(**values).rules())
-            yield _group(compiled, {}, np.array([place]))
-        except Exception as error:  # the strategy's own code may raise anything; it is named and counted
-            failures.append({**values, "reason": f"{type(error).__name__}: {error}"})
-
-
-def _frame(
-    bars: Bars, table: pl.DataFrame, results: NDArray[np.float64], metrics: Sequence[str], ran: NDArray[np.bool_]
-) -> pl.DataFrame:
-    import polars as pl
-
-    kept = table.filter(pl.Series(ran))
-    frames = []
-    for row, symbol in enumerate(bars.symbols):
-        measured = pl.DataFrame({name: results[row, ran, kernels.MEASURES.index(name)] for name in metrics})
-        frames.append(pl.concat([kept.select(pl.lit(symbol).alias("symbol"), pl.all()), measured], how="horizontal"))
-    frame = pl.concat(frames)
-    return frame.with_columns(pl.col(name).cast(pl.Int64) for name in ("trades",) if name in metrics)
+        raise DataError(message)
+    if portfolio not in PORTFOLIOS:
+        message = f"expected portfolio='each' or portfolio='shared'; found {portfolio!r}"
+        raise ParameterError(message)
 
 
 def _reporter(*, progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None]:
     if callable(progress):
         return progress
-    if not progress:
-        return lambda done, total: None
-    from stockstream.research.progress import bar
-
-    return bar("runs")
+    return Bar("runs") if progress else lambda done, total: None

@@ -1,0 +1,322 @@
+"""From combinations to jobs: rules compiled, series shared, settings grouped, everything in pieces that fit."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stockstream.backtesting.rules import LEVELS
+from stockstream.errors import ParameterError
+from stockstream.indicators.evaluate import Table
+from stockstream.indicators.expression import Number, Parameter, Unknown
+from stockstream.research.budget import in_words
+from stockstream.research.collect import Batch
+from stockstream.research.desk import Desk, Shelf, short_way
+from stockstream.research.jobs import CHUNK_BARS, MIN_CHUNK, PATH_BARS, AccountWork, Job, Package, SymbolWork, answer
+from stockstream.research.programs import Bound, CompiledRules, Needs, compile_rules, numbers_of
+from stockstream.research.variants import variants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from stockstream.backtesting.engine import Settings
+    from stockstream.backtesting.rules import Rules
+    from stockstream.backtesting.strategy import RuleStrategy
+    from stockstream.bars import Bars
+    from stockstream.indicators.expression import Expression
+    from stockstream.research.budget import Budget
+    from stockstream.research.checkpoint import Checkpoint
+    from stockstream.research.collect import Collector
+    from stockstream.research.grid import Combinations
+    from stockstream.research.question import Question
+
+#: Combinations whose rules are also built from numbers, to see that parameters stand for them.
+SAMPLED_RULES: Final = 64
+
+#: Series that are kept near: 8 of 2,520 bars are 160 kB.
+CACHED_SERIES: Final = 8
+
+#: Combinations that the rules are tried on are taken from so many.
+LISTED_SAMPLE: Final = 100_000
+
+#: Combinations planned at once where each has rules of its own.
+UNSHARED_BATCH: Final = 2_000
+
+#: Series that evaluating one holds beside it, and those of a rank, which stand for all symbols.
+BESIDE: Final = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Combinations whose series are held together, sorted so that neighbours share them.
+
+    Attributes
+    ----------
+    places
+        ``(n,)``: of the combinations in their batch.
+    cuts
+        Settings and the part of the piece that has them.
+    """
+
+    compiled: CompiledRules
+    rows: list[Expression]
+    slots: NDArray[np.int32]
+    values: NDArray[np.float64]
+    places: NDArray[np.int64]
+    cuts: list[tuple[Settings, slice]]
+
+
+@dataclass(eq=False)
+class Plan:
+    """What has to be run.
+
+    Attributes
+    ----------
+    chunk
+        Combinations of a job.
+    remote
+        Jobs leave this process: series are computed where they arrive.
+    shared
+        One account for all symbols.
+    """
+
+    strategy: type[RuleStrategy]
+    bars: Bars
+    settings: Settings
+    combinations: Combinations
+    options: tuple[str, ...]
+    question: Question
+    budget: Budget
+    collector: Collector
+    checkpoint: Checkpoint | None
+    chunk: int
+    remote: bool
+    shared: bool
+    ways: Counter[str] = field(default_factory=Counter)
+    recalled: int = 0
+    compiled: float | None = None
+
+    @property
+    def rows_each(self) -> int:
+        """Rows of the result for each combination."""
+        return 1 if self.shared else len(self.bars.symbols)
+
+    def jobs(self) -> Iterator[Job]:
+        """Give all jobs, in an order that fills batch after batch."""
+        symbolic = None if self.shared else symbolic_rules(self.strategy, self._sampled())
+        unshared = symbolic is None and not self.shared
+        size = min(self.budget.batch, UNSHARED_BATCH) if unshared else self.budget.batch
+        first = 0
+        for table in self.combinations.batches(size):
+            batch = Batch.of(first, table, self.rows_each, len(self.question.names))
+            self.collector.begin(batch)
+            if self.checkpoint is not None:
+                self.recalled += self.checkpoint.recall(batch)
+            for job in self._of_batch(batch, symbolic):
+                batch.open += 1
+                yield job
+            batch.sealed = True
+            self.collector.hand_on()
+            first += table.height
+
+    def _sampled(self) -> pl.DataFrame:
+        """Return combinations from all over the first batch, without settings."""
+        table = next(self.combinations.batches(LISTED_SAMPLE)).drop(self.options)
+        return table.gather_every(max(table.height // SAMPLED_RULES, 1)) if table.height > SAMPLED_RULES else table
+
+    def _of_batch(self, batch: Batch, symbolic: CompiledRules | None) -> Iterator[Job]:
+        made, batch.which = variants(batch.table, self.options, self.settings)
+        batch.settings = [None if isinstance(one, str) else one for one in made]
+        wrong = [place for place, one in enumerate(made) if isinstance(one, str)]
+        if wrong:
+            bad = np.flatnonzero(np.isin(batch.which, wrong))
+            self.collector.refuse(batch, {int(place): str(made[batch.which[place]]) for place in bad})
+        if self.shared:
+            yield from self._accounts(batch)
+            return
+        for piece in self._pieces(batch, symbolic):
+            yield from self._of_piece(batch, piece)
+
+    def _accounts(self, batch: Batch) -> Iterator[Job]:
+        self.ways["all symbols share an account"] += 1
+        pending = np.flatnonzero(~batch.refused & ~batch.done[0])
+        for first in range(0, len(pending), self.chunk):
+            places = pending[first : first + self.chunk]
+            rows = [self._parameters(row) for row in batch.table[places].to_dicts()]
+            settings = [one for place in places if (one := batch.settings[batch.which[place]]) is not None]
+            work = AccountWork(rows, settings)
+            self._warm_up(AccountWork(rows[:1], settings[:1]))
+            yield Job(batch, 0, places, work)
+
+    def _parameters(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name not in self.options}
+
+    # ---- pieces ----------------------------------------------------------------------------------------------
+
+    def _pieces(self, batch: Batch, symbolic: CompiledRules | None) -> Iterator[Piece]:
+        runnable = np.flatnonzero(~batch.refused)
+        if symbolic is not None:
+            columns = {name: batch.table.get_column(name).to_numpy()[runnable] for name in batch.table.columns}
+            yield from self._split(batch, symbolic, columns, runnable)
+            return
+        for place in runnable:
+            try:
+                values = self._parameters(batch.table.row(int(place), named=True))
+                compiled = compile_rules(self.strategy(**values).rules())
+            except Exception as error:  # the strategy's own code may raise anything; it is named and counted
+                self.collector.refuse(batch, {int(place): f"{type(error).__name__}: {error}"})
+                continue
+            yield from self._split(batch, compiled, {}, np.array([place]))
+
+    def _split(
+        self, batch: Batch, compiled: CompiledRules, columns: dict[str, NDArray[Any]], places: NDArray[np.int64]
+    ) -> Iterator[Piece]:
+        """Cut combinations in halves until the series of each part fit."""
+        needs = Needs.of(compiled, columns, len(places))
+        numbers = numbers_of(compiled, columns, len(places))
+        waiting, each = [_nearby(needs.codes)], series_bytes(compiled, self.bars)
+        while waiting:
+            part = waiting.pop()
+            wanted = needs.series(part) * each
+            if wanted <= self.budget.series:
+                piece = self._piece(batch, needs.bound(compiled, part), numbers[part], places[part])
+                if len(piece.places):
+                    yield piece
+            elif len(part) == 1:
+                message = (
+                    f"the series of one combination take {in_words(wanted)}, more than max_bytes="
+                    f"{self.budget.max_bytes:,} allows: raise max_bytes, or sweep fewer bars"
+                )
+                raise ParameterError(message)
+            else:
+                half = len(part) // 2
+                waiting += [part[half:], part[:half]]
+
+    def _piece(self, batch: Batch, bound: Bound, values: NDArray[np.float64], places: NDArray[np.int64]) -> Piece:
+        """Leave out what cannot run, and put combinations of the same settings side by side."""
+        refused = {**_refused_levels(bound.compiled, values), **bound.refused}
+        self.collector.refuse(batch, {int(places[row]): reason for row, reason in refused.items()})
+        kept = np.setdiff1d(np.arange(len(places)), np.fromiter(refused, dtype=np.int64))
+        kept = kept[np.argsort(batch.which[places[kept]], kind="stable")]
+        variant = batch.which[places[kept]]
+        edges = np.flatnonzero(np.diff(variant, prepend=-1, append=-1))
+        cuts = [
+            (one, slice(int(a), int(b)))
+            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            if (one := batch.settings[variant[a]]) is not None
+        ]
+        return Piece(bound.compiled, bound.rows, bound.slots[kept], values[kept], places[kept], cuts)
+
+    def _of_piece(self, batch: Batch, piece: Piece) -> Iterator[Job]:
+        why = self.question.paths
+        self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0]))
+        whole = None if self.remote else Table.from_bars(self.bars)
+        for symbol in range(len(self.bars.symbols)):
+            pending = ~batch.done[symbol, piece.places]
+            if not pending.any():
+                continue
+            shelf = None if whole is None else Shelf.of(piece.rows, whole, self.bars, symbol)
+            for settings, cut in piece.cuts:
+                desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
+                seen = self.bars if shelf is None else shelf.bars
+                self.ways[why or short_way(piece.compiled, settings, seen)[1]] += 1
+                chosen = np.arange(cut.start, cut.stop)[pending[cut]]
+                for first in range(0, len(chosen), self.chunk):
+                    part = chosen[first : first + self.chunk]
+                    if desk is None:
+                        work = self._away(symbol, piece, part, settings)
+                    else:
+                        slots, values = piece.slots[part], piece.values[part]
+                        work = SymbolWork(symbol, piece.compiled, (), slots, values, settings, desk)
+                    yield Job(batch, symbol, piece.places[part], work)
+
+    def _warm_up(self, work: SymbolWork | AccountWork) -> None:
+        """Run one combination of the first job, so that loading or compiling kernels does not count as running."""
+        if self.compiled is None and not self.remote:
+            started = time.perf_counter()
+            answer(work, Package(self.bars, self.question, self.strategy))
+            self.compiled = time.perf_counter() - started
+
+    def _away(self, symbol: int, piece: Piece, chosen: NDArray[np.int64], settings: Settings) -> SymbolWork:
+        """Return work that can travel, with its own series only."""
+        used, places = np.unique(piece.slots[chosen], return_inverse=True)
+        rows = [piece.rows[row] for row in used] if piece.rows else []
+        slots = places.reshape(len(chosen), -1).astype(np.int32)
+        return SymbolWork(symbol, piece.compiled, rows, slots, piece.values[chosen], settings)
+
+
+def chunk_of(bars: Bars, question: Question, *, runs: int, remote: bool, shared: bool) -> int:
+    """Return how many combinations make a job."""
+    sessions = len(bars.dates) * (len(bars.symbols) if shared else 1)
+    most = PATH_BARS if question.paths or shared else CHUNK_BARS
+    if remote:  # jobs that travel are larger, but no fewer than a few for each of many workers
+        most = int(np.clip(runs * sessions / 32, most, 8 * most))
+    return max(1 if shared else MIN_CHUNK, most // sessions)
+
+
+def series_bytes(compiled: CompiledRules, bars: Bars) -> int:
+    """Return what one series takes while it is computed and held; a rank stands for all symbols."""
+    ranked = any(
+        getattr(node, "name", "").startswith("rank") for expression in compiled.slots for node in expression.walk()
+    )
+    return 8 * len(bars.dates) * (1 + BESIDE) * (len(bars.symbols) if ranked else 1)
+
+
+def symbolic_rules(strategy: type[RuleStrategy], sampled: pl.DataFrame) -> CompiledRules | None:
+    """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves.
+
+    A strategy that branches on its numbers in a way that does not fail without them is found by building some
+    combinations in full and comparing.
+    """
+    try:
+        unknown = strategy(**{name: Unknown(name) for name in sampled.columns}).rules()
+        rules = unknown.bind({name: Parameter(name) for name in sampled.columns})
+        if not (rules.max_bars is None or isinstance(rules.max_bars, Number)):
+            return None
+        if not all(_agree(strategy, rules, values) for values in sampled.iter_rows(named=True)):
+            return None
+        return compile_rules(rules)
+    except Exception:  # the strategy's own code may raise anything on a number that is not there
+        return None
+
+
+def _agree(strategy: type[RuleStrategy], rules: Rules, values: dict[str, Any]) -> bool:
+    """Whether rules from numbers and rules with numbers put in are the same, or both refuse these numbers."""
+    try:
+        built = strategy(**values).rules()
+    except Exception:  # as above
+        built = None
+    try:
+        bound = rules.bind(values)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return built is None
+    return bound == built
+
+
+def _refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dict[int, str]:
+    """Name the combinations whose stop or target is not above 0."""
+    refused: dict[int, str] = {}
+    for name, place in zip(LEVELS, compiled.levels, strict=True):
+        if place >= 0:
+            wrong = np.flatnonzero(~(values[:, place] > 0.0))
+            refused |= {int(row): f"expected {name} above 0; found {values[row, place]:g}" for row in wrong}
+    return refused
+
+
+def _nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Order combinations so that neighbours share their series.
+
+    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of
+    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison
+    itself.
+    """
+    if codes.shape[1] == 1:
+        return np.argsort(codes[:, 0], kind="stable")
+    return np.lexsort((codes[:, -1], codes[:, 0], codes[:, -1] // CACHED_SERIES))

@@ -1,0 +1,135 @@
+"""Every row of a sweep equals the backtest it stands for, whatever the rules, the grid, the bars and the terms."""
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import stockstream as ss
+from stockstream.indicators import SMA
+from stockstream.research.question import DEFAULT_METRICS, EVERY
+from tests.reference.engine_cases import costs, panels
+from tests.reference.sweep_cases import (
+    Drawn,
+    assert_equal,
+    assert_rows_are_backtests,
+    crossovers,
+    grids,
+    strategies,
+)
+
+SLOW_DRAWS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+#: All that one pass gives: the runs that may go the short way.
+ONE_PASS = EVERY[:25]
+
+TERMS = st.fixed_dictionaries(
+    {
+        "cash": st.sampled_from([1000.7, 50_003.3]),
+        "costs": costs(venue=False),
+        "fill": st.sampled_from(["next_open", "close"]),
+        "intrabar": st.sampled_from(["pessimistic", "optimistic"]),
+        "risk_free": st.sampled_from([0.0, 0.04]),
+    }
+)
+
+
+@given(panels(symbols=(1, 3), sessions=(5, 60)), strategies(), grids(), TERMS)
+@SLOW_DRAWS
+def test_any_rules_in_one_pass(bars, strategy, grid, terms):
+    swept = ss.sweep(strategy, bars, grid, metrics=ONE_PASS, progress=False, **terms)
+    assert swept.failed == 0
+    assert_rows_are_backtests(swept)
+
+
+@given(panels(symbols=(1, 2), sessions=(5, 60)), strategies(), grids(), TERMS)
+@SLOW_DRAWS
+def test_any_rules_in_every_metric(bars, strategy, grid, terms):
+    levels = 100.0 + np.arange(len(bars.dates)) % 7
+    swept = ss.sweep(strategy, bars, grid, metrics=EVERY, benchmark=levels, progress=False, **terms)
+    assert swept.path.shortened == 0
+    assert_rows_are_backtests(swept, benchmark=levels)
+
+
+@given(
+    panels(symbols=(1, 3), sessions=(20, 200)),
+    st.sampled_from(crossovers()),
+    st.sampled_from([0.0, 0.001]),
+    st.sampled_from([0.0, 0.0005]),
+    st.sampled_from(["next_open", "close"]),
+)
+@SLOW_DRAWS
+def test_the_short_way(bars, recipe, commission, slippage, fill):
+    strategy = type("Short", (Drawn,), {"recipe": recipe, "__init__": Drawn.__init__})
+    grid = {"fast": [1, 2, 3, 5], "slow": [2, 8, 13], "level": [45.0, 60.0]}
+    terms = {"costs": ss.Costs(commission=commission, slippage=slippage), "fill": fill}
+    swept = ss.sweep(strategy, bars, grid, metrics=ONE_PASS, progress=False, **terms)
+    assert "rules" in swept.path.why or "cross" in swept.path.why
+    assert_rows_are_backtests(swept)
+
+
+@given(panels(symbols=(2, 3), sessions=(10, 50), events=True), strategies(), grids(), st.sampled_from([1, 2, None]))
+@settings(SLOW_DRAWS, max_examples=20)
+def test_a_shared_account(bars, strategy, grid, max_positions):
+    terms = {"portfolio": "shared", "max_positions": max_positions, "sizing": ss.Sizing.weight(0.4)}
+    swept = ss.sweep(strategy, bars, grid, metrics=EVERY, benchmark="universe", progress=False, **terms)
+    assert "symbol" not in swept.frame.columns
+    assert_rows_are_backtests(swept, benchmark="universe")
+
+
+@given(panels(symbols=(1, 2), sessions=(10, 60)), strategies(), st.integers(0, 2**32 - 1))
+@settings(SLOW_DRAWS, max_examples=20)
+def test_settings_vary_beside_parameters(bars, strategy, seed):
+    grid = {
+        "fast": [2, 4],
+        "costs.commission": [0.0, 0.002],
+        "slow": [5, 9],
+        "costs.slippage": [0.0, 0.001],
+        "sizing.amount": [0.3, 0.9],
+        "settings.cash": [1000.7, 20_000.0],
+    }
+    swept = ss.sweep(
+        strategy, bars, grid, sample=12, seed=seed, metrics=ONE_PASS, sizing=ss.Sizing.weight(0.5), progress=False
+    )
+    assert swept.combinations == 12
+    assert_rows_are_backtests(swept)
+
+
+def long_panel(symbols=1, sessions=400, seed=0):
+    random = np.random.default_rng(seed)
+    close = 20 * np.exp(np.cumsum(random.normal(0, 0.012, (symbols, sessions)), axis=1))
+    prices = {"open": close * 1.001, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": close * 1e4}
+    dates = np.datetime64("2020-01-01") + np.arange(sessions)
+    return ss.Bars.from_arrays(symbols=[f"S{i}" for i in range(symbols)], dates=dates, **prices)
+
+
+def test_the_short_way_serves_what_it_is_for():
+    strategy = type("Cross", (Drawn,), {"recipe": crossovers()[0], "__init__": Drawn.__init__})
+    grid = {"fast": range(2, 12), "slow": range(12, 40, 4)}
+    swept = ss.sweep(strategy, long_panel(2), grid, metrics=ONE_PASS, progress=False)
+    assert swept.path.simulated == 0
+    assert_rows_are_backtests(swept)
+
+
+class Ranked(ss.RuleStrategy):
+    def __init__(self, days=20):
+        self.days = days
+
+    def rules(self):
+        strength = (ss.close / SMA(self.days)).rank(descending=True)
+        return ss.Rules(enter_long=strength <= 1, exit_long=strength > 2)
+
+
+def test_a_rank_sees_the_whole_panel():
+    bars = long_panel(4, 120)
+    swept = ss.sweep(Ranked, bars, {"days": [5, 9]}, metrics=DEFAULT_METRICS, progress=False)
+    for row in swept.frame.to_dicts():
+        mean = np.full(bars.shape, np.nan)
+        for t in range(row["days"] - 1, len(bars.dates)):
+            mean[:, t] = bars.close[:, t - row["days"] + 1 : t + 1].mean(axis=1)
+        place = np.argsort(np.argsort(-bars.close / mean, axis=0), axis=0) + 1.0
+        place[np.isnan(mean)] = np.nan
+        own = bars.symbols.index(row["symbol"])
+        by_hand = ss.SignalStrategy(enter_long=place[own] <= 1, exit_long=place[own] > 2)
+        expected = ss.backtest(by_hand, bars.select([row["symbol"]])).metrics.to_dict()
+        for name in DEFAULT_METRICS:
+            assert_equal(row[name], expected[name], name, row)
