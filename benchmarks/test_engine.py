@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import stockstream as ss
-from stockstream.backtesting.engine import Run, _simulate, settings_of
+from stockstream.backtesting.engine import Run, settings_of
 from stockstream.backtesting.strategies import MovingAverageCrossover
 from stockstream.indicators import SMA
 
@@ -92,50 +92,77 @@ class Crossover(ss.Strategy):
         return ss.Action.buy() if above else ss.Action.close()
 
 
-def test_event_loop_against_backtesting_py(benchmark: Any) -> None:
-    """A Python callback on every bar of one symbol, against the same strategy in backtesting.py."""
-    backtesting = pytest.importorskip("backtesting")
-    bars = random_bars(1, 20_000)
+def test_event_loop_against_peers(benchmark: Any) -> None:
+    """A Python callback on every bar of one symbol, whole runs, against the same strategy in two peers."""
+    bars, cash = random_bars(1, 20_000), 1e9
+    event = ss.backtest(Crossover(), bars, cash=cash)
+    array = ss.backtest(MovingAverageCrossover(20, 50), bars, cash=cash)
+    assert np.array_equal(event.account.equity, array.account.equity)
+    entries = event.ledgers["trades"]["entry"]
+    backtesting_run, backtesting_entries = backtesting_crossover(bars, cash)
+    raptorbt_run, raptorbt_entries = raptorbt_crossover(bars, cash)
+    assert np.array_equal(entries, backtesting_entries()[: len(entries)])
+    assert np.array_equal(entries - 1, raptorbt_entries()[: len(entries)])  # it fills on the bar of the decision
+
+    benchmark.pedantic(lambda: ss.backtest(Crossover(), bars, cash=cash), rounds=7, warmup_rounds=1)
+    mine = benchmark.stats.stats.min
+    peers = {"backtesting.py": best_of(backtesting_run, rounds=3), "raptorbt": best_of(raptorbt_run, rounds=5)}
+    speeds = {name: round(20_000 / seconds) for name, seconds in {"stockstream": mine, **peers}.items()}
+    benchmark.extra_info.update({"bars a second": speeds})
+    assert peers["backtesting.py"] / mine >= 4.0
+    assert peers["raptorbt"] / mine >= 2.0
+
+
+def backtesting_crossover(bars: ss.Bars, cash: float) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return the run and its entry sessions in backtesting.py, written as its guide does."""
+    import backtesting
+    from backtesting.lib import crossover
+
     frame = bars.to_pandas().set_index("date")[["open", "high", "low", "close", "volume"]]
     frame.columns = [name.capitalize() for name in frame.columns]
 
     class Peer(backtesting.Strategy):
         def init(self) -> None:
-            close = self.data.Close
-            self.fast = self.I(lambda values: SMA(20)(np.asarray(values)), close)
-            self.slow = self.I(lambda values: SMA(50)(np.asarray(values)), close)
-            self.was = None
+            self.fast = self.I(lambda values: SMA(20)(np.asarray(values)), self.data.Close)
+            self.slow = self.I(lambda values: SMA(50)(np.asarray(values)), self.data.Close)
 
         def next(self) -> None:
-            above = self.fast[-1] > self.slow[-1]
-            was, self.was = self.was, above
-            if was is None or was == above:
-                return
-            if above:
+            if crossover(self.fast, self.slow):
                 self.buy()
-            else:
+            elif crossover(self.slow, self.fast):
                 self.position.close()
 
-    peer = backtesting.Backtest(frame, Peer, cash=1e9, commission=0.0, finalize_trades=True)
-    settings = settings_of(cash=1e9)
-    event = ss.backtest(Crossover(), bars, cash=1e9)
-    array = ss.backtest(MovingAverageCrossover(20, 50), bars, cash=1e9)
-    assert np.array_equal(event.account.equity, array.account.equity)
+    peer = backtesting.Backtest(frame, Peer, cash=cash, commission=0.0, finalize_trades=True)
+    return peer.run, peer.run()._trades["EntryBar"].to_numpy
 
-    def ours() -> None:
-        _simulate(Run.start(bars, settings), Crossover(), "auto")
 
-    theirs = best_of(peer.run, rounds=3)
-    benchmark.pedantic(ours, rounds=5, warmup_rounds=1)
-    mine = benchmark.stats.stats.min
-    benchmark.extra_info.update(
-        {
-            "bars a second": round(20_000 / mine),
-            "backtesting.py": round(20_000 / theirs),
-            "ratio": round(theirs / mine, 2),
-        }
-    )
-    assert theirs / mine >= 4.0
+def raptorbt_crossover(bars: ss.Bars, cash: float) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return the run and its entry sessions in raptorbt's class interface, written as its guide does."""
+    import raptorbt
+
+    class Peer(raptorbt.Strategy):
+        def on_start(self, ctx: Any) -> None:
+            self.fast, self.slow = raptorbt.sma(ctx.close, 20), raptorbt.sma(ctx.close, 50)
+
+        def on_bar(self, ctx: Any) -> None:
+            i = ctx.idx
+            if i == 0 or np.isnan(self.slow[i]) or np.isnan(self.slow[i - 1]):
+                return
+            up = self.fast[i] > self.slow[i] and self.fast[i - 1] <= self.slow[i - 1]
+            down = self.fast[i] < self.slow[i] and self.fast[i - 1] >= self.slow[i - 1]
+            if up and ctx.position is None:
+                self.enter()
+            elif down and ctx.position is not None:
+                self.close_position()
+
+    stamps = bars.dates.astype("datetime64[ns]").astype(np.int64)
+    columns = [np.array(getattr(bars, name)[0]) for name in ("open", "high", "low", "close", "volume")]
+    config = raptorbt.BacktestConfig(initial_capital=cash, fees=0.0)
+
+    def run() -> Any:
+        return raptorbt.run_strategy_backtest(Peer(), stamps, *columns, config=config)
+
+    return run, lambda: np.array([trade.entry_idx for trade in run().trades()])
 
 
 def test_sweep_of_moving_averages(benchmark: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from stockstream_kernels import ledger, portfolio
+from stockstream_kernels._compile import direct
 
 from stockstream.backtesting.actions import LIVES, Action
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
@@ -19,9 +20,10 @@ from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from stockstream.backtesting.engine import Run
+
+#: Bars whose dictionaries are built together: a few megabytes.
+BUILT_BARS = 20_000
 
 type Columns = Mapping[str, Sequence[Sequence[float]]]
 
@@ -65,31 +67,58 @@ class _Loop:
         self.always = accrues or settings.leverage > 1.0 or bool(run.book.counts[ledger.EVENTFUL])
         self.busy = self.always
         self.now = self.first = self.heard = 0
-        self.opened = False
+        self.opened = self.ruined = False
+        self.catch_up = portfolio.catch_up
 
     def run_all(self) -> None:
         """Run every session."""
-        ask, days, present = self.ask, self.days, self.present
-        names = tuple(self.columns)
-        rows = [list(zip(*columns, strict=True)) for columns in zip(*self.columns.values(), strict=True)]
-        symbols = self.run.bars.symbols
+        on_data, days, symbols = self.strategy.on_data, self.days, self.run.bars.symbols
+        at_close, span = self.run.settings.fill == "close", max(BUILT_BARS // len(symbols), 1)
+        rows: list[list[dict[str, float]]] = []
         for t, day in enumerate(days):
             self.now = t
+            if t % span == 0:
+                rows = self.rows(t, t + span)
             if self.busy:
                 self.sync()
-            for s in present[t]:
-                ask(day, t, s, symbols[s], dict(zip(names, rows[s][t], strict=True)))
-            if self.busy and self.run.settings.fill == "close":
+            for s in () if self.ruined else self.present[t]:
+                try:
+                    answer = on_data(day, symbols[s], rows[s][t % span], self.view)
+                except Exception as error:
+                    raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
+                if answer is not None:
+                    self.carry_out(answer, t, s)
+            if self.busy and at_close:
                 self.close()
         if self.first < len(days):  # where closes are filled, the last session may be over
             self.sync()
             self.close()
 
+    def rows(self, first: int, last: int) -> list[list[dict[str, float]]]:
+        """Build what the strategy sees on some sessions, symbol by symbol.
+
+        A dictionary written out is twice as fast as one zipped from names, and many at once faster than one at a time.
+        """
+        built = []
+        for columns in zip(*self.columns.values(), strict=True):
+            cut = [column[first:last] for column in columns]
+            bars = [
+                {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
+                for opened, high, low, close, volume in zip(*cut[: len(OHLCV)], strict=True)
+            ]
+            for name, column in zip(list(self.columns)[len(OHLCV) :], cut[len(OHLCV) :], strict=True):
+                for bar, value in zip(bars, column, strict=True):
+                    bar[name] = value
+            built.append(bars)
+        return built
+
     def sync(self) -> None:
         """Run the compiled steps up to the strategy's turn of this session."""
         run = self.run
+        if self.catch_up is portfolio.catch_up and self.first > 0:
+            self.catch_up = direct(portfolio.catch_up)
         while not (self.opened and self.first == self.now):
-            reached = portfolio.catch_up(run.book, run.market, run.terms, run.record, self.first, self.opened, self.now)
+            reached = self.catch_up(run.book, run.market, run.terms, run.record, self.first, self.opened, self.now)
             self.first, self.opened = (self.now, True) if reached >= 0 else (-1 - reached, False)
             if reached < 0:
                 run.grow()
@@ -107,11 +136,12 @@ class _Loop:
         book = self.run.book
         counts = book.counts.tolist()
         heard, self.heard = self.heard, counts[ledger.FILLS]
+        self.ruined = counts[ledger.RUIN] > 0  # the account has stopped: the strategy is not called any more
         self.busy = (
             self.always
             or counts[ledger.ACTIVE] > 0
             or counts[ledger.GUARDED] > 0
-            or counts[ledger.RUIN] > 0
+            or self.ruined
             or book.account[ledger.SHORT_VALUE] > 0.0
         )
         if heard != self.heard or counts[ledger.EVENTFUL]:  # a split or a reinvested dividend changes shares unfilled
@@ -122,16 +152,8 @@ class _Loop:
             for fill in book.fills[heard : self.heard]:
                 self.strategy.on_order_filled(self.view.order(int(fill["order"])), self.view)
 
-    def ask(self, day: date, t: int, s: int, symbol: str, data: Mapping[str, float]) -> None:
-        """Call the strategy on one bar and submit its answer; after ruin it is not called any more."""
-        if self.busy and self.run.book.counts[ledger.RUIN] > 0:
-            return
-        try:
-            answer = self.strategy.on_data(day, symbol, data, self.view)
-        except Exception as error:
-            raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
-        if answer is None:
-            return
+    def carry_out(self, answer: Any, t: int, s: int) -> None:
+        """Submit what the strategy answered on one bar."""
         self.sync()
         for action in answer if isinstance(answer, Iterable) else [answer]:
             if not isinstance(action, Action):
