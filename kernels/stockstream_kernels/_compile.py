@@ -34,7 +34,7 @@ def direct[F: Callable[..., Any]](func: F) -> F:
     A kernel called from Python first looks at the type of every argument; for records that took 20 microseconds a call,
     five times the call itself (measured on the event loop). Plain Python, with the compiler off, is returned as it is.
     """
-    signatures = getattr(func, "nopython_signatures", ())
+    signatures: Any = getattr(func, "nopython_signatures", ())
     if len(signatures) != 1:
         return func
     return cast("F", func.get_overload(signatures[0]))  # type: ignore[attr-defined]
