@@ -8,6 +8,7 @@ Kleene's ``and`` is the minimum, ``or`` the maximum and ``not`` is 2 - x.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -35,8 +36,8 @@ type Flat = NDArray[Any]
 class BarColumns(Mapping[str, "Panel"]):
     """Columns of a panel without the days that have no bar; each is squeezed when it is first read."""
 
-    def __init__(self, bars: Bars, present: NDArray[np.bool_] | None, session: NDArray[np.int64]) -> None:
-        self._bars, self._present, self._session = bars, present, session
+    def __init__(self, bars: Bars, present: NDArray[np.bool_] | None) -> None:
+        self._bars, self._present = bars, present
         self._squeezed: dict[str, Panel] = {}
 
     def __getitem__(self, name: str) -> Panel:
@@ -45,12 +46,17 @@ class BarColumns(Mapping[str, "Panel"]):
         return self._squeezed[name]
 
     def _squeeze(self, name: str) -> Panel:
-        if name == "date":
-            return self._bars.dates.astype(np.float64)[self._session]
-        if name not in OHLCV:
+        if name not in self:
             raise KeyError(name)
-        panel: Panel = getattr(self._bars, name)
+        panel: Panel
+        if name == "date":
+            panel = np.broadcast_to(self._bars.dates.astype(np.float64), self._bars.shape)
+        else:
+            panel = getattr(self._bars, name)
         return panel.ravel() if self._present is None else panel[self._present]
+
+    def __contains__(self, name: object) -> bool:
+        return name in (*OHLCV, "date")
 
     def __iter__(self) -> Iterator[str]:
         return iter((*OHLCV, "date"))
@@ -69,15 +75,15 @@ class Table:
         Name -> ``(N,)`` float64, symbol after symbol; ``date`` is in days since 1970-01-01.
     offsets
         ``(S + 1,)``: symbol s is ``columns[name][offsets[s]:offsets[s + 1]]``.
-    session
-        ``(N,)`` index of each bar's session among the T sessions.
+    own_sessions
+        ``(N,)`` index of each bar's session among the T sessions; None where every symbol has a bar on every one.
     sessions
         T.
     """
 
     columns: Mapping[str, Panel]
     offsets: NDArray[np.int64]
-    session: NDArray[np.int64]
+    own_sessions: NDArray[np.int64] | None
     sessions: int
     _known: dict[Expression, Flat] = field(default_factory=dict, repr=False)
 
@@ -85,14 +91,24 @@ class Table:
     def from_bars(cls, bars: Bars) -> Table:
         """Squeeze the days without a bar out of a panel; a panel without such days is not copied."""
         symbols, sessions = bars.shape
+        if np.isfinite(bars.close.sum()):  # one NaN would show in the sum
+            return cls(BarColumns(bars, None), np.arange(symbols + 1) * sessions, None, sessions)
         present = bars.present
         own = np.count_nonzero(present, axis=1)
         offsets = np.concatenate([[0], np.cumsum(own)]).astype(np.int64)
-        if offsets[-1] == symbols * sessions:
-            session = np.tile(np.arange(sessions), symbols)
-            return cls(BarColumns(bars, None, session), offsets, session, sessions)
-        session = np.nonzero(present)[1].astype(np.int64, copy=False)
-        return cls(BarColumns(bars, present, session), offsets, session, sessions)
+        return cls(BarColumns(bars, present), offsets, np.nonzero(present)[1].astype(np.int64, copy=False), sessions)
+
+    @functools.cached_property
+    def session(self) -> NDArray[np.int64]:
+        """``(N,)``: index of each bar's session among the T sessions."""
+        if self.own_sessions is None:
+            return np.tile(np.arange(self.sessions), len(self.offsets) - 1)
+        return self.own_sessions
+
+    @property
+    def bars(self) -> int:
+        """N, the bars of all symbols."""
+        return int(self.offsets[-1])
 
     @property
     def slices(self) -> Iterator[slice]:
@@ -139,7 +155,7 @@ def is_true(expression: Expression, table: Table) -> NDArray[np.bool_]:
 
 def _evaluate(expression: Expression, table: Table) -> Flat:
     if isinstance(expression, Number):
-        return np.full(len(table.session), expression.value)
+        return np.full(table.bars, expression.value)
     if isinstance(expression, Column):
         return _column(expression.name, table)
     if isinstance(expression, Output):
@@ -175,7 +191,7 @@ def _indicator(indicator: Indicator, table: Table) -> tuple[Flat, ...]:
     if held is not None:
         return held  # type: ignore[return-value]
     inputs = [evaluate(expression, table) for expression in indicator.input_expressions()]
-    results = tuple(np.empty(len(table.session)) for _ in indicator.outputs)
+    results = tuple(np.empty(table.bars) for _ in indicator.outputs)
     indicator.write(inputs, results, [own for own in table.slices if own.start < own.stop])
     table._known[indicator] = results  # type: ignore[assignment]
     return results
