@@ -91,10 +91,10 @@ class Shelf:
     session: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Sequence[Expression], whole: Table, bars: Bars, row: int) -> Shelf:
-        """Compute the series of the symbol in that row of the bars."""
+    def of(cls, rows: Sequence[Expression], bars: Bars, row: int, whole: Table | None) -> Shelf:
+        """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` these series."""
         one = bars.select([bars.symbols[row]])
-        return cls(one, _series(rows, whole, row), np.flatnonzero(one.present[0]))
+        return cls(one, _series(rows, one, row, whole), np.flatnonzero(one.present[0]))
 
     @cached_property
     def known(self) -> NDArray[np.int64]:
@@ -136,16 +136,15 @@ class Desk:
         if self.question.paths:
             return self._walk(slots, values), 0
         out = np.empty((len(slots), len(kernels.MEASURES)))
-        session = self.shelf.session
-        shared = self._shared(slots, values)
-        account = self._account()
-        shortened = kernels.sweep_runs(*shared, self.tape, self._short(session), account, out)
+        ours = (self.tape, self._short(self.shelf.session), self._account(), out)
+        shortened = kernels.sweep_runs(*(self._shared(slots, values) + ours))
         return self.question.chosen(out), int(shortened)
 
     def _walk(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
         sessions = len(self.shelf.bars.dates)
         out, paths = np.empty((len(slots), len(EVERY))), np.empty((len(slots), sessions))
-        path_kernels.run_paths(*self._shared(slots, values), self._account(), np.empty(sessions), out, paths)
+        ours = (self._account(), np.empty(sessions), out, paths)
+        path_kernels.run_paths(*(self._shared(slots, values) + ours))
         self.question.compare(paths, self.settings, out)
         reduced = self.question.reduced(paths, self.shelf.bars.dates)
         return np.concatenate([self.question.chosen(out), reduced])
@@ -211,16 +210,26 @@ class Desk:
         )
 
 
-def _series(rows: Sequence[Expression], whole: Table, symbol: int) -> NDArray[np.float64]:
+def ranks(expression: Expression) -> bool:
+    """Whether an expression compares the symbols of a day."""
+    return any(getattr(node, "name", "").startswith("rank") for node in expression.walk())
+
+
+def panel_for(rows: Sequence[Expression], bars: Bars) -> Table | None:
+    """Return the table of all symbols, which only ranks need."""
+    return Table.from_bars(bars) if any(ranks(expression) for expression in rows) else None
+
+
+def _series(rows: Sequence[Expression], one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
     """Return ``(R, N)``: every distinct series on one symbol's own bars."""
-    own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
-    columns = {name: values[own] for name, values in whole.columns.items()}
-    bars = own.stop - own.start
-    table = Table(columns, np.array([0, bars]), whole.session[own], whole.sessions)
-    series = np.empty((max(len(rows), 1), bars))
+    table = Table.from_bars(one)
+    series = np.empty((max(len(rows), 1), len(table.session)))
     for place, expression in enumerate(rows):
-        ranked = any(getattr(node, "name", "").startswith("rank") for node in expression.walk())
-        series[place] = evaluate(expression, whole)[own] if ranked else evaluate(expression, table)
+        if whole is not None and ranks(expression):
+            own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
+            series[place] = evaluate(expression, whole)[own]
+        else:
+            series[place] = evaluate(expression, table)
     return series
 
 
@@ -233,7 +242,7 @@ def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Closes with days without a bar filled by the last known one; NaN before the first."""
+    """Return closes with days without a bar filled by the last known one; NaN before the first."""
     place = np.maximum.accumulate(np.where(np.isnan(close), 0, np.arange(len(close))))
     carried: NDArray[np.float64] = close[place]
     return carried

@@ -258,7 +258,7 @@ def _taken(axes: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> pl.D
     import polars as pl
 
     columns, rest = {}, numbers
-    for name, values in reversed(axes.items()):
+    for name, values in reversed(list(axes.items())):
         rest, place = np.divmod(rest, len(values))
         columns[name] = values[place]
     return pl.DataFrame({name: columns[name] for name in axes})

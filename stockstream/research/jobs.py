@@ -10,8 +10,7 @@ import numpy as np
 from stockstream.backtesting.engine import Run, Settings, simulate
 from stockstream.backtesting.result import Result
 from stockstream.errors import ParameterError, StockstreamError
-from stockstream.indicators.evaluate import Table
-from stockstream.research.desk import Desk, Shelf
+from stockstream.research.desk import Desk, Shelf, panel_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +80,7 @@ class SymbolWork:
         desk = self.desk
         if desk is None:
             bars = package.bars
-            shelf = Shelf.of(self.rows, Table.from_bars(bars), bars, self.symbol)
+            shelf = Shelf.of(self.rows, bars, self.symbol, panel_for(self.rows, bars))
             desk = Desk.of(self.compiled, shelf, self.settings, package.question)
         size = max((PATH_BARS if package.question.paths else CHUNK_BARS) // len(package.bars.dates), 1)
         parts = [slice(first, first + size) for first in range(0, len(self.slots), size)]
@@ -100,15 +99,15 @@ class AccountWork:
 
     def __call__(self, package: Package) -> Answer:
         """Run them one by one, each as `backtest` does."""
-        question = package.question
+        question, made = package.question, package.strategy
+        if made is None:
+            message = "expected the strategy in the package of a shared account"
+            raise ParameterError(message)
         values = np.full((len(question.names), len(self.combinations)), np.nan)
         refused: dict[int, str] = {}
         for place, (parameters, settings) in enumerate(zip(self.combinations, self.settings, strict=True)):
             try:
-                if package.strategy is None:
-                    message = "expected the strategy in the package of a shared account"
-                    raise ParameterError(message)
-                strategy = package.strategy(**parameters)
+                strategy = made(**parameters)
                 strategy.rules()
             except Exception as error:  # the strategy's own code may raise anything; it is named and counted
                 refused[place] = f"{type(error).__name__}: {error}"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stockstream.backtesting.rules import LEVELS
 from stockstream.errors import ParameterError
-from stockstream.indicators.evaluate import Table
 from stockstream.indicators.expression import Number, Parameter, Unknown
 from stockstream.research.budget import in_words
 from stockstream.research.collect import Batch
-from stockstream.research.desk import Desk, Shelf, short_way
+from stockstream.research.desk import Desk, Shelf, panel_for, ranks, short_way
 from stockstream.research.jobs import CHUNK_BARS, MIN_CHUNK, PATH_BARS, AccountWork, Job, Package, SymbolWork, answer
 from stockstream.research.programs import Bound, CompiledRules, Needs, compile_rules, numbers_of
 from stockstream.research.variants import variants
@@ -208,21 +208,19 @@ class Plan:
         variant = batch.which[places[kept]]
         edges = np.flatnonzero(np.diff(variant, prepend=-1, append=-1))
         cuts = [
-            (one, slice(int(a), int(b)))
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
-            if (one := batch.settings[variant[a]]) is not None
+            (one, slice(int(a), int(b))) for a, b in pairwise(edges) if (one := batch.settings[variant[a]]) is not None
         ]
         return Piece(bound.compiled, bound.rows, bound.slots[kept], values[kept], places[kept], cuts)
 
     def _of_piece(self, batch: Batch, piece: Piece) -> Iterator[Job]:
         why = self.question.paths
         self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0]))
-        whole = None if self.remote else Table.from_bars(self.bars)
+        whole = None if self.remote else panel_for(piece.rows, self.bars)
         for symbol in range(len(self.bars.symbols)):
             pending = ~batch.done[symbol, piece.places]
             if not pending.any():
                 continue
-            shelf = None if whole is None else Shelf.of(piece.rows, whole, self.bars, symbol)
+            shelf = None if self.remote else Shelf.of(piece.rows, self.bars, symbol, whole)
             for settings, cut in piece.cuts:
                 desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
                 seen = self.bars if shelf is None else shelf.bars
@@ -263,9 +261,7 @@ def chunk_of(bars: Bars, question: Question, *, runs: int, remote: bool, shared:
 
 def series_bytes(compiled: CompiledRules, bars: Bars) -> int:
     """Return what one series takes while it is computed and held; a rank stands for all symbols."""
-    ranked = any(
-        getattr(node, "name", "").startswith("rank") for expression in compiled.slots for node in expression.walk()
-    )
+    ranked = any(ranks(expression) for expression in compiled.slots)
     return 8 * len(bars.dates) * (1 + BESIDE) * (len(bars.symbols) if ranked else 1)
 
 

@@ -250,8 +250,8 @@ def _distinct(columns: list[NDArray[Any]], count: int) -> tuple[NDArray[np.float
     """
     codes, first = np.zeros(count, dtype=np.int64), np.zeros(1, dtype=np.int64)
     for column in columns:
-        values, place = np.unique(column, return_inverse=True)
-        pairs = codes * len(values) + place.ravel()
+        values, which = np.unique(column, return_inverse=True)
+        pairs = codes * len(values) + which.ravel()
         _, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
     cells = np.empty((len(first), len(columns)))
     for place, column in enumerate(columns):

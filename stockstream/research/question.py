@@ -70,10 +70,6 @@ class Question:
             if name not in EVERY:
                 message = f"a sweep has no metric {name!r}; expected {', '.join(EVERY)}.{did_you_mean(name, EVERY)}"
                 raise UnknownNameError(message)
-        names = [*chosen, *reductions]
-        if not names or len(set(names)) != len(names):
-            message = f"expected at least one metric, and each name once; found {', '.join(names) or 'none'}"
-            raise ParameterError(message)
         for name, function in reductions.items():
             if name in EVERY or not callable(function):
                 message = (
@@ -81,6 +77,10 @@ class Question:
                     f"found {name!r}: {function!r}"
                 )
                 raise ParameterError(message)
+        names = [*chosen, *reductions]
+        if not names or len(set(names)) != len(names):
+            message = f"expected at least one metric, and each name once; found {', '.join(names) or 'none'}"
+            raise ParameterError(message)
         return cls(chosen, reductions, benchmark)
 
     @property

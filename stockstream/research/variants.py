@@ -33,7 +33,7 @@ def _cost(name: str) -> Callable[[Settings, float], Settings]:
 
 def _setting(name: str) -> Callable[[Settings, float], Settings]:
     def change(settings: Settings, value: float) -> Settings:
-        whole = int(value) if name == "max_positions" and float(value).is_integer() else value
+        whole: Any = int(value) if name == "max_positions" and float(value).is_integer() else value
         return replace(settings, **{name: whole})
 
     return change
@@ -41,7 +41,8 @@ def _setting(name: str) -> Callable[[Settings, float], Settings]:
 
 def _sizing(name: str) -> Callable[[Settings, float], Settings]:
     def change(settings: Settings, value: float) -> Settings:
-        return replace(settings, sizing=replace(settings.sizing, **{name: int(value) if name == "window" else value}))
+        made: Any = int(value) if name == "window" else value
+        return replace(settings, sizing=replace(settings.sizing, **{name: made}))
 
     return change
 
