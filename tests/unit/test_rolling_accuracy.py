@@ -90,6 +90,7 @@ def check(bars):
             assert abs(found[bar] - exact) <= TOLERANCE * (largest if signed else exact), (indicator, bar)
 
 
+@pytest.mark.compiled
 def test_rolling_sums_are_accurate_where_running_sums_are_not():
     check(400_000)
     prices, units = prices_of(400_000)
@@ -104,6 +105,7 @@ def test_rolling_sums_are_accurate_on_ten_million_bars():
     check(10_000_000)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("bars", [200_000])
 def test_volumes_of_any_size_weigh_exactly(bars):
     prices, _ = prices_of(bars, seed=4)

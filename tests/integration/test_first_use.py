@@ -1,0 +1,48 @@
+"""The first use of an indicator on a machine that has compiled nothing: that one is compiled, in little time."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stockstream.indicators import catalogue
+
+#: Seconds of processor time, which other work on the machine does not stretch; compiling uses one thread.
+LIMIT = 1.5
+FIRST_USE = """
+import json, sys, time
+import numpy as np
+from stockstream.indicators import catalogue
+
+cls = catalogue.find(sys.argv[1])
+series = [np.linspace(10, 20, 50)] * len(cls.inputs)
+assert "numba" not in sys.modules
+start = time.process_time()
+cls()(*series)
+print(json.dumps(time.process_time() - start))
+"""
+
+pytestmark = pytest.mark.compiled
+
+
+def first_use(name, cache):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-c", FIRST_USE, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["SMA", "EMA", "RSI", "ATR"])
+def test_common_indicators_are_there_at_once(name, tmp_path):
+    assert first_use(name, tmp_path) < LIMIT
+    compiled = {path.name.partition("-")[0].partition(".")[2] for path in tmp_path.rglob("*.nbi")}
+    kernels = {cls.kernel.partition(":")[2] for cls in catalogue.builtin().values()}
+    assert compiled & kernels == {catalogue.find(name).kernel.partition(":")[2]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", catalogue.builtin())
+def test_every_indicator_is_there_at_once(name, tmp_path):
+    assert first_use(name, tmp_path) < LIMIT
