@@ -275,7 +275,7 @@ def fill_order(book: Book, market: Market, terms: Terms, number: int, clean: flo
     if quantity == 0.0:
         return
     cap = room(book, market, terms, s, t)
-    done = min(abs(quantity), cap) * (1.0 if quantity > 0.0 else -1.0)
+    done = quantity if abs(quantity) <= cap * (1.0 + DUST) else side * cap
     left = quantity - done
     if left != 0.0:
         done = (1.0 if done > 0.0 else -1.0) * whole_lots(terms, abs(done), factor)
@@ -300,7 +300,8 @@ def room(book: Book, market: Market, terms: Terms, s: int, t: int) -> float:
     used = position["traded"] if position["traded_on"] == t else 0.0
     has = market.extras.shape[0] > 0 and not np.isnan(market.extras[VOLUME_FACTOR, s, t])
     volume_factor = market.extras[VOLUME_FACTOR, s, t] if has else 1.0
-    return max(volume_cap(terms, market.prices[VOLUME, s, t], factor_of(market, s, t), volume_factor) - used, 0.0)
+    cap = volume_cap(terms, market.prices[VOLUME, s, t], factor_of(market, s, t), volume_factor)
+    return cap - used if cap - used > DUST * cap else 0.0
 
 
 @step

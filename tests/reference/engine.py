@@ -470,9 +470,8 @@ class Twin:
         quantity = self.resolved(order, price, clean, side)
         if order.status != "waiting":
             return
-        cap = volume_cap(self.costs, self.bar("volume", s), factor, self.panel("volume_factor", s, 1.0))
-        cap = max(cap - self.held[s].traded, 0.0) if self.has_volume[s] else inf
-        if abs(quantity) > cap:
+        cap = self.room(s)
+        if abs(quantity) > cap * (1.0 + DUST):
             done = side * whole_lots(self.costs, cap, factor)
             order.remaining = quantity - done - self.way_back(order, done)
             if done == 0.0:
@@ -487,6 +486,14 @@ class Twin:
             self.end(order, "rejected", "size is not a positive number")
         else:
             self.end(order, "cancelled", "target already met")
+
+    def room(self, s):
+        """Shares that the cap on the volume leaves today; what rounding leaves is nothing."""
+        if self.costs.participation == 0.0 or not self.has_volume[s]:
+            return inf
+        cap = volume_cap(self.costs, self.bar("volume", s), self.factor(s), self.panel("volume_factor", s, 1.0))
+        left = cap - self.held[s].traded
+        return left if left > DUST * cap else 0.0
 
     def direction(self, order, price):
         if order.side:

@@ -275,6 +275,14 @@ def test_risk_is_measured_from_the_price_that_was_paid():
     assert fills(result)[0] == (1, "A", 8.0, 12.5)  # 1 % of 1,000 over a distance of 1.25
 
 
+def test_what_rounding_leaves_of_the_cap_is_not_traded():
+    bars = market(A=TENS, volume=0.2)  # 0.1 of it less 0.01 less 0.01 is 3.5e-18
+    plan = {0: [Action.buy(quantity=0.01), Action.buy(quantity=0.01), Action.buy(quantity=0.01, time_in_force="day")]}
+    result = play(bars, plan, costs=ss.Costs(participation=0.1, commission=Commission(minimum=1.0)))
+    assert fills(result) == [(1, "A", 0.01, 10.0), (1, "A", 0.01, 10.0)]
+    assert result.orders["reason"].to_list() == ["", "", "volume cap"]
+
+
 def test_no_cap_on_a_volume_that_is_not_known():
     with pytest.warns(UserWarning, match="no volume for A"):
         result = play(market(A=TENS, volume=0.0), {0: Action.buy(quantity=50)}, costs=ss.Costs(participation=0.1))
