@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from stockstream.reports import figures as figures
     from stockstream.reports.figures import heatmap as heatmap
+    from stockstream.reports.figures import parallel as parallel
+    from stockstream.reports.figures import relief as relief
+    from stockstream.reports.figures import sensitivity as sensitivity
     from stockstream.reports.page import write_figure as write_figure
+    from stockstream.reports.sweeps import write_sweep as write_sweep
     from stockstream.reports.tearsheet import write_report as write_report
 
 #: Public name -> module that holds it; names are resolved on first use, so that importing costs nothing.
 _HOMES: Final[dict[str, str]] = {
     "figures": "stockstream.reports.figures",
     "heatmap": "stockstream.reports.figures",
+    "parallel": "stockstream.reports.figures",
+    "relief": "stockstream.reports.figures",
+    "sensitivity": "stockstream.reports.figures",
     "write_figure": "stockstream.reports.page",
     "write_report": "stockstream.reports.tearsheet",
+    "write_sweep": "stockstream.reports.sweeps",
 }
 
-__all__ = ["figures", "heatmap", "write_figure", "write_report"]
+__all__ = ["figures", "heatmap", "parallel", "relief", "sensitivity", "write_figure", "write_report", "write_sweep"]
 
 
 def __getattr__(name: str) -> object:

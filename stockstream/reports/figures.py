@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.reports import charts
+from stockstream.reports import charts, landscapes
 from stockstream.reports.extras import optional
 from stockstream.reports.surface import label, surface
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import plotly.graph_objects as go
     import polars as pl
 
     from stockstream.backtesting.result import Result
 
-__all__ = ["drawdown", "equity", "heatmap", "monthly_returns", "prices"]
+__all__ = ["drawdown", "equity", "heatmap", "monthly_returns", "parallel", "prices", "relief", "sensitivity"]
 
 
 def equity(result: Result) -> go.Figure:
@@ -79,6 +81,40 @@ def heatmap(frame: pl.DataFrame, x: str, y: str, metric: str) -> go.Figure:
     [[0.1, -0.2], [0.4, 0.3]]
     """
     return _figure(surface(frame, x, y, metric), f"{label(metric)} by {x} and {y}")
+
+
+def relief(frame: pl.DataFrame, x: str, y: str, metric: str) -> go.Figure:
+    """Draw the same as `heatmap` as a surface in three dimensions."""
+    return _figure(landscapes.relief(frame, x, y, metric), f"{label(metric)} by {x} and {y}")
+
+
+def parallel(frame: pl.DataFrame, parameters: Sequence[str], metric: str) -> go.Figure:
+    """Draw parallel coordinates: one line per combination through its parameters, coloured by its metric.
+
+    Rows that differ in other columns only are averaged. Of more than 2,000 combinations the best 1,000 are drawn, and
+    as many others, evenly by rank.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError, DataError
+        A column does not exist, there is no parameter, or no finite value.
+    """
+    return _figure(landscapes.parallel(frame, parameters, metric), f"{label(metric)} by all parameters")
+
+
+def sensitivity(frame: pl.DataFrame, parameter: str, parameters: Sequence[str], metric: str) -> go.Figure:
+    """Draw a metric along one parameter: a plateau is worth more than a peak.
+
+    Three lines: through the best combination, with all other parameters as there; the median of the neighbourhood of
+    each of those combinations (all parameters at most one step away); and the median of all combinations with that
+    value, with their middle half.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError, DataError
+        A column does not exist, there is no parameter, or no finite value.
+    """
+    return _figure(landscapes.sensitivity(frame, parameter, parameters, metric), f"{label(metric)} along {parameter}")
 
 
 def _figure(spec: charts.Spec, title: str) -> go.Figure:

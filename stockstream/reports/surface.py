@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,17 @@ RING: Final = "#e08a00"
 RISING: Final = [[0.0, "#f3f1ea"], [0.35, "#a9cdd2"], [0.7, "#3f8ea5"], [1.0, "#0d4358"]]
 
 
-def surface(frame: pl.DataFrame, x: str, y: str, metric: str) -> Spec:
-    """Return a heatmap; several rows of one cell are averaged, and the description says so."""
+class Landscape(NamedTuple):
+    """A metric over two parameters: their values, the table ``(len(rows), len(columns))`` and what it says."""
+
+    columns: list[Any]
+    rows: list[Any]
+    table: np.ndarray[Any, Any]
+    text: str
+
+
+def landscape(frame: pl.DataFrame, x: str, y: str, metric: str) -> Landscape:
+    """Lay out a metric; several rows of one cell are averaged, and the description says so."""
     cells, several = _cells(frame, x, y, metric)
     columns, rows = cells[x].unique().sort().to_list(), cells[y].unique().sort().to_list()
     table = np.full((len(rows), len(columns)), np.nan)
@@ -29,17 +38,22 @@ def surface(frame: pl.DataFrame, x: str, y: str, metric: str) -> Spec:
     for at_x, at_y, value in cells.select(x, y, metric).iter_rows():
         table[row_of[at_y], column_of[at_x]] = math.nan if value is None else value
     known = table[np.isfinite(table)]
-    text = _description((x, y, metric), cells, known, several)
-    numbers = _number_format(metric)
+    return Landscape(columns, rows, table, _description((x, y, metric), cells, known, several))
+
+
+def surface(frame: pl.DataFrame, x: str, y: str, metric: str) -> Spec:
+    """Return a heatmap."""
+    columns, rows, table, text = landscape(frame, x, y, metric)
+    numbers, known = number_format(metric), table[np.isfinite(table)]
     trace: Spec = {
         "type": "heatmap",
-        "x": _ticks(columns),
-        "y": _ticks(rows),
+        "x": ticks(columns),
+        "y": ticks(rows),
         "z": [plain(row) for row in table],
         "colorbar": {"title": {"text": safe(label(metric))}, "tickformat": numbers, "thickness": 14, "outlinewidth": 0},
         "hoverongaps": False,
         "hovertemplate": f"{safe(x)} %{{x}}, {safe(y)} %{{y}}<br>{safe(label(metric))} %{{z:{numbers}}}<extra></extra>",
-        **_colours(known),
+        **colours(known),
     }
     axes: Spec = {
         axis: {"title": {"text": safe(name)}, "showgrid": False, "zeroline": False, "automargin": True}
@@ -91,17 +105,20 @@ def _description(names: tuple[str, str, str], cells: pl.DataFrame, known: np.nda
     return text + f"the highest at {x} {best[x]}, {y} {best[y]}; the median is {write(float(np.median(known)))}."
 
 
-def _ticks(values: list[Any]) -> list[Any]:
+def ticks(values: list[Any]) -> list[Any]:
+    """Return values for an axis, texts escaped."""
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     return values if numeric else [safe(value) for value in values]
 
 
-def _number_format(metric: str) -> str:
+def number_format(metric: str) -> str:
+    """Return how an axis writes a metric."""
     fraction = metric in DEFINITIONS and DEFINITIONS[metric].unit in {FRACTION, PER_YEAR}
     return ".1%" if fraction else ",.3~f"
 
 
-def _colours(known: np.ndarray[Any, Any]) -> Spec:
+def colours(known: np.ndarray[Any, Any]) -> Spec:
+    """Return a scale that parts gains from losses where there are both."""
     if len(known) and known.min() < 0.0 < known.max():
         return {"colorscale": DIVERGING, "zmid": 0.0}
     return {"colorscale": RISING}

@@ -106,11 +106,7 @@ def rules(result: Result) -> list[tuple[str, str]]:
     """Return label and sentence of every assumption behind the fills."""
     settings = result.settings
     shown = [
-        ("Initial cash", money(settings.cash, result.bars.currency)),
-        ("Fills", _fills(settings)),
-        ("Size of an entry", _sizing(settings.sizing)),
-        *_costs(settings.costs),
-        ("Leverage", _leverage(settings)),
+        *terms(settings, result.bars.currency),
         ("Most positions at once", "no limit" if settings.max_positions is None else str(settings.max_positions)),
         ("Stop and target in one bar", f"{settings.intrabar}: {_intrabar(settings)}; {_ambiguity(result)}"),
         ("Measures", f"{trimmed(settings.periods_per_year)} bars a year, risk-free rate {percent(settings.risk_free)}"),
@@ -120,6 +116,17 @@ def rules(result: Result) -> list[tuple[str, str]]:
     if settings.delist_loss or result.bars.delisted:
         shown.append(("Delisting", f"a held symbol is sold at its last price less {percent(settings.delist_loss)}"))
     return shown
+
+
+def terms(settings: Settings, currency: str) -> list[tuple[str, str]]:
+    """Return label and sentence of cash, fills, size, costs and leverage."""
+    return [
+        ("Initial cash", money(settings.cash, currency)),
+        ("Fills", _fills(settings)),
+        ("Size of an entry", _sizing(settings.sizing)),
+        *_costs(settings.costs),
+        ("Leverage", _leverage(settings)),
+    ]
 
 
 def _fills(settings: Settings) -> str:

@@ -216,9 +216,9 @@ class Sweep:
 
     def surface(self, x: str, y: str, metric: str = "sharpe") -> go.Figure:
         """Return the same as a surface in three dimensions."""
-        from stockstream.reports import surface
+        from stockstream.reports import relief
 
-        return surface(self._columns(metric, x, y), x, y, metric)
+        return relief(self._columns(metric, x, y), x, y, metric)
 
     def parallel(self, metric: str = "sharpe") -> go.Figure:
         """Return parallel coordinates of all parameters, one line per combination, coloured by a metric."""

@@ -21,12 +21,11 @@ def _cost(name: str) -> Callable[[Settings, float], Settings]:
     part, _, figure = name.partition(".")
 
     def change(settings: Settings, value: float) -> Settings:
-        held = getattr(settings.costs, part)
+        changes: dict[str, Any] = {part: value}
         if part in ("commission", "slippage", "venue"):
-            return replace(
-                settings, costs=replace(settings.costs, **{part: replace(held, **{figure or "rate": value})})
-            )
-        return replace(settings, costs=replace(settings.costs, **{part: value}))
+            held: Any = getattr(settings.costs, part)
+            changes = {part: replace(held, **{figure or "rate": value})}
+        return replace(settings, costs=replace(settings.costs, **changes))
 
     return change
 
