@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.ledger import NEVER, Book, Market, Record, Series, Terms
@@ -17,9 +14,14 @@ from stockstream_kernels.performance import (
     path_sums,
     path_tails,
 )
-from stockstream_kernels.portfolio import Signals
 from stockstream_kernels.sweep import MEASURES, Programs, Scratch, fill_codes, measure, run_single
 from stockstream_kernels.trade_performance import trade_ratios
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stockstream_kernels.portfolio import Signals
 
 #: What a path tells beside MEASURES, by place after them in a row of results.
 PATH_MEASURES: Final = (
