@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError, ParameterError, UnknownNameError, did_you_mean
 from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
 from stockstream.lake.basis import check_one_scale
+from stockstream.lake.listings import LISTINGS, Listings, read_listings
 from stockstream.lake.location import RAW_DATA, RAW_EVENTS, LocalFolder, bucket_location, locate
 from stockstream.lake.query import Files, bind, read_parquet, run
 from stockstream.lake.rows import connect, first_line
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from stockstream.lake.rows import Rows
 
 type Day = date | str
+type Range = tuple[date | None, date | None]
 
 #: How many symbols a message names.
 _SAMPLE: Final = 8
@@ -203,6 +206,18 @@ class Lake:
             relation = read_parquet(connection, self._files().prices)
             return tuple(row[0] for row in relation.select("symbol").distinct().order("symbol").fetchall())
 
+    def listings(self) -> pl.DataFrame:
+        """Return ``symbols/listings.csv``, one row per company and code; without the file there are no rows.
+
+        ``bars_symbol`` is what `bars` calls the listing, ``delisted`` its last day when it is known to have ended.
+
+        Raises
+        ------
+        LakeError
+            A line of the file cannot be read, or contradicts another.
+        """
+        return read_listings(self._location).frame()
+
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Answer one SELECT over the lake.
 
@@ -242,6 +257,9 @@ class Lake:
     ) -> Bars:
         """Read bars, adjusted for what happened to the shares.
 
+        With ``symbols/listings.csv`` in the lake, ``bars.delisted`` holds what had ended by `end`, and a reused code is
+        split: the code is its latest company, an earlier one has its listing_id for a name (see `listings`).
+
         Parameters
         ----------
         symbols
@@ -266,35 +284,38 @@ class Lake:
         UnknownNameError
             The lake has no rows of a symbol.
         LakeError
-            The lake is missing, the range is empty, the rows of a symbol come from fetches on different scales, or the
-            adjustment cannot be known.
+            The lake is missing, the range is empty, the rows of a symbol come from fetches on different scales, the
+            adjustment cannot be known, or the listings are malformed.
         DataError
             A dividend is not below the close before it.
         """
         check_adjustment(adjust)
         wanted = None if symbols is None else _wanted(symbols)
         first, last = _range(start, end)
-        files = self._files()
-        provenance = {"lake": str(self._location), "files": len(files.all)}
+        files, listings = self._files(), read_listings(self._location)
+        known = {"listings": LISTINGS} if listings else {}
+        provenance = {"lake": str(self._location), "files": len(files.all), **known}
+        until = None if files.events else last
         with self._reading() as connection:
             # Prices after the end are read only where the closes before later ex-dates are needed.
-            bind(connection, files, symbols=wanted, start=first, end=None if files.events else last, stored=True)
-            self._check_range(connection, wanted, first, last)
+            bind(connection, files, symbols=wanted, start=first, end=until, stored=True, listings=listings)
+            self._check_range(connection, wanted, (first, last), listings)
             check_one_scale(connection)
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
+        bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)
 
     def _check_range(
-        self, connection: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None, start: date | None, end: date | None
+        self, connection: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None, days: Range, listings: Listings
     ) -> None:
         query = "SELECT DISTINCT symbol FROM prices WHERE date <= coalesce($until, DATE '9999-12-31')"
-        found = {row[0] for row in connection.execute(query, {"until": end}).fetchall()}
+        found = {row[0] for row in connection.execute(query, {"until": days[1]}).fetchall()}
         missing = [] if wanted is None else [name for name in wanted if name not in found]
         if missing:
-            self._check_found(missing, set(self.symbols()))
-            raise LakeError(f"{', '.join(missing)}: " + self._empty_range(start, end))
+            self._check_found([name for name in missing if not listings.is_earlier(name)], set(self.symbols()))
+            raise LakeError(f"{', '.join(missing)}: " + self._empty_range(*days))
         if not found:
-            raise LakeError(self._empty_range(start, end))
+            raise LakeError(self._empty_range(*days))
 
     def _check_found(self, wanted: Sequence[str], found: set[str]) -> None:
         missing = [name for name in wanted if name not in found]
@@ -369,7 +390,7 @@ def _day(value: Day) -> date:
         raise ParameterError(message) from error
 
 
-def _range(start: Day | None, end: Day | None) -> tuple[date | None, date | None]:
+def _range(start: Day | None, end: Day | None) -> Range:
     first, last = (None if day is None else _day(day) for day in (start, end))
     if first is not None and last is not None and first > last:
         message = f"expected start on or before end; found {first} after {last}. Swap the two dates."

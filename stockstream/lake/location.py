@@ -11,6 +11,7 @@ import os
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from stockstream.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
 RAW_DATA: Final = "raw-data"
 RAW_EVENTS: Final = "raw-events"
@@ -27,6 +27,7 @@ QUARANTINE: Final = "quarantine"
 DEFAULT_LAKE: Final = "data/lake"
 BUCKET_VARIABLE: Final = "S3_BUCKET_NAME"
 
+_LIST_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-symbols\.csv")
 _BATCH_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-batch-(\d+)\.parquet")
 
 
@@ -65,6 +66,31 @@ class LocalFolder:
         found.sort(key=lambda match: (match[1], int(match[2])))
         directory = (self.root / folder).absolute()
         return [str(directory / match[0]) for match in found]
+
+    def read_text(self, name: str) -> str | None:
+        """Return the text of a file inside the lake, None when there is no such file."""
+        path = self.root / name
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            message = f"cannot read {path}: {error.strerror}. Check its permissions."
+            raise LakeError(message) from error
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            message = f"{path}, line {line}: expected UTF-8 text; found the byte {error.object[error.start]:#04x}."
+            raise LakeError(message + " Write the file in UTF-8.") from error
+
+    def list_days(self) -> set[date]:
+        """Return the days of which the lake holds a list of companies."""
+        matches = (_LIST_NAME.fullmatch(path.name) for path in (self.root / "symbols").glob("*-symbols.csv"))
+        days: set[date] = set()
+        for match in matches:
+            if match:
+                with contextlib.suppress(ValueError):  # a name such as 2024-02-30 is no day's list
+                    days.add(date.fromisoformat(match[1]))
+        return days
 
     def publish(self, folder: str, session: date, fill: Callable[[str], None]) -> str:
         """Write one new batch file, whole or not at all, and return its name inside the lake.

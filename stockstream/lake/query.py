@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from stockstream.lake.listings import Listings
+
 VIEWS: Final = ("prices", "prices_adjusted", "raw_prices", "symbols", "dividends", "splits", "raw_events")
 
 _EVENT_TYPES: Final = {
@@ -88,6 +90,7 @@ def bind(
     start: date | None = None,
     end: date | None = None,
     stored: bool = False,
+    listings: Listings | None = None,
 ) -> None:
     """Make the views of a lake in a connection.
 
@@ -101,25 +104,46 @@ def bind(
         Only these rows exist for the views; the filters reach the row groups of the files.
     stored
         Read the latest versions once, into memory, instead of at each mention of ``prices``.
+    listings
+        Split reused codes: rows and events of an earlier listing are under its name. None leaves codes as stored.
     """
     import duckdb
 
     column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
     relation = read_parquet(connection, files.prices)
-    if symbols is not None:
-        relation = relation.filter(column("symbol").isin(*(constant(name) for name in symbols)))
+    names = None if symbols is None else list(symbols)
+    codes = names if names is None or listings is None else listings.codes(names)
+    if codes is not None:
+        relation = relation.filter(column("symbol").isin(*(constant(code) for code in codes)))
     if start is not None:
         relation = relation.filter(column("date") >= constant(start))
     if end is not None:
         relation = relation.filter(column("date") <= constant(end))
+    spans = [] if listings is None else listings.spans(codes)
+    if spans:
+        connection.execute("CREATE TEMP TABLE spans (symbol VARCHAR, first DATE, last DATE, called VARCHAR)")
+        connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?)", spans)
+        relation = _split(connection, relation, "date")
+        if names is not None:
+            relation = relation.filter(column("symbol").isin(*(constant(name) for name in names)))
     relation.create_view("raw_prices")
     if files.events:
-        read_parquet(connection, files.events).create_view("raw_events")
+        events = read_parquet(connection, files.events)
+        (_split(connection, events, "ex_date") if spans else events).create_view("raw_events")
     else:
         columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _EVENT_TYPES.items())
         connection.execute(f"CREATE VIEW raw_events AS SELECT {columns} WHERE false")
     connection.execute(f"CREATE {'TEMP TABLE' if stored else 'VIEW'} prices AS {_LATEST}")
     connection.execute(_EVENTS + _SYMBOLS + ADJUSTMENT_VIEWS)
+
+
+def _split(connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, day: str) -> duckdb.DuckDBPyRelation:
+    """Call the rows of earlier listings by their names; needs the table ``spans``."""
+    rows.create_view(f"by_code_{day}")
+    return connection.sql(
+        f"SELECT r.* REPLACE (coalesce(s.called, r.symbol) AS symbol) FROM by_code_{day} AS r "
+        f"LEFT JOIN spans AS s ON r.symbol = s.symbol AND r.{day} BETWEEN s.first AND s.last"
+    )
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:

@@ -251,6 +251,23 @@ def test_a_delisted_holding_is_closed_at_its_mark_less_the_loss():
     assert kept.trades["open"].to_list() == [True]
 
 
+def test_everything_is_in_the_one_currency_of_the_bars():
+    from dataclasses import replace
+
+    plain = market(A=[10, 20, 30, 30], B=[1, 2, 4, 4])
+    bars = replace(plain, currency="JPY")
+    run = {"sizing": ss.Sizing.value(400.0), "costs": FEE}
+    orders = np.zeros(bars.shape, bool)
+    orders[:, 0] = True
+    result = ss.backtest(ss.SignalStrategy(enter_long=orders), bars, cash=1000.0, **run)
+    assert fills(result) == [(1, "A", 20.0, 20.0), (1, "B", 200.0, 2.0)]
+    assert result.equity["cash"].to_list() == [1000.0, 192.0, 192.0, 192.0]
+    assert result.equity["equity"].to_list() == [1000.0, 992.0, 1592.0, 1592.0]
+    assert {result.bars.currency, bars["B"].currency, bars.between(bars.dates[1], None).currency} == {"JPY"}
+    other = ss.backtest(ss.SignalStrategy(enter_long=orders), replace(plain, currency="USD"), cash=1000.0, **run)
+    assert other.equity.equals(result.equity)
+
+
 # ---- events on raw prices ----------------------------------------------------------------------------------------
 
 NOTHING = [np.nan] * 5
