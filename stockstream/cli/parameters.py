@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -77,6 +78,32 @@ def typed_grid(flag: str, items: Iterable[str], owner: Callable[..., Any]) -> di
         name: [typed(f"{flag} {name}", part, known[name]) for part in _expanded(f"{flag} {name}", text)]
         for name, text in given.items()
     }
+
+
+def option_grid(flag: str, items: Iterable[str]) -> dict[str, list[float]]:
+    """Return the values of settings that a sweep varies, such as ``costs.commission=0,0.001``.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError
+        As for `typed_grid`.
+    """
+    from stockstream.research.variants import OPTIONS
+
+    given = split_assignments(flag, items)
+    for name in given:
+        if name not in OPTIONS:
+            message = f"{flag} names {name!r}; a sweep varies the settings {', '.join(OPTIONS)}."
+            raise UnknownNameError(message + did_you_mean(name, OPTIONS))
+    return {
+        name: [_float(f"{flag} {name}", part) for part in _expanded(f"{flag} {name}", text)]
+        for name, text in given.items()
+    }
+
+
+def _float(what: str, text: str) -> float:
+    value = typed(what, text, (float,))
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def check_names(flag: str, given: Mapping[str, object], owner: Callable[..., Any]) -> None:

@@ -23,7 +23,7 @@ from stockstream.cli.options import (
     split_list,
 )
 from stockstream.cli.output import Format, choose_format, heading, print_frame, say, working, write_frame
-from stockstream.cli.parameters import typed_grid
+from stockstream.cli.parameters import option_grid, typed_grid
 from stockstream.cli.strategies import find_strategy
 from stockstream.cli.terms import (
     Broker,
@@ -54,7 +54,11 @@ Examples:
     --param overbought=60:80:5 --metric sortino --by symbol --top 3
 
   stockstream sweep --strategy mine.py:Breakout --param days=10:100:10 \\
-    --output breakout.parquet
+    --param costs.commission=0,0.0005,0.001 --output breakout.parquet
+
+  stockstream sweep --strategy MovingAverageCrossover --sample 5000 \\
+    --param fast_period=2:200 --param slow_period=5:500 \\
+    --checkpoint kept --report sweep.html
 """
 
 #: Shown beside the metric that ranks.
@@ -69,11 +73,24 @@ _SIDES: Final = 2
 Grid = Annotated[
     list[str],
     typer.Option(
-        "--param", metavar="NAME=VALUES", help="A list 10,20,50 or a range FIRST:LAST:STEP, last one included; repeat."
+        "--param",
+        metavar="NAME=VALUES",
+        help="A list 10,20,50 or a range FIRST:LAST:STEP, last one included; repeat. "
+        "Also settings: costs.slippage=0,0.001.",
     ),
 ]
 Where = Annotated[
     str | None, typer.Option(metavar="CONDITION", help='Only these combinations: "fast_period < slow_period".')
+]
+Sample = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many combinations, drawn at random.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of the drawing: the same seed draws the same.")]
+Kept = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Remember what is done there; the same sweep goes on where it was."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.html", help="Write a page with the best and all views.", rich_help_panel=OUTPUT),
 ]
 Metric = Annotated[str, typer.Option(metavar="NAME", help="What ranks.", rich_help_panel=OUTPUT)]
 Smallest = Annotated[bool, typer.Option("--smallest", help="Best is smallest.", rich_help_panel=OUTPUT)]
@@ -102,6 +119,9 @@ def sweep(
     strategy: StrategyName,
     param: Grid,
     where: Where = None,
+    sample: Sample = None,
+    seed: Seed = 0,
+    checkpoint: Kept = None,
     lake: LakePath = None,
     symbols: Symbols = None,
     start_date: StartDate = None,
@@ -120,6 +140,7 @@ def sweep(
     top: Top = 10,
     heatmap: Heatmap = None,
     axes: Axes = None,
+    report: Report = None,
     form: RowFormat = None,
     output: Output = None,
 ) -> None:
@@ -129,15 +150,20 @@ def sweep(
         raise ParameterError(message)
     form, path = choose_format(form, output)
     page = None if heatmap is None else page_file("--heatmap", heatmap)
+    story = None if report is None else page_file("--report", report)
     terms = read_terms(initial_capital, commission, slippage, broker, sizing, fill, setting)
     cls = find_strategy(strategy)
-    grid = typed_grid("--param", param, cls)
+    grid = read_grid(param, cls)
     sides = choose_axes(axes, list(grid)) if page is not None or axes is not None else None
     condition = None if where is None else parse_where(where, list(grid))
     with working("Reading prices …"):
         bars = read_bars(lake, symbols, start_date, end_date, adjust)
-    swept = run_sweep(cls, bars, grid, condition, metric, terms)
-    if path is not None or form is not Format.table:
+    more = {"sample": sample, "seed": seed, "checkpoint": checkpoint}
+    streamed = path if form is Format.parquet and path is not None else None
+    swept = run_sweep(cls, bars, grid, condition, metric, terms, out=streamed and made_room(streamed), **more)
+    if streamed is not None:
+        say(f"{swept.runs:,} rows in {streamed}")
+    elif path is not None or form is not Format.table:
         write_frame(swept.frame, form, path)
     else:
         print_sweep(swept, metric, by=by, top=top, largest=not smallest)
@@ -145,6 +171,15 @@ def sweep(
         from stockstream.reports import write_figure
 
         say(f"\nHeatmap: {write_figure(swept.heatmap(*sides, metric=metric), made_room(page))}")
+    if story is not None:
+        say(f"\nReport: {swept.report(made_room(story), metric=metric)}")
+
+
+def read_grid(items: Sequence[str], cls: type[RuleStrategy]) -> dict[str, list[Any]]:
+    """Return the values of parameters, and of settings, whose names have a dot."""
+    settings = [item for item in items if "." in item.partition("=")[0]]
+    grid: dict[str, list[Any]] = dict(typed_grid("--param", [item for item in items if item not in settings], cls))
+    return grid | option_grid("--param", settings)
 
 
 def run_sweep(
@@ -154,17 +189,21 @@ def run_sweep(
     where: pl.Expr | None,
     metric: str,
     terms: Mapping[str, Any],
+    **options: Any,
 ) -> Sweep:
     """Return the sweep with its usual metrics and the one that ranks; a warning says which combinations failed."""
     import stockstream as ss
     from stockstream.research.sweep import DEFAULT_METRICS
 
-    swept = ss.sweep(cls, bars, grid, where=where, metrics=list(dict.fromkeys([metric, *DEFAULT_METRICS])), **terms)
-    if swept.failures.height:
+    metrics = list(dict.fromkeys([metric, *DEFAULT_METRICS]))
+    swept = ss.sweep(cls, bars, grid, where=where, metrics=metrics, **terms, **options)
+    if swept.failed:
         first = swept.failures.row(0, named=True)
-        reason = first.pop("reason")
-        values = ", ".join(f"{name}={value}" for name, value in first.items())
-        warnings.warn(f"{swept.failures.height:,} combinations left out, such as {values}: {reason}", stacklevel=2)
+        values = ", ".join(f"{name}={first[name]}" for name in swept.parameters if first[name] is not None)
+        reason = first["reason"]
+        warnings.warn(f"{swept.failed:,} combinations left out, such as {values}: {reason}", stacklevel=2)
+    if not swept.complete:
+        warnings.warn("the sweep was ended early: what follows is what was done", stacklevel=2)
     return swept
 
 
@@ -224,7 +263,7 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
     print_frame(best, most_rows=max(best.height, 1), formats=formats)
     symbols = len(swept.bars.symbols)
     say(
-        f"{frame.height // symbols:,} combinations x {symbols} symbols x {len(swept.bars.dates):,} bars "
+        f"{swept.combinations:,} combinations x {symbols} symbols x {len(swept.bars.dates):,} bars "
         f"= {swept.bar_runs / 1e6:,.1f} million bar-runs",
         style="dim",
     )

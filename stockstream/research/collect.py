@@ -146,7 +146,7 @@ class ParquetFile:
         self.path = Path(path)
         self._part = self.path.with_name(f".{self.path.name}.part")
         self._writer: Any = None
-        if self.path.suffix != ".parquet" or self.path.is_dir():
+        if self.path.suffix.casefold() != ".parquet" or self.path.is_dir():
             message = f"expected out='….parquet', the name of a file; found {str(path)!r}"
             raise ParameterError(message)
         try:

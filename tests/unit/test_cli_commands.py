@@ -283,3 +283,22 @@ def test_help_and_version() -> None:
         shown = run(command, "--help").stdout
         assert f"  stockstream {command}" in shown[shown.index("Example") :]
         assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_sweep_samples_settings_too_and_goes_on_where_it_was(lake: str) -> None:
+    grid = ["--param", "fast_period=5:15", "--param", "costs.commission=0,0.001", "--sample", "6", "--seed", "3"]
+    command = ["sweep", "--strategy", "MovingAverageCrossover", *grid, "--checkpoint", "kept"]
+    text = run(*command, "--output", "rows/all.parquet", "--report", "pages/sweep.html").stdout
+    assert "12 rows in rows/all.parquet" in text
+    rows = pl.read_parquet("rows/all.parquet")
+    assert rows.height == 12
+    assert rows["costs.commission"].n_unique() == 2
+    assert "Best neighbourhoods" in Path("pages/sweep.html").read_text()
+    assert list(Path("kept").glob("part-*"))
+    again = json.loads(run(*command, "--format", "json").stdout)
+    assert [row["sharpe"] for row in again] == pytest.approx(
+        rows.sort("symbol", "fast_period", "costs.commission")["sharpe"].to_list(), nan_ok=True
+    )
+    refused = CliRunner().invoke(app, [*command, "--seed", "4"])
+    assert refused.exit_code == 2
+    assert "the grid changed" in " ".join(refused.stderr.split())
