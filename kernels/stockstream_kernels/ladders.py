@@ -120,26 +120,33 @@ def settle(window: int, chunk: int, last: int, count: int, state: Series) -> Non
 def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: int, out: Series, start: int) -> None:
     """Write the sums of the last `window` values; the ladder may be one for longer windows.
 
-    The first two parts are added in one pass: a pass less over the output is a fifth of the time.
+    Up to three parts are added in one pass; a pass for each after the second made the ultimate oscillator, whose
+    windows have three, take 4.6 ms a million bars instead of 4.1.
     """
-    there, here, first, offset, seen = np.uint64(start), np.uint64(at + 1 + cursor), np.uint64(0), np.uint64(0), 0
+    there, here, offset, seen = np.uint64(start), np.uint64(at + 1 + cursor), np.uint64(0), 0
+    first, second, end = np.uint64(0), np.uint64(0), np.uint64(count)
     for j in range(rungs(window)):
         if (window >> j) & 1 == 1:
             part = here - offset
-            if seen == 0:
-                first = part
-            elif seen == 1:
-                for k in range(np.uint64(count)):
-                    out[there + k] = state[first + k] + state[part + k]
-            else:
-                for k in range(np.uint64(count)):
-                    out[there + k] += state[part + k]
             seen += 1
+            if seen == 1:
+                first = part
+            elif seen == 2:
+                second = part
+            elif seen == 3:
+                for k in range(end):
+                    out[there + k] = state[first + k] + state[second + k] + state[part + k]
+            else:
+                for k in range(end):
+                    out[there + k] += state[part + k]
             offset += np.uint64(1 << j)
         here += np.uint64(chunk + (2 << j))
     if seen == 1:
-        for k in range(np.uint64(count)):
+        for k in range(end):
             out[there + k] = state[first + k]
+    elif seen == 2:
+        for k in range(end):
+            out[there + k] = state[first + k] + state[second + k]
 
 
 @step

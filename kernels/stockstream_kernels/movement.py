@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.averages import PART, pack, unpack
-from stockstream_kernels.rolling import extreme, first_nan, rolling_sum
+from stockstream_kernels.rolling import ONE, extreme, first_nan, rolling_sum
 from stockstream_kernels.smoothing import exponential
 
 type Series = NDArray[np.float64]
@@ -38,50 +38,59 @@ def vhf(values: Series, window: int, state: Series, out: Series) -> None:
         state[0], state[1] = last, 1.0
 
 
-@step
-def apart(later: Series, earlier: Series, first: float, out: Series) -> None:
-    """Write the distance of each value from the other series' value of the bar before, `first` before the first."""
-    out[0] = abs(later[0] - first)
-    for t in range(1, len(out)):
-        out[t] = abs(later[t] - earlier[t - 1])
-
-
-@step
-def true_ranges(high: Series, low: Series, close: Series, first: float, out: Series) -> None:
-    """Write the true range of each bar; `first` is the close before the first."""
-    out[0] = max(high[0], first) - min(low[0], first) + 0.0 * (high[0] + low[0] + first)
-    for t in range(1, len(out)):
-        top, bottom, last = high[t], low[t], close[t - 1]
-        unknown = 0.0 * (top + bottom + last)  # a comparison may pass over a NaN
-        top = top if top > last else last
-        bottom = bottom if bottom < last else last
-        out[t] = top - bottom + unknown
-
-
 @kernel
 def vortex(high: Series, low: Series, close: Series, window: int, state: Series, plus: Series, minus: Series) -> None:
     """Write the summed distances from low to next high, and from high to next low, over the summed true ranges.
 
-    State: ``[last high, last low, last close, started]`` + three sums, 6 + 2 * window each.
+    The three sums go in one loop over the method of `rolling`: memory is read and written while sums are added up. In
+    passes over tiles, whose reads and writes of memory wait for each other, it took half as long again.
+    State: ``[started, position, last high, last low, last close, three prefixes]`` and, for each sum, held values,
+    window, + suffixes, window + 1.
     """
-    size = 6 + 2 * window
-    if state[3] == 0.0:
-        state[:3], state[3] = np.nan, 1.0
-    up, down, reach, whole = np.empty(PART), np.empty(PART), np.empty(PART), np.empty(PART)
-    for start in range(0, len(close), PART):
-        rises, falls = plus[start : start + PART], minus[start : start + PART]
-        bars = len(rises)
-        top, bottom, price = high[start : start + bars], low[start : start + bars], close[start : start + bars]
-        apart(top, bottom, state[1], up[:bars])
-        apart(bottom, top, state[0], down[:bars])
-        true_ranges(top, bottom, price, state[2], reach[:bars])
-        state[0], state[1], state[2] = high[start + bars - 1], low[start + bars - 1], close[start + bars - 1]
-        rolling_sum(reach[:bars], window, state[4 + 2 * size :], whole)
-        rolling_sum(up[:bars], window, state[4 : 4 + size], reach)
-        rolling_sum(down[:bars], window, state[4 + size : 4 + 2 * size], up)
-        for t in range(bars):
-            share = 1.0 / whole[t]
-            rises[t], falls[t] = reach[t] * share, up[t] * share
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(close))
+    held_up, held_down, held_reach = np.uint64(8), np.uint64(8 + window), np.uint64(8 + 2 * window)
+    after_up, after_down = np.uint64(8 + 3 * window), np.uint64(9 + 4 * window)
+    after_reach = np.uint64(10 + 5 * window)
+    if state[0] == 0.0:  # before the first full block there is no window
+        state[0], state[2], state[3], state[4] = 1.0, np.nan, np.nan, np.nan
+        for k in range(n):
+            state[after_reach + k] = np.nan
+    position, last_high, last_low, last_close = np.uint64(state[1]), state[2], state[3], state[4]
+    up, down, reach = state[5], state[6], state[7]
+    while t < end:
+        count = min(n - position, end - t)
+        for k in range(count):
+            place = position + k
+            top, bottom = high[t + k], low[t + k]
+            rise, fall, whole = abs(top - last_low), abs(bottom - last_high), spanned(top, bottom, last_close)
+            last_high, last_low, last_close = top, bottom, close[t + k]
+            state[held_up + place], state[held_down + place], state[held_reach + place] = rise, fall, whole
+            up += rise
+            down += fall
+            reach += whole
+            share = 1.0 / (state[after_reach + place + ONE] + reach)
+            plus[t + k] = (state[after_up + place + ONE] + up) * share
+            minus[t + k] = (state[after_down + place + ONE] + down) * share
+        t += count
+        position += count
+        if position == n:
+            up, down, reach = 0.0, 0.0, 0.0
+            for k in range(ONE, n):
+                place = n - k
+                up += state[held_up + place]
+                down += state[held_down + place]
+                reach += state[held_reach + place]
+                state[after_up + place], state[after_down + place], state[after_reach + place] = up, down, reach
+            position, up, down, reach = np.uint64(0), 0.0, 0.0, 0.0
+    state[1], state[2], state[3], state[4] = float(position), last_high, last_low, last_close
+    state[5], state[6], state[7] = up, down, reach
+
+
+@step
+def spanned(top: float, bottom: float, last: float) -> float:
+    """Return the true range of a bar after one that closed at `last`; NaN when any of the three is."""
+    unknown = 0.0 * (top + bottom + last)  # a comparison may pass over a NaN
+    return (top if top > last else last) - (bottom if bottom < last else last) + unknown
 
 
 @kernel

@@ -175,7 +175,7 @@ class VORTEX(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 4 + 3 * (6 + 2 * self.window)
+        return 11 + 6 * self.window
 
     @override
     def warmup(self) -> int:
