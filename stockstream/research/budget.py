@@ -9,8 +9,8 @@ from typing import Final
 
 from stockstream.errors import ParameterError
 
-#: Combinations planned at once at most: their numbers and places are then a few dozen megabytes.
-LARGEST_BATCH: Final = 250_000
+#: Combinations planned at once at most: their numbers, places and results are then some twenty megabytes.
+LARGEST_BATCH: Final = 100_000
 
 #: Shares of the budget: results that are kept, and of the rest what is planned and what series take.
 KEPT, PLANNED, SERIES = 0.6, 0.4, 0.4

@@ -236,8 +236,8 @@ def _series(rows: Sequence[Expression], one: Bars, symbol: int, whole: Table | N
 def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
     """First known bar of each row, NEVER where a later one is not known."""
     unknown = np.isnan(series)
-    count = unknown.sum(axis=1)
-    first = np.where(unknown.all(axis=1), series.shape[1], np.argmin(unknown, axis=1))
+    count = np.count_nonzero(unknown, axis=1)
+    first = np.where(count == series.shape[1], series.shape[1], np.argmin(unknown, axis=1))
     return np.where(count == first, first, ledger.NEVER).astype(np.int64)
 
 

@@ -21,9 +21,8 @@ from stockstream.research.programs import Bound, CompiledRules, Needs, compile_r
 from stockstream.research.variants import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from stockstream.backtesting.engine import Settings
@@ -48,6 +47,9 @@ LISTED_SAMPLE: Final = 100_000
 
 #: Combinations planned at once where each has rules of its own.
 UNSHARED_BATCH: Final = 2_000
+
+#: Numbers of 16 bits are sorted by their digits, five times faster.
+RADIX: Final = 1 << 16
 
 #: Series that evaluating one holds beside it, and those of a rank, which stand for all symbols.
 BESIDE: Final = 2
@@ -110,7 +112,7 @@ class Plan:
 
     def jobs(self) -> Iterator[Job]:
         """Give all jobs, in an order that fills batch after batch."""
-        symbolic = None if self.shared else symbolic_rules(self.strategy, self._sampled())
+        symbolic = None if self.shared else self._symbolic()
         unshared = symbolic is None and not self.shared
         size = min(self.budget.batch, UNSHARED_BATCH) if unshared else self.budget.batch
         first = 0
@@ -126,10 +128,16 @@ class Plan:
             self.collector.hand_on()
             first += table.height
 
-    def _sampled(self) -> pl.DataFrame:
+    def _symbolic(self) -> CompiledRules | None:
+        names = [name for name in self.combinations.names if name not in self.options]
+        return symbolic_rules(self.strategy, names, self._sampled(names))
+
+    def _sampled(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return combinations from all over the first batch, without settings."""
-        table = next(self.combinations.batches(LISTED_SAMPLE)).drop(self.options)
-        return table.gather_every(max(table.height // SAMPLED_RULES, 1)) if table.height > SAMPLED_RULES else table
+        table = next(self.combinations.batches(LISTED_SAMPLE))
+        step = max(table.height // SAMPLED_RULES, 1)
+        columns = [table.get_column(name).to_numpy()[::step].tolist() for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def _of_batch(self, batch: Batch, symbolic: CompiledRules | None) -> Iterator[Job]:
         made, batch.which = variants(batch.table, self.options, self.settings)
@@ -203,8 +211,13 @@ class Plan:
         """Leave out what cannot run, and put combinations of the same settings side by side."""
         refused = {**_refused_levels(bound.compiled, values), **bound.refused}
         self.collector.refuse(batch, {int(places[row]): reason for row, reason in refused.items()})
-        kept = np.setdiff1d(np.arange(len(places)), np.fromiter(refused, dtype=np.int64))
-        kept = kept[np.argsort(batch.which[places[kept]], kind="stable")]
+        usable = np.ones(len(places), dtype=bool)
+        usable[list(refused)] = False
+        kept = np.flatnonzero(usable)
+        if len(batch.settings) > 1:
+            variant = batch.which[places[kept]]
+            small = variant.astype(np.uint16) if len(batch.settings) <= RADIX else variant
+            kept = kept[np.argsort(small, kind="stable")]
         variant = batch.which[places[kept]]
         edges = np.flatnonzero(np.diff(variant, prepend=-1, append=-1))
         cuts = [
@@ -265,18 +278,20 @@ def series_bytes(compiled: CompiledRules, bars: Bars) -> int:
     return 8 * len(bars.dates) * (1 + BESIDE) * (len(bars.symbols) if ranked else 1)
 
 
-def symbolic_rules(strategy: type[RuleStrategy], sampled: pl.DataFrame) -> CompiledRules | None:
+def symbolic_rules(
+    strategy: type[RuleStrategy], names: Sequence[str], sampled: Sequence[dict[str, Any]]
+) -> CompiledRules | None:
     """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves.
 
     A strategy that branches on its numbers in a way that does not fail without them is found by building some
     combinations in full and comparing.
     """
     try:
-        unknown = strategy(**{name: Unknown(name) for name in sampled.columns}).rules()
-        rules = unknown.bind({name: Parameter(name) for name in sampled.columns})
+        unknown = strategy(**{name: Unknown(name) for name in names}).rules()
+        rules = unknown.bind({name: Parameter(name) for name in names})
         if not (rules.max_bars is None or isinstance(rules.max_bars, Number)):
             return None
-        if not all(_agree(strategy, rules, values) for values in sampled.iter_rows(named=True)):
+        if not all(_agree(strategy, rules, values) for values in sampled):
             return None
         return compile_rules(rules)
     except Exception:  # the strategy's own code may raise anything on a number that is not there
