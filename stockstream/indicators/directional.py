@@ -210,7 +210,7 @@ class MASS(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 16 + 2 * self.window
+        return 9 + 2 * self.window
 
     @override
     def warmup(self) -> int:
