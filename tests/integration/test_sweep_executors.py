@@ -17,6 +17,8 @@ from stockstream.research.question import DEFAULT_METRICS
 from tests.laws.test_sweep_laws import long_panel
 from tests.reference.sweep_workers import Cross, KillsItsWorkerOnce, Ranked, lowest, packages_read
 
+pytestmark = pytest.mark.compiled  # thousands of runs, each bar in Python otherwise
+
 GRID = {"fast": range(2, 12), "slow": range(12, 40, 2)}
 BARS = long_panel(3, 500)
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.compiled  # thousands of runs, each bar in Python otherwise
+
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

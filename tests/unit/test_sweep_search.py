@@ -10,6 +10,8 @@ from stockstream.research.search import search
 from tests.laws.test_sweep_laws import long_panel
 from tests.reference.sweep_workers import Cross
 
+pytestmark = pytest.mark.compiled  # thousands of runs, each bar in Python otherwise
+
 optuna = pytest.importorskip("optuna")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

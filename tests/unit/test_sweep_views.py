@@ -17,6 +17,8 @@ from stockstream.research.neighbours import medians_of, with_medians
 from tests.laws.test_sweep_laws import long_panel
 from tests.reference.sweep_workers import Cross
 
+pytestmark = pytest.mark.compiled  # thousands of runs, each bar in Python otherwise
+
 #: A peak at (30, 3) beside nothing, a plateau around (10, 1).
 PLATEAU = pl.DataFrame(
     {
