@@ -153,25 +153,26 @@ def sum_blocks(values: Series, start: int, window: int, share: float, state: Ser
 
 @step
 def constant_windows(values: Series, start: int, stop: int, window: int, state: Series, out: Series) -> None:
-    """Give the windows of equal values in whole blocks their value, which a rounded sum need not.
+    """Give the windows of equal values from bar `start` to `stop` their value, which a rounded sum need not.
 
-    Such a window holds the first value of its block, and the one before or after it. ``state[3]`` counts the equal
-    values before `start`, ``state[4]`` is the last of them; both are brought to `stop`. A count may stop at the window.
+    Such a window holds the first value of a stretch of `window` bars, and the one before or after it. ``state[3]``
+    counts the equal values before `start`, ``state[4]`` is the last of them; both are brought to `stop`. A count may
+    stop at the window.
     """
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(stop)
     first = t
     before, last = int(state[3]), state[4]
     while t < end:
         value = values[t]
-        if t == first or value == values[t - ONE] or n == ONE or value == values[t + ONE]:
+        if t == first or value == values[t - ONE] or n == ONE or (end - t > ONE and value == values[t + ONE]):
             k, run = t, 0
             while k > first and t - k < n and values[k - ONE] == value:
                 k -= ONE
                 run += 1
             if k == first and value == last:
                 run += before
-            k = t
-            while k < t + n and values[k] == value:
+            k, over = t, min(t + n, end)
+            while k < over and values[k] == value:
                 k += ONE
                 run += 1
                 if run >= window:

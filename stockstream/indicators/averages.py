@@ -247,7 +247,7 @@ class TRIMA(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 12 + 2 * (self.window + 1)
+        return 19 + 2 * self.window
 
     @override
     def warmup(self) -> int:
