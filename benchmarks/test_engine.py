@@ -104,9 +104,9 @@ def test_event_loop_against_peers(benchmark: Any) -> None:
     assert np.array_equal(entries, backtesting_entries()[: len(entries)])
     assert np.array_equal(entries - 1, raptorbt_entries()[: len(entries)])  # it fills on the bar of the decision
 
-    benchmark.pedantic(lambda: ss.backtest(Crossover(), bars, cash=cash), rounds=7, warmup_rounds=1)
+    benchmark.pedantic(lambda: ss.backtest(Crossover(), bars, cash=cash), rounds=25, warmup_rounds=2)
     mine = benchmark.stats.stats.min
-    peers = {"backtesting.py": best_of(backtesting_run, rounds=3), "raptorbt": best_of(raptorbt_run, rounds=5)}
+    peers = {"backtesting.py": best_of(backtesting_run, rounds=5), "raptorbt": best_of(raptorbt_run, rounds=10)}
     speeds = {name: round(20_000 / seconds) for name, seconds in {"stockstream": mine, **peers}.items()}
     benchmark.extra_info.update({"bars a second": speeds})
     assert peers["backtesting.py"] / mine >= 4.0

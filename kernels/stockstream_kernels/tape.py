@@ -139,6 +139,10 @@ def added(sums: Series, column: int, first: int, last: int) -> float:
     return (sums[last + 1, column] - sums[first, column]) + (sums[last + 1, column + 1] - sums[first, column + 1])
 
 
+#: Squares of returns below this are rounding: returns of a millionth of a millionth.
+NO_RETURN = 1e-24
+
+
 class Score(NamedTuple):
     """What a run came to."""
 
@@ -222,8 +226,9 @@ def score(
     shortfall += short * short * (sessions - invested)
     mean = total / sessions
     spread = squares - sessions * mean * mean
-    # what is left of squares that cancel has no digits: the simulator sums such a run about its mean
-    simple = simple and (exposed == 0 or spread > 1e-6 * squares)
+    # squares that cancel, or that are nothing but the rounding of no return at all, have no digits: the simulator sums
+    # such a run about its mean
+    simple = simple and (exposed == 0 or spread > max(1e-6 * squares, NO_RETURN))
     wide = 1.0 if exposed > 0 else 0.0
     sums = PathSums(sessions, equity / cash, mean, spread, shortfall, -wide, wide, max(deepest - 1.0, -1.0))
     return Score(simple, sums, exposed, equity, worth / sessions, fees, slippage, traded)

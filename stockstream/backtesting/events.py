@@ -68,28 +68,27 @@ class _Loop:
         self.busy = self.always
         self.now = self.first = self.heard = 0
         self.opened = self.ruined = False
-        self.catch_up = portfolio.catch_up
+        self.catch_up, self.submit_order = portfolio.catch_up, portfolio.submit_order
 
     def run_all(self) -> None:
         """Run every session."""
         on_data, days, symbols = self.strategy.on_data, self.days, self.run.bars.symbols
         at_close, span = self.run.settings.fill == "close", max(BUILT_BARS // len(symbols), 1)
-        rows: list[list[dict[str, float]]] = []
-        for t, day in enumerate(days):
-            self.now = t
-            if t % span == 0:
-                rows = self.rows(t, t + span)
-            if self.busy:
-                self.sync()
-            for s in () if self.ruined else self.present[t]:
-                try:
-                    answer = on_data(day, symbols[s], rows[s][t % span], self.view)
-                except Exception as error:
-                    raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
-                if answer is not None:
-                    self.carry_out(answer, t, s)
-            if self.busy and at_close:
-                self.close()
+        for begin in range(0, len(days), span):
+            rows = self.rows(begin, begin + span)
+            for t, day in enumerate(days[begin : begin + span], begin):
+                self.now = t
+                if self.busy:
+                    self.sync()
+                for s in () if self.ruined else self.present[t]:
+                    try:
+                        answer = on_data(day, symbols[s], rows[s][t - begin], self.view)
+                    except Exception as error:
+                        raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
+                    if answer is not None:
+                        self.carry_out(answer, t, s)
+                if self.busy and at_close:
+                    self.close()
         if self.first < len(days):  # where closes are filled, the last session may be over
             self.sync()
             self.close()
@@ -190,7 +189,9 @@ class _Loop:
             return
         size_kind, size, side = self.sized(action, s, t)
         effect = ledger.REDUCE_ONLY if action.kind == "close" else ledger.NET
-        number = portfolio.submit_order(run.book, t, s, side, size_kind, size, effect, ledger.BY_STRATEGY)
+        number = self.submit_order(run.book, t, s, side, size_kind, size, effect, ledger.BY_STRATEGY)
+        if self.submit_order is portfolio.submit_order:
+            self.submit_order = direct(portfolio.submit_order)
         self.detail(run.book.orders[number], action)
         if action.weight is not None and abs(action.weight) > run.settings.leverage:
             portfolio.reject(run.book, number, ledger.BEYOND_LEVERAGE)
