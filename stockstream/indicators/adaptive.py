@@ -145,7 +145,7 @@ class MAMA(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 48
+        return 52
 
     @override
     def warmup(self) -> int:
@@ -165,12 +165,12 @@ class HT_TRENDLINE(Indicator):
     kernel = "adaptive:ht_trendline"
     source = "Ehlers 2001, Rocket Science for Traders"
     oracle = Oracle("TA-Lib", "HT_TRENDLINE")
-    per_bar = "O(1): the cycle's length, at most 50 operations"
+    per_bar = "O(1): 64 operations, whatever the cycle's length"
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 148
+        return 212
 
     @override
     def warmup(self) -> int:
