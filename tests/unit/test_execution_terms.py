@@ -8,7 +8,6 @@ import pytest
 
 import stockstream as ss
 from stockstream import Action
-from stockstream.backtesting.strategies import MovingAverageCrossover
 from stockstream.errors import DataError
 from tests.reference.scripted import endings, fills, market, play, signals, with_panels
 
@@ -379,23 +378,3 @@ def test_unsettled_cash_buys_and_earns_nothing_for_two_sessions():
         bars, {0: Action.buy(quantity=100), 1: Action.close(), 2: Action.buy(quantity=100, symbol="B")}, costs=costs
     )
     assert fills(buys)[2] == (3, "B", 100.0, 10.0)
-
-
-def test_a_sweep_of_a_run_without_any_return_has_no_sharpe() -> None:
-    """Bought at the last close without costs: the equity never moves, and rounding is no return."""
-    closes = [60.0, 58.0, 56.0, 55.0, 57.0, 59.0, 60.0, 61.1]
-    level = np.round(np.array(closes) / 0.37) * 0.37 * 1.0073
-    bars = ss.Bars.from_arrays(
-        symbols=["A"],
-        dates=np.arange(len(level)).astype("datetime64[D]"),
-        open=level,
-        high=level,
-        low=level,
-        close=level,
-        volume=np.ones(len(level)),
-    )
-    grid = {"fast_period": [2], "slow_period": [4, 5, 6, 7]}
-    found = ss.sweep(MovingAverageCrossover, bars, grid, cash=1000.0, fill="close", progress=False)
-    for row in found.frame.rows(named=True):
-        alone = ss.backtest(MovingAverageCrossover(2, row["slow_period"]), bars, cash=1000.0, fill="close")
-        assert row["sharpe"] == pytest.approx(alone.metrics.sharpe, rel=1e-9, nan_ok=True)
