@@ -15,7 +15,7 @@ import numpy as np
 from stockstream_kernels import ledger, portfolio
 
 from stockstream.backtesting.costs import Costs
-from stockstream.backtesting.decisions import signal_panels, target_panel
+from stockstream.backtesting.decisions import SIGNAL_LIFE, signal_panels, target_panel
 from stockstream.backtesting.result import Result
 from stockstream.backtesting.sizing import Sizing
 from stockstream.backtesting.strategy import AnyStrategy, RuleStrategy, SignalStrategy, Strategy, TargetStrategy
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-#: Own bars that a signal order waits for a trade before it expires.
-SIGNAL_LIFE = 5
 
 #: Symbols that a message names before it breaks off.
 NAMED = 5
