@@ -50,6 +50,10 @@ class SourceError(StockstreamError):
     """A price or symbol source that did not answer, or answered something unusable."""
 
 
+class PluginError(StockstreamError):
+    """An installed plugin that cannot be imported, or is not what its group expects."""
+
+
 class SettingsError(StockstreamError):
     """A configuration value that is unknown, missing or malformed."""
 

@@ -1,10 +1,13 @@
 """What tests share: where real market data lies, and how hypothesis searches."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from stockstream import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -33,3 +36,11 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real market data: set STOCKSTREAM_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def fresh_plugins() -> Iterator[None]:
+    """Look for installed packages anew, in the test and after it."""
+    plugins.forget()
+    yield
+    plugins.forget()

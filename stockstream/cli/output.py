@@ -74,7 +74,7 @@ def print_table(
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in columns:
         justify: Literal["left", "right"] = "right" if name in numbers else "left"
-        table.add_column(Text(_plain(name)), justify=justify, no_wrap=name not in wrap)
+        table.add_column(Text(_plain(name)), justify=justify, no_wrap=name not in wrap, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_plain(cell)) for cell in row))
     stdout().print(table)

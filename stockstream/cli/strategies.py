@@ -6,25 +6,20 @@ import importlib.util
 import inspect
 import sys
 import typing
-import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from stockstream import plugins
 from stockstream.cli.parameters import kinds_of, split_assignments, typed, typed_values
 from stockstream.errors import ParameterError, StockstreamError, StrategyError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
     from types import ModuleType
 
     from stockstream.backtesting.configured import Configured
     from stockstream.backtesting.strategy import AnyStrategy
     from stockstream.cli.parameters import Value
-
-#: Packages offer strategies in this entry-point group.
-GROUP: Final = "stockstream.strategies"
 
 EXAMPLES: Final = """
 Example:
@@ -47,14 +42,17 @@ def find_strategy(name: str) -> type:
     Parameters
     ----------
     name
-        A class of the library, a name in the entry-point group `GROUP`, or ``path/to/file.py:ClassName``.
+        A class of the library, a name in the entry-point group ``stockstream.strategies``, or
+        ``path/to/file.py:ClassName``.
 
     Raises
     ------
     UnknownNameError
         There is no such strategy or file.
     StrategyError
-        The file or the package cannot be imported.
+        The file cannot be imported.
+    PluginError
+        The package cannot be imported.
     ParameterError
         What was found is not a strategy.
     """
@@ -68,10 +66,15 @@ def find_strategy(name: str) -> type:
     built_in = built_in_strategies()
     if name in built_in:
         return built_in[name]
-    offered = {point.name: point for point in _entry_points()}
+    registered = {plugin.name for plugin in plugins.discover(plugins.STRATEGIES)}
+    if name in registered:
+        found = plugins.load(plugins.STRATEGIES, name, check_registered)
+        if isinstance(found, type):
+            return found
+    offered = {name: offer.cls for name, offer in offers().items()}
     if name in offered:
-        return _loaded(offered[name])
-    known = [*built_in, *offered]
+        return offered[name]
+    known = [*offered]
     message = (
         f"unknown strategy {name!r}; expected {', '.join(known)}, or path/to/file.py:ClassName."
         f"{did_you_mean(name, known)}"
@@ -126,21 +129,29 @@ def built_in_strategies() -> dict[str, type]:
 
 
 def offers() -> dict[str, Offer]:
-    """Return all strategies that have a name; one that cannot be imported is left out with a warning."""
-    found = {name: Offer(cls, "stockstream") for name, cls in built_in_strategies().items()}
-    for point in _entry_points():
-        try:
-            origin = point.dist.name if point.dist is not None else point.value
-            found.setdefault(point.name, Offer(_loaded(point), origin))
-        except StockstreamError as error:
-            warnings.warn(str(error), stacklevel=2)
+    """Return all strategies that have a name; one that cannot be imported is left out with a warning.
+
+    A package registers a class, or a module with classes of strategies, in the entry-point group
+    ``stockstream.strategies``.
+    """
+    found = {name: Offer(cls, plugins.OWN) for name, cls in built_in_strategies().items()}
+    for plugin, registered in plugins.load_all(plugins.STRATEGIES, check_registered).items():
+        members = _strategies_of(registered) if inspect.ismodule(registered) else {plugin.name: registered}
+        for name, cls in members.items():
+            found.setdefault(name, Offer(cls, plugin.distribution))
     return found
 
 
-def _entry_points() -> Iterable[EntryPoint]:
-    from importlib.metadata import entry_points
+def check_registered(registered: object) -> None:
+    """Refuse what is neither a strategy nor a module of strategies.
 
-    return entry_points(group=GROUP)
+    Raises
+    ------
+    ParameterError
+        It is something else.
+    """
+    if not (inspect.ismodule(registered) and _strategies_of(registered)):
+        _checked(registered, "the entry point")
 
 
 def is_strategy(candidate: object) -> bool:
@@ -212,15 +223,6 @@ def _load(path: Path) -> ModuleType:
         )
         raise StrategyError(message) from error
     return module
-
-
-def _loaded(point: EntryPoint) -> type:
-    try:
-        found = point.load()
-    except Exception as error:
-        message = f"the strategy {point.name!r} ({point.value}) cannot be imported: {_said(error)}"
-        raise StrategyError(message) from error
-    return _checked(found, point.value)
 
 
 def _said(error: Exception) -> str:

@@ -6,17 +6,16 @@ import functools
 import importlib
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Final
 
+from stockstream import plugins
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Expression, from_dict
 from stockstream.indicators.indicator import Indicator, Output
 
-#: Packages offer indicators in this entry-point group.
-GROUP: Final = "stockstream.indicators"
-
-#: The families, in the order in which they are listed.
+#: The families, in the order in which they are listed: the modules that pyproject.toml registers. Named
+#: here too, because a worker that rebuilds a rule should not first look through all that is installed.
 FAMILIES: Final = (
     "averages",
     "adaptive",
@@ -40,11 +39,7 @@ def builtin() -> dict[str, type[Indicator]]:
     """Return the built-in indicators by name, family after family."""
     found: dict[str, type[Indicator]] = {}
     for family in FAMILIES:
-        module = importlib.import_module(f"stockstream.indicators.{family}")
-        declared = (
-            value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Indicator)
-        )
-        found.update({cls.__name__: cls for cls in declared if cls.__module__ == module.__name__})
+        found.update(declared_in(importlib.import_module(f"stockstream.indicators.{family}")))
     return found
 
 
@@ -52,33 +47,44 @@ def builtin() -> dict[str, type[Indicator]]:
 def offered() -> dict[str, type[Indicator]]:
     """Return the indicators of installed packages by name; looked up once, when first asked for.
 
-    A package registers its class, or the function it has decorated with `stockstream.indicator`, in the entry-point
-    group `GROUP`. One that cannot be imported, is something else or has the name of a built-in one is left out with a
-    warning that names it.
+    A package registers a class, the function it has decorated with `stockstream.indicator`, or a module with classes of
+    indicators, in the entry-point group ``stockstream.indicators``. One that cannot be imported, is something else or
+    has the name of a built-in one is left out with a warning that names it.
     """
     found: dict[str, type[Indicator]] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            cls = _loaded(point)
-        except Exception as error:  # whatever a package raises, the others must work
-            package = f" of {point.dist.name}" if point.dist is not None else ""
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            message = f"the indicator {point.name!r}{package} ({point.value}) is left out: {said}"
-            warnings.warn(message, stacklevel=2)
-        else:
-            found[point.name] = cls
+    for plugin, registered in plugins.load_all(plugins.INDICATORS, check).items():
+        members = declared_in(registered) if isinstance(registered, ModuleType) else {plugin.name: registered}
+        for name, cls in members.items():
+            if builtin().get(name.upper()) not in {None, cls}:
+                message = f"{plugin} is left out: there is a built-in indicator {name.upper()}"
+                warnings.warn(message, stacklevel=2)
+            else:
+                found.setdefault(name, cls)
     return found
 
 
-def _loaded(point: EntryPoint) -> type[Indicator]:
-    if point.name.casefold() in map(str.casefold, builtin()):
-        message = "there is a built-in indicator of that name"
+def check(registered: object) -> None:
+    """Refuse what is neither a class of indicators nor a module of such classes.
+
+    Raises
+    ------
+    ParameterError
+        It is something else.
+    """
+    if isinstance(registered, ModuleType) and declared_in(registered):
+        return
+    if not (isinstance(registered, type) and issubclass(registered, Indicator)):
+        message = f"expected a class of indicators, or a module that defines some; found {registered!r}"
         raise ParameterError(message)
-    cls = point.load()
-    if not (isinstance(cls, type) and issubclass(cls, Indicator)):
-        message = f"expected a class of indicators; found {cls!r}"
-        raise ParameterError(message)
-    return cls
+
+
+def declared_in(module: ModuleType) -> dict[str, type[Indicator]]:
+    """Return the indicators that a module itself defines, by class name."""
+    return {
+        cls.__name__: cls
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, Indicator) and cls.__module__ == module.__name__
+    }
 
 
 def all_indicators() -> dict[str, type[Indicator]]:

@@ -215,7 +215,7 @@ nothing = 5
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path, monkeypatch, fresh_plugins):
     """Put a distribution with entry points on the path."""
     info = tmp_path / "shop-1.0.dist-info"
     info.mkdir()
@@ -252,7 +252,7 @@ def test_packages_are_asked_once_and_only_for_what_is_not_built_in(capsys):
     assert from_dict({"indicator": "Twice", "factor": 3.0}) == rule.operands[0]
     messages = sorted(str(warning.message) for warning in warned)
     assert len(messages) == 3
-    assert "the indicator 'RSI' of shop (shop_of_indicators:RSI) is left out: ParameterError: there is a" in messages[0]
+    assert "the indicator 'RSI' of shop (shop_of_indicators:RSI) is left out: there is a built-in" in messages[0]
     assert "the indicator 'broken' of shop (shop_of_nothing:twice) is left out: ModuleNotFoundError" in messages[1]
     assert "'number' of shop (shop_of_indicators:nothing) is left out" in messages[2]
 
