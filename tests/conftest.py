@@ -1,13 +1,17 @@
-"""What tests share: where real market data lies, and how hypothesis searches."""
+"""What tests share: where real market data lies, a server of objects, and how hypothesis searches."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from stockstream import plugins
+
+if TYPE_CHECKING:
+    from tests.object_store import ObjectStore
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -44,3 +48,12 @@ def fresh_plugins() -> Iterator[None]:
     plugins.forget()
     yield
     plugins.forget()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator["ObjectStore"]:
+    """Give a real S3 server on loopback, started by the first test that asks for it."""
+    from tests.object_store import object_store
+
+    with object_store() as running:
+        yield running

@@ -11,7 +11,7 @@ from stockstream.errors import LakeError, ParameterError, UnknownNameError, did_
 from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
 from stockstream.lake.basis import check_one_scale
 from stockstream.lake.listings import LISTINGS, Listings, read_listings
-from stockstream.lake.location import RAW_DATA, RAW_EVENTS, LocalFolder, bucket_location, locate
+from stockstream.lake.location import RAW_DATA, RAW_EVENTS, Location, bucket_location, locate
 from stockstream.lake.query import Files, bind, read_parquet, run
 from stockstream.lake.rows import connect, first_line
 from stockstream.lake.write import Written, import_file, write_rows
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from stockstream.bars import Bars
+    from stockstream.lake.bucket_access import BucketOptions
     from stockstream.lake.rows import Rows
 
 type Day = date | str
@@ -34,7 +35,7 @@ _SAMPLE: Final = 8
 
 
 class Lake:
-    """A lake of daily prices in a folder.
+    """A lake of daily prices in a folder or in a bucket.
 
     Writing adds files and never changes one. Reading is a pure function of the files: of all rows of a symbol and a
     date the latest version (by ``fetch_timestamp``) counts, however often and in whatever order they were written.
@@ -42,12 +43,10 @@ class Lake:
     Parameters
     ----------
     path
-        The lake's folder. None takes the environment variable ``S3_BUCKET_NAME`` and, without it, ``data/lake``.
-
-    Raises
-    ------
-    LakeError
-        The path is a bucket (not supported yet).
+        The lake's folder, or ``s3://bucket/prefix``. None takes the environment variable ``S3_BUCKET_NAME`` and,
+        without it, ``data/lake``.
+    options
+        How to reach a bucket; by default as the environment says.
 
     Examples
     --------
@@ -63,11 +62,11 @@ class Lake:
     (50.5,)
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._location = locate(path)
+    def __init__(self, path: str | os.PathLike[str] | None = None, options: BucketOptions | None = None) -> None:
+        self._location = locate(path, options)
 
     @property
-    def location(self) -> LocalFolder:
+    def location(self) -> Location:
         """Where the lake lives."""
         return self._location
 
@@ -75,10 +74,10 @@ class Lake:
         return f"Lake({str(self._location)!r})"
 
     @classmethod
-    def in_bucket(cls, bucket: str | None = None, prefix: str = "") -> Lake:
+    def in_bucket(cls, bucket: str | None = None, prefix: str = "", options: BucketOptions | None = None) -> Lake:
         """Open the lake under a prefix of a bucket; a `bucket` with a slash in it is a folder."""
         lake = cls.__new__(cls)
-        lake._location = bucket_location(bucket, prefix)
+        lake._location = bucket_location(bucket, prefix, options)
         return lake
 
     def write_rows(self, rows: Rows, *, session: Day | None = None, fetched_at: datetime | None = None) -> Written:
@@ -143,7 +142,7 @@ class Lake:
         """
         from stockstream.lake.scan import latest
 
-        return latest(self._files().prices)
+        return latest(self._files().prices, self._location.storage_options())
 
     def load_all_data(self) -> pl.DataFrame:
         """Return the latest version of every row, sorted by symbol and date."""
@@ -198,7 +197,7 @@ class Lake:
             self._files()
             message = f"the lake at {self._location} has no batches of session {session}"
             raise LakeError(message)
-        return self._collect(latest(files))
+        return self._collect(latest(files, self._location.storage_options()))
 
     def symbols(self) -> tuple[str, ...]:
         """Return every symbol of which the lake has a row, sorted."""
@@ -244,7 +243,7 @@ class Lake:
         LakeError
             The query fails, or is not one SELECT.
         """
-        return run(self._files(), query, params)
+        return run(self._files(), query, params, prepare=self._location.prepare)
 
     def bars(
         self,
@@ -343,6 +342,7 @@ class Lake:
 
         connection = connect()
         try:
+            self._location.prepare(connection)
             yield connection
         except duckdb.Error as error:
             message = f"cannot read the lake at {self._location}: {first_line(error)}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from stockstream.lake.location import LocalFolder
+    from stockstream.lake.location import Location
 
 LISTINGS: Final = "symbols/listings.csv"
 
@@ -165,7 +165,7 @@ def _last_day(line: Listing, following: Listing) -> date:
     return line.last_seen + (start - line.last_seen) // 2
 
 
-def read_listings(location: LocalFolder) -> Listings:
+def read_listings(location: Location) -> Listings:
     """Read the listings of a lake; none without the file, and then nothing is known of them.
 
     Raises
@@ -176,7 +176,7 @@ def read_listings(location: LocalFolder) -> Listings:
     text = location.read_text(LISTINGS)
     if text is None:
         return Listings(())
-    path = str(location.root / LISTINGS)
+    path = location.url(LISTINGS)
     return Listings(_parse(path, text), location.list_days(), path=path)
 
 

@@ -1,47 +1,136 @@
-"""Where a lake lives, and the two things a lake needs from there: a listing, and a write that never overwrites.
+"""Where a lake lives, and all that a lake needs from there.
 
-Only local folders for now. A bucket will be a second class with the methods of `LocalFolder`: what a hard link does
-here, a conditional put does there.
+A lake is files that never change and a few small ones that are replaced as a whole. `Location` is what a place must do
+for it: list, read, create without overwriting, replace what has not changed meanwhile. The two places are a folder of
+this machine (`stockstream.lake.folder`) and a bucket (`stockstream.lake.bucket`); nothing else in the lake knows which.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
-import uuid
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stockstream.errors import LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+
+    import duckdb
+
+    from stockstream.lake.bucket_access import BucketOptions
 
 RAW_DATA: Final = "raw-data"
 RAW_EVENTS: Final = "raw-events"
 QUARANTINE: Final = "quarantine"
+SYMBOLS: Final = "symbols"
 
 DEFAULT_LAKE: Final = "data/lake"
 BUCKET_VARIABLE: Final = "S3_BUCKET_NAME"
 
 _LIST_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-symbols\.csv")
-_BATCH_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-batch-(\d+)\.parquet")
+_BATCH_NAME: Final = re.compile(r"(?:.*/)?(\d{4}-\d{2}-\d{2})-batch-(\d+)\.parquet")
+
+#: How often a small file is read, changed and offered again before others who change it are too many.
+_ATTEMPTS: Final = 50
 
 
-@dataclass(frozen=True)
-class LocalFolder:
-    """A lake in a folder of this machine."""
+class Stored(NamedTuple):
+    """A file of a lake: its name inside the lake, its size in bytes, and a stamp that changes when its content does."""
 
-    root: Path
+    name: str
+    size: int
+    stamp: str
 
-    def __str__(self) -> str:
-        return str(self.root)
 
-    def batches(self, folder: str, session: date | None = None) -> list[str]:
-        """Return the full paths of the batch files in a folder of the lake, oldest session first.
+class Content(NamedTuple):
+    """What a file held when it was read, and the version that `Location.replace` expects to find still there."""
+
+    data: bytes
+    version: str
+
+
+class Location(ABC):
+    """A place for a lake. Names are those inside the lake, with slashes: ``raw-data/2024-01-31-batch-1.parquet``.
+
+    Every method raises `LakeError` when the place cannot be reached, may not be read or may not be written; the message
+    names the file and what to do.
+    """
+
+    @abstractmethod
+    def files(self, folder: str, start: str = "") -> list[Stored]:
+        """Return the files directly in a folder whose own names begin with `start`, sorted by name.
+
+        A folder that does not exist is empty. Names that begin with a dot belong to writers, and are left out.
+        """
+
+    @abstractmethod
+    def read(self, name: str) -> Content | None:
+        """Return a file's content and version, None when there is no such file."""
+
+    @abstractmethod
+    def place(self, names: Iterable[str], fill: Callable[[str], None]) -> str | None:
+        """Store one new file, whole or not at all, under the first of some names that is free.
+
+        Parameters
+        ----------
+        names
+            Tried in order; the name of an existing file is never taken.
+        fill
+            Writes the file to the path of this machine that it is given. Called once.
+
+        Returns
+        -------
+        str or None
+            The name taken, None when there is a file under each of them.
+        """
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes, expected: str) -> bool:
+        """Replace a file's content, provided that it still is the version that was read.
+
+        Parameters
+        ----------
+        name
+            The file.
+        data
+            Its new content. Readers find the old or the new, never a part.
+        expected
+            `Content.version` as `read` returned it.
+
+        Returns
+        -------
+        bool
+            False when the file is another version by now, or is gone; nothing was changed.
+        """
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there is removed already."""
+
+    @abstractmethod
+    def url(self, name: str) -> str:
+        """Return where a file is, for messages and for DuckDB and Polars."""
+
+    def readable(self, files: Sequence[Stored]) -> list[str]:
+        """Return paths or URLs of some files, in their order, for DuckDB (after `prepare`) and Polars."""
+        return [self.url(file.name) for file in files]
+
+    @abstractmethod
+    def storage_options(self) -> dict[str, str] | None:
+        """Return what Polars must be told to read the URLs of this place."""
+
+    @abstractmethod
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make a DuckDB connection able to read the URLs of this place."""
+
+    def batch_files(self, folder: str, session: date | None = None) -> list[Stored]:
+        """Return the batch files of a folder of the lake, oldest session first.
 
         Parameters
         ----------
@@ -50,98 +139,115 @@ class LocalFolder:
         session
             Only the files of this session.
         """
-        if self.root.exists() and not self.root.is_dir():
-            message = f"expected a folder for the lake; {self.root} is a file"
+        files = self.files(folder, "" if session is None else f"{session.isoformat()}-batch-")
+        found = [(match[1], int(match[2]), file) for file in files if (match := _BATCH_NAME.fullmatch(file.name))]
+        return [file for *_, file in sorted(found)]
+
+    def batches(self, folder: str, session: date | None = None) -> list[str]:
+        """Return paths or URLs of the batch files of a folder, oldest session first; see `batch_files`."""
+        return self.readable(self.batch_files(folder, session))
+
+    def publish(self, folder: str, session: date, fill: Callable[[str], None]) -> str:
+        """Write one new batch file, whole or not at all, and return its name inside the lake.
+
+        It takes the next free number: two writers get two numbers.
+        """
+        numbers = [batch_number(file.name) for file in self.batch_files(folder, session)]
+        names = (
+            f"{folder}/{session.isoformat()}-batch-{number}.parquet"
+            for number in itertools.count(max(numbers, default=0) + 1)
+        )
+        name = self.place(names, fill)
+        if name is None:  # the numbers never end
+            message = f"no free number for a batch of {session} in {self.url(folder)}"
             raise LakeError(message)
-        try:
-            names = [entry.name for entry in os.scandir(self.root / folder)]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            message = f"cannot read the lake at {self.root}: {error.strerror}. Check its permissions."
-            raise LakeError(message) from error
-        found = [match for name in names if (match := _BATCH_NAME.fullmatch(name))]
-        if session is not None:
-            found = [match for match in found if match[1] == session.isoformat()]
-        found.sort(key=lambda match: (match[1], int(match[2])))
-        directory = (self.root / folder).absolute()
-        return [str(directory / match[0]) for match in found]
+        return name
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Store a new file, whole or not at all; False when there is one of this name already."""
+        return self.place([name], lambda path: _write(path, data)) is not None
+
+    def update(self, name: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Change a small file in one step, however many change it at once, and return its new content.
+
+        Parameters
+        ----------
+        name
+            The file.
+        change
+            Gets the content (None: there is no such file) and returns the new one. Called again with the newer content
+            when another writer was faster, so it must have no effect of its own.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.read(name)
+            data = change(None if before is None else before.data)
+            done = self.create(name, data) if before is None else self.replace(name, data, before.version)
+            if done:
+                return data
+        message = f"cannot change {self.url(name)}: others changed it {_ATTEMPTS} times meanwhile. Try again."
+        raise LakeError(message)
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Return the bytes of a file, None when there is no such file."""
+        content = self.read(name)
+        return None if content is None else content.data
 
     def read_text(self, name: str) -> str | None:
-        """Return the text of a file inside the lake, None when there is no such file."""
-        path = self.root / name
-        try:
-            return path.read_text(encoding="utf-8-sig")
-        except (FileNotFoundError, NotADirectoryError):
+        """Return the text of a file, None when there is no such file; a byte order mark is left out."""
+        content = self.read_bytes(name)
+        if content is None:
             return None
-        except OSError as error:
-            message = f"cannot read {path}: {error.strerror}. Check its permissions."
-            raise LakeError(message) from error
+        try:
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            message = f"{path}, line {line}: expected UTF-8 text; found the byte {error.object[error.start]:#04x}."
+            line = content[: error.start].count(b"\n") + 1
+            message = f"{self.url(name)}, line {line}: expected UTF-8 text; found the byte {content[error.start]:#04x}."
             raise LakeError(message + " Write the file in UTF-8.") from error
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def list_days(self) -> set[date]:
         """Return the days of which the lake holds a list of companies."""
-        matches = (_LIST_NAME.fullmatch(path.name) for path in (self.root / "symbols").glob("*-symbols.csv"))
         days: set[date] = set()
-        for match in matches:
+        for file in self.files(SYMBOLS):
+            match = _LIST_NAME.fullmatch(file.name.rpartition("/")[2])
             if match:
                 with contextlib.suppress(ValueError):  # a name such as 2024-02-30 is no day's list
                     days.add(date.fromisoformat(match[1]))
         return days
 
-    def publish(self, folder: str, session: date, fill: Callable[[str], None]) -> str:
-        """Write one new batch file, whole or not at all, and return its name inside the lake.
 
-        `fill` writes a temporary file beside the final one; it reaches the disk before a hard link gives it the next
-        free number. A link fails when the name is taken, where a rename would overwrite: two writers get two numbers.
-        Whatever a killed writer leaves behind has a name that no reader looks at.
-
-        Raises
-        ------
-        LakeError
-            The folder cannot be written.
-        """
-        directory = self.root / folder
-        temporary = directory / f".{session.isoformat()}-{uuid.uuid4().hex}.tmp"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            fill(str(temporary))
-            _reach_disk(temporary)
-            name = self._link_as_next(temporary, folder, session)
-            _reach_disk(directory)
-        except OSError as error:
-            message = f"cannot write to the lake at {self.root}: {error.strerror or error}. Nothing was stored."
-            raise LakeError(message) from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        return f"{folder}/{name}"
-
-    def _link_as_next(self, temporary: Path, folder: str, session: date) -> str:
-        numbers = [int(Path(path).stem.rpartition("-")[2]) for path in self.batches(folder, session)]
-        number = max(numbers, default=0) + 1
-        while True:
-            name = f"{session.isoformat()}-batch-{number}.parquet"
-            try:
-                (self.root / folder / name).hardlink_to(temporary)
-            except FileExistsError:  # another writer was faster
-                number += 1
-            else:
-                return name
+def _write(path: str, data: bytes) -> None:
+    Path(path).write_bytes(data)
 
 
-def _reach_disk(path: Path) -> None:
-    """Flush a file, or the entries of a directory, to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a directory, and does not need to
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def batch_number(name: str) -> int:
+    """Return the number of a batch file.
+
+    Examples
+    --------
+    >>> batch_number("raw-data/2024-01-31-batch-12.parquet")
+    12
+    """
+    match = _BATCH_NAME.fullmatch(name)
+    if match is None:
+        message = f"expected the name of a batch file, such as 2024-01-31-batch-1.parquet; found {name}"
+        raise LakeError(message)
+    return int(match[2])
+
+
+def check_name(name: str) -> str:
+    """Return a name inside a lake; refuse one that leads out of it.
+
+    Examples
+    --------
+    >>> check_name("runs/2024-01-31.json")
+    'runs/2024-01-31.json'
+    """
+    parts = name.split("/")
+    if not all(parts) or {".", ".."} & set(parts) or "\\" in name or "\0" in name or ":" in parts[0]:
+        message = f"expected a name inside the lake, such as runs/2024-01-31.json; found {name!r}"
+        raise LakeError(message)
+    return name
 
 
 def literal(path: str) -> str:
@@ -155,7 +261,7 @@ def literal(path: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", path)
 
 
-def locate(path: str | os.PathLike[str] | None = None) -> LocalFolder:
+def locate(path: str | os.PathLike[str] | None = None, options: BucketOptions | None = None) -> Location:
     """Find the place of a lake.
 
     Parameters
@@ -163,35 +269,46 @@ def locate(path: str | os.PathLike[str] | None = None) -> LocalFolder:
     path
         A folder, or ``s3://bucket/prefix``. None takes the environment variable ``S3_BUCKET_NAME`` and, without it,
         the folder ``data/lake``. The variable may hold a folder too: a bucket's name never contains a slash.
+    options
+        How to reach a bucket; None takes everything from the environment.
 
     Raises
     ------
     LakeError
-        The place is a bucket: buckets are not supported yet.
+        The path is empty, or names a kind of place that is not known.
 
     Examples
     --------
     >>> str(locate("data/lake"))
     'data/lake'
+    >>> str(locate("s3://prices/asx"))
+    's3://prices/asx'
     """
     if path is None:
-        return bucket_location(os.environ.get(BUCKET_VARIABLE, "").strip() or DEFAULT_LAKE)
+        return bucket_location(os.environ.get(BUCKET_VARIABLE, "").strip() or DEFAULT_LAKE, options=options)
     text = os.fspath(path)
     if not text.strip():
         message = "expected the folder of a lake; found an empty path"
         raise LakeError(message)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        message = f"lakes in a bucket ({text}) are not supported yet; give a local folder, such as {DEFAULT_LAKE}"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text)
+    if scheme is None:
+        from stockstream.lake.folder import LocalFolder
+
+        return LocalFolder(Path(text).expanduser())
+    if scheme[1].casefold() not in {"s3", "s3a"}:
+        message = f"expected a folder, such as {DEFAULT_LAKE}, or s3://bucket/prefix for a lake; found {text}"
         raise LakeError(message)
-    return LocalFolder(Path(text).expanduser())
+    from stockstream.lake.bucket import Bucket
+
+    bucket, _, prefix = text[scheme.end() :].partition("/")
+    return Bucket(bucket, prefix, options)
 
 
-def bucket_location(bucket: str | None = None, prefix: str = "") -> LocalFolder:
-    """Find a lake by bucket and prefix; a `bucket` that contains a slash is a folder."""
+def bucket_location(bucket: str | None = None, prefix: str = "", options: BucketOptions | None = None) -> Location:
+    """Find a lake by bucket and prefix; a `bucket` that contains a slash is a folder or an address ``s3://…``."""
     if bucket is None:
-        place = locate(None)
-        return LocalFolder(place.root / prefix) if prefix.strip("/") else place
-    is_folder = "/" in bucket or os.sep in bucket
-    return locate(
-        "/".join([bucket if is_folder else f"s3://{bucket}", *([prefix.strip("/")] if prefix.strip("/") else [])])
-    )
+        bucket = os.environ.get(BUCKET_VARIABLE, "").strip() or DEFAULT_LAKE
+    is_path = "/" in bucket or os.sep in bucket
+    base = bucket if is_path else f"s3://{bucket}"
+    inside = prefix.strip("/")
+    return locate(f"{base.rstrip('/')}/{inside}" if inside else base, options)

@@ -6,7 +6,7 @@ else, and that can write nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -153,12 +153,22 @@ def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def run(files: Files, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
-    """Run one SELECT of a user over the views; see `stockstream.lake.Lake.sql`."""
+def run(
+    files: Files,
+    query: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    prepare: Callable[[duckdb.DuckDBPyConnection], None],
+) -> duckdb.DuckDBPyRelation:
+    """Run one SELECT of a user over the views; see `stockstream.lake.Lake.sql`.
+
+    `prepare` makes the connection able to read the files; see `stockstream.lake.location.Location.prepare`.
+    """
     import duckdb
 
     connection = connect()
     try:
+        prepare(connection)
         bind(connection, files)
         lock(connection, files)
         statement = _one_select(connection, query)

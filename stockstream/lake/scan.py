@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 
-def latest(files: Sequence[str]) -> pl.LazyFrame:
+def latest(files: Sequence[str], storage_options: dict[str, str] | None = None) -> pl.LazyFrame:
     """Return the latest version of each (symbol, date), sorted by both.
 
     Filters on symbol and date reach the row groups of the files, because both are what versions are grouped by; a
@@ -23,11 +23,19 @@ def latest(files: Sequence[str]) -> pl.LazyFrame:
     Parameters
     ----------
     files
-        Paths of batch files, at least one.
+        Paths or URLs of batch files, at least one.
+    storage_options
+        How to reach the URLs; see `stockstream.lake.location.Location.storage_options`.
     """
     import polars as pl
 
-    rows = pl.scan_parquet(list(files), glob=False)
+    # One scan reads from one kind of place: files of a bucket may lie beside copies of others on this machine.
+    places = [[path for path in files if ("://" in path) is remote] for remote in (False, True)]
+    rows = pl.concat(
+        pl.scan_parquet(paths, glob=False, storage_options=storage_options if "://" in paths[0] else None)
+        for paths in places
+        if paths
+    )
     # Nulls sort first, so among versions of one instant a known value wins, as in SQL with NULLS LAST.
     ordered = rows.sort([*KEY, "fetch_timestamp", *_CONTENT])
     return ordered.group_by(list(KEY), maintain_order=True).last().select(list(ROW_TYPES))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import DataError, ParameterError
-from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, LocalFolder, literal
+from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location, literal
 from stockstream.lake.rows import Judged, Rows, connect, describe_problem, first_line, judge, register, require_columns
 from stockstream.schema import ROW_TYPES
 
@@ -83,7 +83,7 @@ class Written:
 
 
 def write_rows(
-    location: LocalFolder, rows: Rows, *, session: date | str | None = None, fetched_at: datetime | None = None
+    location: Location, rows: Rows, *, session: date | str | None = None, fetched_at: datetime | None = None
 ) -> Written:
     """Store rows as the next batch of a session; see `stockstream.lake.Lake.write_rows`."""
     import duckdb
@@ -102,7 +102,7 @@ def write_rows(
 
 
 def import_file(
-    location: LocalFolder,
+    location: Location,
     path: str | os.PathLike[str],
     *,
     session: date | str | None = None,
@@ -150,7 +150,7 @@ def timestamp(moment: datetime | None) -> str:
 
 def _store(
     connection: duckdb.DuckDBPyConnection,
-    location: LocalFolder,
+    location: Location,
     verdict: Judged,
     *,
     session: date | str | None,
@@ -188,7 +188,7 @@ def _store(
 
 def _publish(
     connection: duckdb.DuckDBPyConnection,
-    location: LocalFolder,
+    location: Location,
     folder: str,
     session: date,
     query: str,

@@ -76,7 +76,9 @@ def test_the_module_functions_take_bucket_and_prefix(lake):
     assert lake_module.load_date_range(JANUARY[0], JANUARY[1], bucket, prefix).height == 3
     assert lake_module.load_symbols(["B"], bucket=bucket, prefix=f"/{prefix}/").height == 2
     assert lake_module.merge_daily_batches(dt.date(2024, 1, 4), bucket, prefix).height == 2
-    with pytest.raises(LakeError, match=r"lakes in a bucket \(s3://prices/lake\) are not supported yet"):
+    with pytest.raises(
+        LakeError, match=r"cannot list s3://prices/lake/raw-data: no AWS credentials were found\. Set AWS"
+    ):
         lake_module.load_all_data("prices", "lake")
 
 
@@ -88,10 +90,13 @@ def test_the_place_comes_from_the_environment(lake, monkeypatch, tmp_path):
     assert Lake().symbols() == ("A", "B")
     assert lake_module.load_all_data().height == 7
     monkeypatch.setenv("S3_BUCKET_NAME", "some-bucket")
-    with pytest.raises(LakeError, match="s3://some-bucket"):
-        Lake()
-    with pytest.raises(LakeError, match="s3://b/p"):
-        Lake("s3://b/p")
+    assert str(Lake().location) == "s3://some-bucket"
+    assert str(Lake.in_bucket(prefix="/asx/").location) == "s3://some-bucket/asx"
+    assert str(Lake("s3://b/p/").location) == "s3://b/p"
+    with pytest.raises(LakeError, match=r"expected a folder, such as data/lake, or s3://bucket/prefix.*gs://b/p"):
+        Lake("gs://b/p")
+    with pytest.raises(LakeError, match="no bucket's name"):
+        Lake("s3://")
     with pytest.raises(LakeError, match="empty path"):
         Lake(" ")
 

@@ -324,7 +324,7 @@ def test_a_failing_disk_leaves_the_old_state(lake, monkeypatch, step):
 
 def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path / "lake").write_text("a file")
-    with pytest.raises(LakeError, match=r"cannot write to the lake at .*lake"):
+    with pytest.raises(LakeError, match=r"expected a folder for the lake; .*lake is a file"):
         Lake(tmp_path / "lake").write_rows(rows())
     with pytest.raises(LakeError, match="expected a folder for the lake"):
         Lake(tmp_path / "lake").load_all_data()
