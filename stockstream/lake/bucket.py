@@ -86,11 +86,15 @@ class Bucket(Location):
 
     def read(self, name: str) -> Content | None:
         """Return an object's content and version; see `Location.read`."""
+        from botocore.exceptions import ClientError
+
         with explained(f"read {self.url(name)}"):
             try:
                 return self._get(name)
-            except self.client.exceptions.NoSuchKey:
-                return None
+            except ClientError as error:
+                if _code(error) != "NoSuchKey":
+                    raise
+        return None
 
     def place(self, names: Iterable[str], fill: Callable[[str], None]) -> str | None:
         """Store one new object under the first free name; see `Location.place`.

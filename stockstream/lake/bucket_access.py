@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +74,7 @@ class Access:
     def __init__(self, bucket: str, options: BucketOptions) -> None:
         self.bucket = bucket
         self.options = options
+        self._making = threading.RLock()
 
     def storage_options(self) -> dict[str, str]:
         """Return what Polars must be told to read this bucket: endpoint, region and the credentials of now."""
@@ -113,9 +115,14 @@ class Access:
             {name.lower(): value for name, value in values.items()},
         )
 
-    @cached_property
+    @property
     def client(self) -> Any:
-        """The client of boto3 for this bucket."""
+        """The client of boto3 for this bucket, one for all threads."""
+        with self._making:  # sessions are not made for threads, clients are
+            return self._client
+
+    @cached_property
+    def _client(self) -> Any:
         session = self._session
         from botocore.config import Config
 
@@ -169,7 +176,7 @@ class Access:
         return (urlsplit(self._endpoint).hostname or "").endswith((_AMAZON, f"{_AMAZON}.cn"))
 
     def _credentials(self) -> Any:
-        with explained(f"read s3://{self.bucket}"):
+        with self._making, explained(f"read s3://{self.bucket}"):
             found = self._session.get_credentials()
             if found is None:
                 from botocore.exceptions import NoCredentialsError
