@@ -5,19 +5,20 @@ This file must be loaded before Numba is imported, so it imports nothing that im
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent
-USER_SETTINGS = (
-    "S3_BUCKET_NAME", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION",
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-)  # fmt: skip
 #: Credentials are looked for in files and at an address of the network, too.
 NO_AWS_ACCOUNT = {
     "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
 }  # fmt: skip
+USER_SETTINGS = re.compile(
+    r"S3_BUCKET_NAME|ENVIRONMENT|LOG_LEVEL|STOCKSTREAM_(?!TEST_DATA$).*"
+    r"|AWS_(PROFILE|(DEFAULT_)?REGION|ENDPOINT_URL(_S3)?|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)"
+)
 
 
 def kernel_cache_key() -> str:
@@ -40,8 +41,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".cache" / "numba" / k
 @pytest.fixture(autouse=True)
 def _away_from_the_users_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run in an empty folder without the user's bucket or credentials: no `.env`, `config/` or `data/lake` is found."""
-    for name in USER_SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+    for name in filter(USER_SETTINGS.fullmatch, list(os.environ)):
+        monkeypatch.delenv(name)
     for name, value in NO_AWS_ACCOUNT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from stockstream.cli import backtests, demonstration, indicators, lakes, plugins, strategies, sweeps
+from stockstream.cli import backtests, config, demonstration, indicators, lakes, plugins, strategies, sweeps
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ for _panel, _name, _function, _examples in (
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
     ("Research", "indicators", indicators.indicators, indicators.EXAMPLES),
+    ("About", "config", config.config, config.EXAMPLES),
     ("About", "plugins", plugins.plugins, plugins.EXAMPLES),
     ("About", "version", version, None),
 ):

@@ -21,7 +21,7 @@ MARKET: Final = "What to trade"
 OUTPUT: Final = "What to show and keep"
 
 LakePath = Annotated[
-    str | None, typer.Option("--lake", metavar="FOLDER", help="Default: $S3_BUCKET_NAME, else data/lake.")
+    str | None, typer.Option("--lake", metavar="FOLDER", help="Default: as `stockstream config` says, else data/lake.")
 ]
 StrategyName = Annotated[
     str, typer.Option(metavar="NAME", help="One of `stockstream strategies`, or path/to/file.py:ClassName.")

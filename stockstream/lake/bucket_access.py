@@ -185,6 +185,28 @@ class Access:
             return found.get_frozen_credentials()
 
 
+def configured_options() -> BucketOptions:
+    """Return how the settings say to reach a bucket.
+
+    Credentials and profile are handed over only when the file ``.env`` alone has them: those of the environment are
+    read by boto3, which weighs them with its own rules.
+    """
+    from stockstream.settings import load
+
+    settings = load()
+    key, secret, token = settings.aws_access_key_id, settings.aws_secret_access_key, settings.aws_session_token
+    if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        key = secret = token = None
+    return BucketOptions(
+        endpoint_url=settings.aws_endpoint_url,
+        region=settings.aws_region,
+        profile=None if os.environ.get("AWS_PROFILE") else settings.aws_profile,
+        access_key_id=None if key is None else key.get_secret_value(),
+        secret_access_key=None if secret is None else secret.get_secret_value(),
+        session_token=None if token is None else token.get_secret_value(),
+    )
+
+
 def _endpoint_of_environment() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 

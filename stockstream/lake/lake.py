@@ -43,10 +43,10 @@ class Lake:
     Parameters
     ----------
     path
-        The lake's folder, or ``s3://bucket/prefix``. None takes the environment variable ``S3_BUCKET_NAME`` and,
-        without it, ``data/lake``.
+        The lake's folder, or ``s3://bucket/prefix``. None takes the setting ``STOCKSTREAM_LAKE``, else
+        ``S3_BUCKET_NAME``, else ``data/lake``; see `stockstream.settings`.
     options
-        How to reach a bucket; by default as the environment says.
+        How to reach a bucket; by default as the settings say.
 
     Examples
     --------

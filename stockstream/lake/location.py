@@ -31,7 +31,6 @@ QUARANTINE: Final = "quarantine"
 SYMBOLS: Final = "symbols"
 
 DEFAULT_LAKE: Final = "data/lake"
-BUCKET_VARIABLE: Final = "S3_BUCKET_NAME"
 
 _LIST_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})-symbols\.csv")
 _BATCH_NAME: Final = re.compile(r"(?:.*/)?(\d{4}-\d{2}-\d{2})-batch-(\d+)\.parquet")
@@ -267,10 +266,10 @@ def locate(path: str | os.PathLike[str] | None = None, options: BucketOptions | 
     Parameters
     ----------
     path
-        A folder, or ``s3://bucket/prefix``. None takes the environment variable ``S3_BUCKET_NAME`` and, without it,
-        the folder ``data/lake``. The variable may hold a folder too: a bucket's name never contains a slash.
+        A folder, or ``s3://bucket/prefix``. None takes the setting ``STOCKSTREAM_LAKE``, else ``S3_BUCKET_NAME``, else
+        the folder ``data/lake``. ``S3_BUCKET_NAME`` may hold a folder too: a bucket's name never contains a slash.
     options
-        How to reach a bucket; None takes everything from the environment.
+        How to reach a bucket; None takes everything from the settings.
 
     Raises
     ------
@@ -285,7 +284,7 @@ def locate(path: str | os.PathLike[str] | None = None, options: BucketOptions | 
     's3://prices/asx'
     """
     if path is None:
-        return bucket_location(os.environ.get(BUCKET_VARIABLE, "").strip() or DEFAULT_LAKE, options=options)
+        return bucket_location(options=options)
     text = os.fspath(path)
     if not text.strip():
         message = "expected the folder of a lake; found an empty path"
@@ -299,15 +298,18 @@ def locate(path: str | os.PathLike[str] | None = None, options: BucketOptions | 
         message = f"expected a folder, such as {DEFAULT_LAKE}, or s3://bucket/prefix for a lake; found {text}"
         raise LakeError(message)
     from stockstream.lake.bucket import Bucket
+    from stockstream.lake.bucket_access import configured_options
 
     bucket, _, prefix = text[scheme.end() :].partition("/")
-    return Bucket(bucket, prefix, options)
+    return Bucket(bucket, prefix, options or configured_options())
 
 
 def bucket_location(bucket: str | None = None, prefix: str = "", options: BucketOptions | None = None) -> Location:
     """Find a lake by bucket and prefix; a `bucket` that contains a slash is a folder or an address ``s3://…``."""
     if bucket is None:
-        bucket = os.environ.get(BUCKET_VARIABLE, "").strip() or DEFAULT_LAKE
+        from stockstream.settings import load
+
+        bucket = load().place() or DEFAULT_LAKE
     is_path = "/" in bucket or os.sep in bucket
     base = bucket if is_path else f"s3://{bucket}"
     inside = prefix.strip("/")
