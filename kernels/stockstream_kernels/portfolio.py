@@ -12,6 +12,7 @@ import numpy as np
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.ledger import (
     ACTIVE,
+    BY_STRATEGY,
     CANCELLED,
     CANCELLED_BY_STRATEGY,
     CLOSE,
@@ -24,6 +25,7 @@ from stockstream_kernels.ledger import (
     GUARDED,
     HELD,
     LONG_VALUE,
+    MARKET,
     NET,
     NEVER,
     ORDERS,
@@ -42,6 +44,7 @@ from stockstream_kernels.ledger import (
     Book,
     Market,
     Record,
+    Records,
     Series,
     Terms,
     codes,
@@ -290,12 +293,14 @@ def aim(book: Book, targets: Targets, s: int, t: int, equity: float) -> None:
 
 
 @kernel
-def catch_up(book: Book, market: Market, terms: Terms, record: Record, first: int, opened: bool, goal: int) -> int:
+def catch_up(book: Book, market: Market, table: Records, record: Record, first: int, opened: bool, goal: int) -> int:
     """Run up to the strategy's turn of session `goal`; `first` is the first session that is not closed yet.
+
+    The terms come as a table of one row, whose memory Python hands over faster than that of a record.
 
     Returns the goal, or ``-1 - t`` when a ledger is too full to open session t.
     """
-    t = first
+    terms, t = table[0], first
     if opened and t < goal:
         close_session(book, market, terms, record, t)
         t += 1
@@ -324,12 +329,6 @@ def decide_signals(book: Book, market: Market, terms: Terms, signals: Signals, s
 
 
 @kernel
-def room_left(book: Book) -> bool:
-    """Whether the ledgers can take one more session."""
-    return has_room(book)
-
-
-@kernel
 def cancel_waiting(book: Book, s: int) -> None:
     """Cancel the waiting orders of a symbol, at the strategy's word."""
     for i in range(book.counts[ACTIVE]):
@@ -339,9 +338,38 @@ def cancel_waiting(book: Book, s: int) -> None:
 
 
 @kernel
-def submit_order(book: Book, t: int, s: int, side: int, size_kind: int, size: float, effect: int, cause: int) -> int:
-    """Append an order from Python; see `orders.submit`."""
-    return submit(book, t, s, side, size_kind, size, effect, cause)
+def place_order(
+    book: Book,
+    t: int,
+    s: int,
+    side: int,
+    size_kind: int,
+    size: float,
+    effect: int,
+    kind: int,
+    limit: float,
+    stop: float,
+    stop_loss: float,
+    take_profit: float,
+    trailing: float,
+    relative: int,
+    most_bars: int,
+    life: int,
+) -> int:
+    """Append an order of a strategy and return its number, or NEVER when the ledgers must grow first.
+
+    One call for all of it: writing the fields of a record from Python took longer than everything else about an order.
+    """
+    if not has_room(book):
+        return NEVER
+    number = submit(book, t, s, side, size_kind, size, effect, BY_STRATEGY)
+    order = book.orders[number]
+    order["kind"], order["limit"], order["stop"] = kind, limit, stop
+    order["stop_loss"], order["take_profit"], order["trailing"] = stop_loss, take_profit, trailing
+    order["relative"], order["most_bars"], order["life"] = relative, most_bars, life
+    if kind != MARKET:
+        book.counts[RESTING] += 1
+    return number
 
 
 @kernel

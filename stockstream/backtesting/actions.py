@@ -10,10 +10,12 @@ from typing import Any, Final, Self
 from stockstream.errors import ParameterError, did_you_mean
 
 KINDS: Final = ("buy", "sell", "close", "target", "cancel", "signal")
+SIZES: Final = ("quantity", "value", "weight")
+LEVELS: Final = ("limit", "stop", "stop_loss", "take_profit", "trailing_stop")
 LIVES: Final = {"default": 5, "day": 1, "gtc": 0}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class Action:
     """One order, or the cancelling of orders; make it with `buy`, `sell`, `close`, `target` or `cancel`.
 
@@ -50,32 +52,18 @@ class Action:
     time_in_force: str = "default"
     code: int = 0
 
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            message = f"expected an action of {', '.join(KINDS)}; found {self.kind!r}.{did_you_mean(self.kind, KINDS)}"
+    def __init__(self, *, kind: str, **details: Any) -> None:
+        if kind not in KINDS:
+            message = f"expected an action of {', '.join(KINDS)}; found {kind!r}.{did_you_mean(kind, KINDS)}"
             raise ParameterError(message)
-        if sum(size is not None for size in (self.quantity, self.value, self.weight)) > 1:
-            message = f"expected one of quantity, value and weight; found several in {self!r}"
+        for name, value in details.items():
+            _check(name, value)
+        if sum(details.get(name) is not None for name in SIZES) > 1:
+            message = f"expected one of quantity, value and weight; found several in {details!r}"
             raise ParameterError(message)
-        if self.time_in_force not in LIVES:
-            message = f"expected time_in_force {', '.join(LIVES)}; found {self.time_in_force!r}"
-            raise ParameterError(message)
-        if self.distances not in ("fraction", "money"):
-            message = f"expected distances='fraction' or 'money'; found {self.distances!r}"
-            raise ParameterError(message)
-        for name in ("limit", "stop", "stop_loss", "take_profit", "trailing_stop"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and 0.0 < float(value) < math.inf):
-                message = f"expected {name} above 0; found {value!r}"
-                raise ParameterError(message)
-        for name in ("quantity", "value", "weight"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, Real):
-                message = f"expected {name} to be a number; found {value!r}"
-                raise ParameterError(message)
-        if not isinstance(self.max_bars, Integral) or int(self.max_bars) < 0:
-            message = f"expected max_bars to be a whole number, 0 for no end; found {self.max_bars!r}"
-            raise ParameterError(message)
+        # what is not given stays with the class, and the rest is set at once: field by field, making an action took
+        # longer than filling it
+        vars(self).update(details, kind=kind)
 
     @classmethod
     def buy(cls, *, symbol: str | None = None, **details: Any) -> Self:
@@ -106,3 +94,27 @@ class Action:
     def signal(cls, code: int) -> Self:
         """Act on signals as rules do: 1 enter long, 2 exit long, 4 enter short, 8 exit short, added up."""
         return cls(kind="signal", code=code)
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse a detail that an action does not have, or a value that it cannot take."""
+    if name not in Action.__dataclass_fields__:
+        known = [field for field in Action.__dataclass_fields__ if field not in ("kind", "code")]
+        message = f"an action has no {name!r}; expected {', '.join(known)}.{did_you_mean(name, known)}"
+        raise ParameterError(message)
+    if value is None and name not in ("distances", "max_bars", "time_in_force", "code"):
+        return
+    expected = None
+    if name in LEVELS and not (isinstance(value, Real) and 0.0 < float(value) < math.inf):
+        expected = f"{name} above 0"
+    elif name in SIZES and not isinstance(value, Real):
+        expected = f"{name} to be a number"
+    elif name == "time_in_force" and value not in LIVES:
+        expected = f"time_in_force {', '.join(LIVES)}"
+    elif name == "distances" and value not in ("fraction", "money"):
+        expected = "distances='fraction' or 'money'"
+    elif name == "max_bars" and not (isinstance(value, Integral) and int(value) >= 0):
+        expected = "max_bars to be a whole number, 0 for no end"
+    if expected:
+        message = f"expected {expected}; found {value!r}"
+        raise ParameterError(message)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
 
-    from stockstream.bars import Dates
-
 
 @dataclass(frozen=True)
 class Position:
@@ -70,11 +68,11 @@ class Portfolio:
     """
 
     def __init__(
-        self, books: list[ledger.Book], symbols: tuple[str, ...], dates: Dates, sync: Callable[[], None]
+        self, books: list[ledger.Book], symbols: tuple[str, ...], days: list[date], sync: Callable[[], None]
     ) -> None:
         self._books = books
         self._symbols = symbols
-        self._days: list[date] = dates.tolist()
+        self._days = days
         self._sync = sync
         self._fresh()
 

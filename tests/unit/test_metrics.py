@@ -333,7 +333,7 @@ def test_bounds_and_signs(points, rate):
     equity = path_of(np.array(points) / 1e4)
     run = measured(equity, risk_free=rate)
     assert -1.0 <= run.max_drawdown <= run.average_drawdown <= 0.0
-    assert -run.max_drawdown >= run.ulcer_index >= 0.0
+    assert -run.max_drawdown * (1.0 + 1e-12) >= run.ulcer_index >= 0.0  # a root mean square rounds either way
     assert run.average_drawdown_bars <= run.max_drawdown_bars <= len(points)
     assert run.worst_day <= run.best_day
     if len(points) > 1:
