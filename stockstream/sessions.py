@@ -70,6 +70,12 @@ def is_session(day: date, exchange: str = "XASX") -> bool:
     return bool(sessions(day, day, exchange))
 
 
+def _check_session(session: date, exchange: str) -> None:
+    if not is_session(session, exchange):
+        message = f"expected a session of {exchange}; found {session}, on which it does not trade"
+        raise ParameterError(message)
+
+
 def closes_at(session: date, exchange: str = "XASX") -> datetime:
     """Return the instant, in UTC, at which a session closes; early closes are known.
 
@@ -78,11 +84,22 @@ def closes_at(session: date, exchange: str = "XASX") -> datetime:
     >>> closes_at(date(2026, 12, 24)).isoformat()  # 14:10 in Sydney
     '2026-12-24T03:10:00+00:00'
     """
-    if not is_session(session, exchange):
-        message = f"expected a session of {exchange}; found {session}, on which it does not trade"
-        raise ParameterError(message)
+    _check_session(session, exchange)
     close: datetime = _calendar(exchange).session_close(session.isoformat()).to_pydatetime()
     return close.astimezone(UTC)
+
+
+def opens_at(session: date, exchange: str = "XASX") -> datetime:
+    """Return the instant, in UTC, at which a session opens.
+
+    Examples
+    --------
+    >>> opens_at(date(2026, 1, 5)).isoformat()  # 10:00 in Sydney, in summer the UTC date before
+    '2026-01-04T23:00:00+00:00'
+    """
+    _check_session(session, exchange)
+    opening: datetime = _calendar(exchange).session_open(session.isoformat()).to_pydatetime()
+    return opening.astimezone(UTC)
 
 
 def last_closed(now: datetime, exchange: str = "XASX", settled_after: timedelta = timedelta()) -> date:
