@@ -45,4 +45,5 @@ def _away_from_the_users_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.delenv(name)
     for name, value in NO_AWS_ACCOUNT.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
     monkeypatch.chdir(tmp_path)

@@ -102,9 +102,11 @@ class Settings(BaseSettings):
         None, description="Proxy for requests to sources, such as http://user:password@host:8080."
     )
     cache_folder: Path | None = Field(
-        None, description="Folder for copies of a bucket's files; unset: files are read from the bucket each time."
+        None, description="Folder for copies of a bucket's files; unset: in the user's cache folder."
     )
-    cache_megabytes: int = Field(2048, ge=1, description="Most that the cache folder may hold, megabytes.")
+    cache_megabytes: int = Field(
+        2048, ge=0, description="Most that the cache folder may hold, megabytes; 0: no copies are made."
+    )
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -20,6 +20,7 @@ from botocore.config import Config
 from stockstream.lake.bucket_access import BucketOptions
 
 ACCESS_KEY = "test"
+READER = "reader"
 #: Nothing in it may end a text, a shell word or an address.
 SECRET_KEY = "it's/a+\"secret"
 REGION = "ap-southeast-2"
@@ -38,6 +39,12 @@ class ObjectStore:
         """Return how a lake reaches the server, or a proxy before it."""
         return BucketOptions(
             endpoint_url=endpoint or self.endpoint, region=REGION, access_key_id=ACCESS_KEY, secret_access_key=secret
+        )
+
+    def reader(self) -> BucketOptions:
+        """Return credentials that may read and list, and not write."""
+        return BucketOptions(
+            endpoint_url=self.endpoint, region=REGION, access_key_id=READER, secret_access_key=SECRET_KEY
         )
 
     def environment(self, endpoint: str | None = None) -> dict[str, str]:
@@ -86,8 +93,9 @@ def object_store() -> Iterator[ObjectStore]:
 
 def _command(folder: Path, ports: list[int]) -> list[str]:
     keys = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
-    identity = {"name": "test", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    owner = {"name": "owner", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
+    reader = {"name": "reader", "credentials": [keys | {"accessKey": READER}], "actions": ["Read", "List"]}
+    (folder / "identities.json").write_text(json.dumps({"identities": [owner, reader]}))
     (folder / "data").mkdir()
     s3, s3_rpc, master, master_rpc, volume, volume_rpc, filer, filer_rpc = ports
     return [

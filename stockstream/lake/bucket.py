@@ -6,6 +6,7 @@ import itertools
 import tempfile
 import uuid
 from contextlib import nullcontext
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from stockstream.lake.bucket_errors import explained
 from stockstream.lake.location import Content, Location, Stored, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
     from botocore.exceptions import ClientError
@@ -26,6 +27,8 @@ _WRITER: Final = "stockstream-writer"
 
 #: How often an object is asked for whose bytes stop coming, or put beside another write of it.
 _ATTEMPTS: Final = 3
+
+_CHUNK: Final = 1 << 20
 
 
 class Bucket(Location):
@@ -90,7 +93,7 @@ class Bucket(Location):
 
         with explained(f"read {self.url(name)}"):
             try:
-                return self._get(name)
+                return self._get(name, lambda answer: Content(answer["Body"].read(), answer["ETag"]))
             except ClientError as error:
                 if _code(error) != "NoSuchKey":
                     raise
@@ -123,6 +126,14 @@ class Bucket(Location):
         """Return the address of an object, ``s3://bucket/prefix/name``."""
         return f"s3://{self.bucket}/{self._key(name)}"
 
+    def readable(self, files: Sequence[Stored]) -> list[str]:
+        """Return paths of copies on this machine where there are or can be some, else addresses."""
+        cache = self.options.file_cache()
+        if cache is None or not files:
+            return super().readable(files)
+        copies = cache.copies(f"{self.access.endpoint}/{self}", files, self._download)
+        return [str(copies[file]) if file in copies else self.url(file.name) for file in files]
+
     def storage_options(self) -> dict[str, str]:
         """Return what Polars must be told to read this bucket; see `Location.storage_options`."""
         return self.access.storage_options()
@@ -149,18 +160,34 @@ class Bucket(Location):
             )
             raise LakeError(message) from error
 
-    def _get(self, name: str, **condition: str) -> Content:
-        """Get an object whole; boto3 asks again for an answer that does not begin, this for one that is cut short."""
+    def _get[T](self, name: str, take: Callable[[Any], T], **condition: str) -> T:
+        """Get an object whole; boto3 asks again for an answer that does not begin, this for one that is cut short.
+
+        `take` makes of an answer what is wanted; called again when the answer ends early.
+        """
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-        for attempt in range(_ATTEMPTS):
+        for attempt in itertools.count(1):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._key(name), **condition)
             try:
-                return Content(answer["Body"].read(), answer["ETag"])
+                return take(answer)
             except (HTTPClientError, IncompleteReadError):
-                if attempt + 1 == _ATTEMPTS:
+                if attempt == _ATTEMPTS:
                     raise
         raise AssertionError  # the last attempt returns or raises
+
+    def _download(self, file: Stored, path: Path) -> bool:
+        """Write one version of an object to a path; False when the bucket holds another version by now, or none."""
+        from botocore.exceptions import ClientError
+
+        with explained(f"read {self.url(file.name)}"):
+            try:
+                self._get(file.name, partial(_save, path), IfMatch=f'"{file.stamp}"')
+            except ClientError as error:
+                if _status(error) in {HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED}:
+                    return False
+                raise
+        return True
 
     def _put(self, name: str, content: Path | bytes, condition: dict[str, str]) -> bool:
         """Put an object under a condition; False when the condition does not hold."""
@@ -196,6 +223,13 @@ class Bucket(Location):
                 return False
             raise
         return bool(found.get("Metadata", {}).get(_WRITER) == writer)
+
+
+def _save(path: Path, answer: Any) -> None:
+    with path.open("r+b") as file:  # a claim of the final size, which it keeps meanwhile
+        for part in answer["Body"].iter_chunks(_CHUNK):
+            file.write(part)
+        file.truncate()
 
 
 def _status(error: ClientError) -> int:

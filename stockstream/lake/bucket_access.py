@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from stockstream.errors import LakeError
 from stockstream.lake.bucket_errors import explained, missing_package
+from stockstream.lake.cache import DEFAULT_BYTES, DEFAULT_FILE_BYTES, FileCache, default_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,11 +36,17 @@ class BucketOptions:
         Name of a profile in the AWS configuration.
     access_key_id, secret_access_key, session_token
         Credentials; the first two are given together.
+    cache
+        Folder for copies of the bucket's files; None is one in the user's cache folder.
+    cache_bytes
+        What all copies together never exceed; 0 makes none.
+    cache_file_bytes
+        Files up to this size are copied whole, in one request; of larger ones only the parts in question are read.
 
     Raises
     ------
     LakeError
-        One of the two keys is given without the other.
+        One of the two keys is given without the other, or a number of bytes is negative.
 
     Examples
     --------
@@ -53,11 +60,24 @@ class BucketOptions:
     access_key_id: str | None = None
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    cache: str | os.PathLike[str] | None = field(default=None, repr=False)
+    cache_bytes: int = field(default=DEFAULT_BYTES, repr=False)
+    cache_file_bytes: int = field(default=DEFAULT_FILE_BYTES, repr=False)
 
     def __post_init__(self) -> None:
         if (self.access_key_id is None) != (self.secret_access_key is None):
             message = "expected access_key_id and secret_access_key together; found one of them"
             raise LakeError(message)
+        if self.cache_bytes < 0 or self.cache_file_bytes < 0:
+            message = f"expected numbers of bytes; found {self.cache_bytes} and {self.cache_file_bytes}"
+            raise LakeError(message)
+
+    def file_cache(self) -> FileCache | None:
+        """Return the copies to read from, None when there are to be none."""
+        folder = default_folder() if self.cache is None else Path(self.cache).expanduser()
+        if folder is None or not self.cache_bytes:
+            return None
+        return FileCache(folder, self.cache_bytes, self.cache_file_bytes)
 
 
 class Access:
@@ -86,8 +106,8 @@ class Access:
             "aws_session_token": keys.token,
         }
         if not self._is_amazon:
-            found |= {"aws_endpoint_url": self._endpoint, "aws_virtual_hosted_style_request": "false"}
-            if urlsplit(self._endpoint).scheme == "http":
+            found |= {"aws_endpoint_url": self.endpoint, "aws_virtual_hosted_style_request": "false"}
+            if urlsplit(self.endpoint).scheme == "http":
                 found["aws_allow_http"] = "true"
         return {name: value for name, value in found.items() if value}
 
@@ -95,7 +115,7 @@ class Access:
         """Load DuckDB's S3 extension from its package, and hand the connection the credentials of now, as values."""
         connection.load_extension(_extension())
         connection.execute("SET allow_persistent_secrets = false")  # those of the user's DuckDB are none of ours
-        keys, endpoint = self._credentials(), urlsplit(self._endpoint)
+        keys, endpoint = self._credentials(), urlsplit(self.endpoint)
         values = {
             "KEY_ID": keys.access_key,
             "SECRET": keys.secret_key,
@@ -168,12 +188,13 @@ class Access:
         return self.options.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
 
     @property
-    def _endpoint(self) -> str:
+    def endpoint(self) -> str:
+        """The address of the server."""
         return str(self.client.meta.endpoint_url)
 
     @property
     def _is_amazon(self) -> bool:
-        return (urlsplit(self._endpoint).hostname or "").endswith((_AMAZON, f"{_AMAZON}.cn"))
+        return (urlsplit(self.endpoint).hostname or "").endswith((_AMAZON, f"{_AMAZON}.cn"))
 
     def _credentials(self) -> Any:
         with self._making, explained(f"read s3://{self.bucket}"):
@@ -204,6 +225,8 @@ def configured_options() -> BucketOptions:
         access_key_id=None if key is None else key.get_secret_value(),
         secret_access_key=None if secret is None else secret.get_secret_value(),
         session_token=None if token is None else token.get_secret_value(),
+        cache=settings.cache_folder,
+        cache_bytes=settings.cache_megabytes << 20,
     )
 
 

@@ -104,7 +104,7 @@ class LocalFolder(Location):
         path = self._path(name)
         temporary = _temporary(path)
         try:
-            with self._locked():
+            with locked(self.root / _LOCK):
                 current = self.read(name)
                 if current is None or current.version != expected:
                     return False
@@ -144,22 +144,24 @@ class LocalFolder(Location):
     def _write_failed(self, error: OSError) -> LakeError:
         return LakeError(f"cannot write to the lake at {self.root}: {error.strerror or error}. Nothing was stored.")
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if sys.platform == "win32":
-                import msvcrt
 
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-            else:
-                import fcntl
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that a file stands for, alone among all threads and processes of this machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)  # which drops the lock
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which drops the lock
 
 
 def _temporary(path: Path) -> Path:

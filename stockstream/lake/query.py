@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT_VIEWS
+from stockstream.lake.forbidden import refuse_forbidden
 from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
 from stockstream.schema import KEY, ROW_TYPES
@@ -198,6 +199,7 @@ def _one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Sta
         raise LakeError(message)
     if statements[0].type != duckdb.StatementType.SELECT:
         raise LakeError(_refusal(f"and found {statements[0].type.name}"))
+    refuse_forbidden(connection, query)
     return statements[0]
 
 

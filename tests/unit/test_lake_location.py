@@ -136,12 +136,13 @@ def test_duckdb_and_polars_read_where_the_files_lie(place):
     from stockstream.lake.location import literal
 
     name = place.publish("raw-data", DAY, lambda path: duckdb.sql("SELECT 42 AS answer").write_parquet(path))
-    path = place.batches("raw-data")[0]
-    assert path == place.url(name)
+    assert place.batches("raw-data")[0].endswith("/2024-01-31-batch-1.parquet")
     connection = connect()
     place.prepare(connection)
-    assert connection.read_parquet([literal(path)]).fetchall() == [(42,)]
-    assert pl.read_parquet(path, storage_options=place.storage_options(), glob=False).item() == 42
+    for path in (place.batches("raw-data")[0], place.url(name)):  # a copy on this machine may stand for the file
+        assert connection.read_parquet([literal(path)]).fetchall() == [(42,)]
+        options = place.storage_options() if "://" in path else None
+        assert pl.read_parquet(path, storage_options=options, glob=False).item() == 42
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "runs//a", "runs/./a", "runs/..", "", "C:/a", "a\\b", "a\0"])

@@ -131,6 +131,31 @@ def test_a_query_cannot_read_anything_else(lake, source):
     assert secret.height == 1
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "FROM duckdb_secrets()",
+        'SUMMARIZE FROM system.main."DUCKDB_SECRETS"()',
+        "SELECT (SELECT count(*) FROM which_secret('s3://b', 's3'))",
+        "FROM query('SELECT * FROM duckdb_' || 'secrets()')",
+        "FROM json_execute_serialized_sql(json_serialize_sql('FROM duckdb_secrets()'))",
+        "WITH a AS (FROM enable_logging(storage='file', storage_path='logs')) FROM a",
+        "FROM enable_profiling()",
+        "SELECT write_log('x')",
+        "FROM duckdb_logs()",
+        "PIVOT query ('FROM prices') ON symbol IN ('A') USING count(*)",
+    ],
+)
+def test_a_query_cannot_call_what_acts_or_tells_of_credentials(lake, query):
+    with pytest.raises(LakeError, match="a query over a lake may not call"):
+        lake.sql(query)
+
+
+def test_a_query_may_mention_what_it_may_not_call(lake):
+    assert lake.sql("SELECT 'duckdb_secrets()' AS query, log(10.0) AS secret").fetchall() == [("duckdb_secrets()", 1.0)]
+    assert len(lake.sql("PIVOT prices ON symbol IN ('A') USING count(*)").fetchall()) > 0
+
+
 def test_an_answer_cannot_write_the_lake_it_came_from(lake):
     before = stored(lake)
     with pytest.raises(duckdb.PermissionException):
