@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.ledger import NEVER, Book, Market, Record, Series, Terms
+from stockstream_kernels.measures import MEASURES, measure
 from stockstream_kernels.performance import (
     living_bars,
     path_drawdowns,
@@ -14,7 +15,7 @@ from stockstream_kernels.performance import (
     path_sums,
     path_tails,
 )
-from stockstream_kernels.sweep import MEASURES, Programs, Scratch, fill_codes, measure, run_single
+from stockstream_kernels.sweep import Programs, Scratch, place_codes, run_single
 from stockstream_kernels.trade_performance import trade_ratios
 
 if TYPE_CHECKING:
@@ -116,12 +117,7 @@ def run_paths(
     """
     cash, periods, hurdle = account[0], account[1], account[2]
     for run in range(len(slots)):
-        if len(scratch.own) == 0:
-            fill_codes(programs, rows, slots[run], values[run], signals.codes[0], scratch)
-        else:
-            fill_codes(programs, rows, slots[run], values[run], scratch.own, scratch)
-            for i in range(len(session)):
-                signals.codes[0, session[i]] = scratch.own[i]
+        place_codes(programs, rows, slots[run], values[run], session, signals.codes[0], scratch)
         if levels[0] != NEVER:
             signals.stop_loss[0, 0] = values[run, levels[0]]
         if levels[1] != NEVER:

@@ -6,7 +6,7 @@ calls the same session steps as the portfolio loop on the others: the fills are 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,11 @@ from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.expressions import BLOCK, TRUE, Truths, run_program
 from stockstream_kernels.ledger import (
     ACTIVE,
-    BORROW,
     CASH,
     EVENTFUL,
-    FEES,
     FILLS,
     GUARDED,
     HELD,
-    INTEREST,
     LONG_VALUE,
     NEVER,
     ORDERS,
@@ -30,16 +27,14 @@ from stockstream_kernels.ledger import (
     PRICE,
     RUIN,
     SHORT_VALUE,
-    SLIPPAGE,
     TRADES,
-    TURNOVER,
     Book,
     Market,
     Record,
     Series,
     Terms,
 )
-from stockstream_kernels.performance import living_bars, mean_equity, path_ratios, path_sums
+from stockstream_kernels.measures import MEASURES, Sheet, block_sums, measure, write_row
 from stockstream_kernels.portfolio import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -50,38 +45,7 @@ from stockstream_kernels.portfolio import (
     decide,
     open_session,
 )
-from stockstream_kernels.tape import Score, Tape, score, turns_of_codes, turns_of_cross
-from stockstream_kernels.trade_performance import add_trade, trade_ratios
-
-#: What a run of a sweep can report, by place in its row of results.
-MEASURES: Final = (
-    "total_return",
-    "annual_return",
-    "sharpe",
-    "sortino",
-    "max_drawdown",
-    "win_rate",
-    "profit_factor",
-    "average_win",
-    "average_loss",
-    "volatility",
-    "calmar",
-    "exposure",
-    "turnover",
-    "trades",
-    "expectancy",
-    "sqn",
-    "best_trade",
-    "worst_trade",
-    "average_bars_held",
-    "fees",
-    "slippage",
-    "borrow",
-    "interest",
-    "final_equity",
-    "ambiguous_bars",
-)
-
+from stockstream_kernels.trade_performance import add_trade
 
 type Codes = NDArray[np.uint8]
 
@@ -116,6 +80,25 @@ def fill_codes(
     add_code(programs.exit_long, rows, slots, values, codes, scratch, EXIT_LONG)
     add_code(programs.enter_short, rows, slots, values, codes, scratch, ENTER_SHORT)
     add_code(programs.exit_short, rows, slots, values, codes, scratch, EXIT_SHORT)
+
+
+@step
+def place_codes(
+    programs: Programs,
+    rows: Series,
+    slots: NDArray[np.int32],
+    values: Series,
+    session: NDArray[np.int64],
+    codes: Codes,
+    scratch: Scratch,
+) -> None:
+    """Evaluate the rules of one run into signal codes on the sessions; ``session (N,)`` places own bars on them."""
+    if len(scratch.own) == 0:
+        fill_codes(programs, rows, slots, values, codes, scratch)
+        return
+    fill_codes(programs, rows, slots, values, scratch.own, scratch)
+    for i in range(len(session)):
+        codes[session[i]] = scratch.own[i]
 
 
 @step
@@ -230,75 +213,6 @@ def run_single(
     return exposed
 
 
-@step
-def measure(
-    book: Book, record: Record, trades: Series, exposed: int, cash: float, periods: float, hurdle: float, out: Series
-) -> None:
-    """Write every measure of a finished run, in the order of MEASURES."""
-    sessions = len(record.equity)
-    path = record.equity[: living_bars(record.equity)]
-    ratios = path_ratios(path_sums(path, cash, hurdle), periods, hurdle)
-    closed = trade_ratios(trades)
-    average, account = mean_equity(path), book.account
-    out[0], out[1], out[2], out[3] = ratios.total_return, ratios.annual_return, ratios.sharpe, ratios.sortino
-    out[4], out[5], out[6] = ratios.max_drawdown, closed.win_rate, closed.profit_factor
-    out[7], out[8], out[9], out[10] = closed.average_win, closed.average_loss, ratios.volatility, ratios.calmar
-    out[11] = exposed / sessions
-    out[12] = account[TURNOVER] / average * periods / len(path) if average > 0.0 else np.nan
-    out[13], out[14], out[15] = closed.trades, closed.expectancy, closed.sqn
-    out[16], out[17], out[18] = closed.best_trade, closed.worst_trade, closed.average_bars_held
-    out[19], out[20], out[21], out[22] = account[FEES], account[SLIPPAGE], account[BORROW], account[INTEREST]
-    out[23], out[24] = record.equity[sessions - 1], book.counts[5]
-
-
-class Short(NamedTuple):
-    """What the short way needs besides the tape."""
-
-    way: int  # 0: none, every run is simulated; 1: by codes; 2: by the cross of two rows
-    fast: int  # slots of the two rows
-    slow: int
-    known: NDArray[np.int64]  # (R,): first known bar of each row, NEVER when it has a gap later on
-    place: NDArray[np.int64]  # (N,): session of each own bar
-    above: NDArray[np.uint8]
-    words: NDArray[np.uint64]  # the same bytes, eight at a time
-    turns: NDArray[np.int32]
-
-
-@step
-def short_turns(short: Short, tape: Tape, signals: Signals, rows: Series, slots: NDArray[np.int32]) -> int:
-    """List the decisions of a run, NEVER where the short way does not see them."""
-    if short.way == 1:
-        return turns_of_codes(signals.codes[0], tape.fill, short.turns)
-    one, two = slots[short.fast], slots[short.slow]
-    first = max(short.known[one], short.known[two])
-    if min(short.known[one], short.known[two]) == NEVER:
-        return NEVER
-    if first >= rows.shape[1]:
-        return 0
-    count = turns_of_cross(rows[one], rows[two], first, short.above, short.words, short.turns)
-    for k in range(count):
-        short.turns[k] = short.place[short.turns[k]]
-        if k > 0 and tape.fill[short.turns[k - 1]] > short.turns[k]:
-            return NEVER
-    return count
-
-
-@step
-def measure_score(result: Score, trades: Series, terms: Terms, periods: float, hurdle: float, out: Series) -> None:
-    """Write the measures of a run that was scored, in the order of MEASURES."""
-    ratios, closed = path_ratios(result.sums, periods, hurdle), trade_ratios(trades)
-    sessions = result.sums.periods
-    out[0], out[1], out[2], out[3] = ratios.total_return, ratios.annual_return, ratios.sharpe, ratios.sortino
-    out[4], out[5], out[6] = ratios.max_drawdown, closed.win_rate, closed.profit_factor
-    out[7], out[8], out[9], out[10] = closed.average_win, closed.average_loss, ratios.volatility, ratios.calmar
-    out[11] = result.exposed / sessions
-    out[12] = result.traded / result.mean_equity * periods / sessions if result.mean_equity > 0.0 else np.nan
-    out[13], out[14], out[15] = closed.trades, closed.expectancy, closed.sqn
-    out[16], out[17], out[18] = closed.best_trade, closed.worst_trade, closed.average_bars_held
-    out[19], out[20], out[21], out[22] = result.fees, result.slippage, 0.0, 0.0
-    out[23], out[24] = result.equity, 0.0
-
-
 @kernel
 def sweep_runs(
     programs: Programs,
@@ -313,43 +227,18 @@ def sweep_runs(
     record: Record,
     signals: Signals,
     scratch: Scratch,
-    tape: Tape,
-    short: Short,
     account: Series,
-    out: Series,
-) -> int:
-    """Run every combination of a chunk on one symbol.
+    sheet: Sheet,
+) -> None:
+    """Simulate every combination of a chunk on one symbol.
 
     ``slots (C, K)`` are the rows and ``values (C, V)`` the numbers of each combination; ``levels (3,)`` say which value
     is its stop-loss, take-profit and trailing stop (NEVER: the panel in `signals`); ``session (N,)`` places own bars on
-    the T sessions; ``account`` is (cash, periods a year, hurdle a period). Writes ``out (C, len(MEASURES))`` and
-    returns how many runs went the short way.
+    the T sessions; ``account`` is (cash, periods a year, hurdle a period).
     """
-    cash, periods, hurdle, shortened = account[0], account[1], account[2], 0
+    cash, periods, hurdle = account[0], account[1], account[2]
     for run in range(len(slots)):
-        if short.way == 2:
-            scratch.trades[:] = 0.0
-            count = short_turns(short, tape, signals, rows, slots[run])
-            if count != NEVER:
-                result = score(tape, terms, short.turns, count, cash, hurdle, scratch.trades)
-                if result.simple:
-                    measure_score(result, scratch.trades, terms, periods, hurdle, out[run])
-                    shortened += 1
-                    continue
-        if len(scratch.own) == 0:
-            fill_codes(programs, rows, slots[run], values[run], signals.codes[0], scratch)
-        else:
-            fill_codes(programs, rows, slots[run], values[run], scratch.own, scratch)
-            for i in range(len(session)):
-                signals.codes[0, session[i]] = scratch.own[i]
-        if short.way == 1:
-            scratch.trades[:] = 0.0
-            count = short_turns(short, tape, signals, rows, slots[run])
-            result = score(tape, terms, short.turns, count, cash, hurdle, scratch.trades)
-            if result.simple:
-                measure_score(result, scratch.trades, terms, periods, hurdle, out[run])
-                shortened += 1
-                continue
+        place_codes(programs, rows, slots[run], values[run], session, signals.codes[0], scratch)
         if levels[0] != NEVER:
             signals.stop_loss[0, 0] = values[run, levels[0]]
         if levels[1] != NEVER:
@@ -357,5 +246,7 @@ def sweep_runs(
         if levels[2] != NEVER:
             signals.trailing[0, 0] = values[run, levels[2]]
         exposed = run_single(book, market, terms, record, signals, scratch.trades, cash)
-        measure(book, record, scratch.trades, exposed, cash, periods, hurdle, out[run])
-    return shortened
+        measure(book, record, scratch.trades, exposed, cash, periods, hurdle, sheet.row)
+        if len(sheet.borders) > 1:
+            block_sums(record.equity, cash, sheet.borders, sheet.row[len(MEASURES) :])
+        write_row(sheet, run)

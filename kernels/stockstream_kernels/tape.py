@@ -1,9 +1,12 @@
-"""The short way through a run: a symbol's own returns, summed beforehand, and a score in O(trades).
+"""A symbol prepared for the short way: its own returns, summed beforehand.
 
 A run that is all in or flat earns the symbol's own daily returns while it holds. Prefix sums of them, and tables that
 answer the highest, the lowest and the deepest fall of any holding period with two look-ups, give every measure without
 visiting the bars again. Prefix sums are kept as a value and what was rounded off it, so that one bar of a hundred times
 the others costs the rest no digits.
+
+Where the fee is a rate, what a purchase and a sale do to the equity are factors that depend on their session alone, so
+they stand in tables too.
 """
 
 from __future__ import annotations
@@ -26,8 +29,6 @@ from stockstream_kernels.ledger import (
     Terms,
     codes,
 )
-from stockstream_kernels.performance import PathSums
-from stockstream_kernels.trade_performance import add_trade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,15 +39,21 @@ CLOSE, CLEAN, BUY, SELL = codes(4)
 #: Columns of `Tape.sums`: value and remainder of the prefix sums.
 RETURN, SQUARE, SHORTFALL, WORTH = 0, 2, 4, 6
 
+#: Columns of `Tape.enters` and `Tape.leaves`: return of the session of a fill, its square and shortfall, quantity for
+#: one unit of money, price, slippage a share, own bars before the position counts.
+FIRST, FIRST_SQUARE, FIRST_SHORTFALL, SHARES, FILL_PRICE, SLIP, OWN = codes(7)
+
 
 class Tape(NamedTuple):
     """One symbol prepared for scoring."""
 
     prices: Series  # (4, T): close carried over gaps; price of a fill on that session, unslipped, bought and sold
     sums: Series  # (T + 1, 8): of returns, squares, shortfalls and closes before each session
-    ranges: Series  # (levels, T, 3): highest, lowest, deepest fall from a peak, of the part of a block
+    ranges: Series  # (levels, T, 4): highest, lowest, deepest fall from a peak, of the part of a block; one is spare
     level_of: NDArray[np.int8]  # place of the highest bit of a number
-    fill: NDArray[np.int64]  # (T,): session that fills a decision of this one; T is too late, NEVER is not so simple
+    fill: NDArray[np.int32]  # (T,): session that fills a decision of this one; T is too late, NEVER is not so simple
+    enters: Series  # (T, 8): a purchase on that session
+    leaves: Series  # (T, 8): a sale
     own: NDArray[np.int64]  # (T + 1,): own bars before each session
 
 
@@ -84,10 +91,33 @@ def fill_tape(market: Market, terms: Terms, hurdle: float, tape: Tape) -> None:
         sums[t + 1, 4], sums[t + 1, 5] = carry(sums[t, 4], sums[t, 5], short * short)
         sums[t + 1, 6], sums[t + 1, 7] = carry(sums[t, 6], sums[t, 7], worth)
     fill_sessions(market, terms, tape.fill)
+    fill_edges(terms, hurdle, tape)
 
 
 @step
-def fill_sessions(market: Market, terms: Terms, fill: NDArray[np.int64]) -> None:
+def fill_edges(terms: Terms, hurdle: float, tape: Tape) -> None:
+    """Fill what a purchase and a sale on each session come to, where the fee is a rate."""
+    rate, prices = terms.tiers[0, 2], tape.prices
+    for t in range(len(tape.fill)):
+        clean = prices[CLEAN, t]
+        own = tape.own[t + terms.close_fills]
+        shares = 1.0 / (prices[BUY, t] * (1.0 + rate))
+        before = prices[CLOSE, t - 1] if t > 0 else np.nan
+        fill_edge(tape.enters[t], shares * prices[CLOSE, t] - 1.0, hurdle, shares, prices[BUY, t], clean, own)
+        kept = prices[SELL, t] * (1.0 - rate)
+        fill_edge(tape.leaves[t], kept / before - 1.0, hurdle, kept, prices[SELL, t], clean, own)
+
+
+@step
+def fill_edge(edge: Series, change: float, hurdle: float, shares: float, price: float, clean: float, own: int) -> None:
+    """Fill one row of `enters` or `leaves`; what a sale leaves of a share stands at SHARES."""
+    below = min(change - hurdle, 0.0)
+    edge[FIRST], edge[FIRST_SQUARE], edge[FIRST_SHORTFALL] = change, change * change, below * below
+    edge[SHARES], edge[FILL_PRICE], edge[SLIP], edge[OWN] = shares, price, abs(price - clean), own
+
+
+@step
+def fill_sessions(market: Market, terms: Terms, fill: NDArray[np.int32]) -> None:
     """Say which session fills a decision: the next one where the symbol trades on it; T when there is none left.
 
     A decision that has to wait can be superseded or expire: NEVER leaves it to the simulator.
@@ -122,184 +152,15 @@ def fill_ranges(close: Series, ranges: Series) -> None:
                 ranges[level, t, 0], ranges[level, t, 1], ranges[level, t, 2] = highest, lowest, fall
 
 
-@step
-def between(tape: Tape, first: int, last: int) -> tuple[float, float, float]:
-    """Return the highest and lowest close of the sessions first … last, and the deepest fall from a peak as a ratio."""
-    if first == last:
-        close = tape.prices[CLOSE, first]
-        return close, close, 1.0
-    level = tape.level_of[first ^ last]
-    left, right = tape.ranges[level, first], tape.ranges[level, last]
-    return max(left[0], right[0]), min(left[1], right[1]), min(left[2], right[2], right[1] / left[0])
-
-
-@step
-def added(sums: Series, column: int, first: int, last: int) -> float:
-    """Sum over the sessions first … last."""
-    return (sums[last + 1, column] - sums[first, column]) + (sums[last + 1, column + 1] - sums[first, column + 1])
-
-
-#: Squares of returns below this are rounding: returns of a millionth of a millionth.
-NO_RETURN = 1e-24
-
-
-class Score(NamedTuple):
-    """What a run came to."""
-
-    simple: bool  # False: something happened that only the simulator knows
-    sums: PathSums
-    exposed: int
-    equity: float
-    mean_equity: float
-    fees: float
-    slippage: float
-    traded: float
-
-
-@step
-def score(
-    tape: Tape, terms: Terms, turns: NDArray[np.int32], count: int, cash: float, hurdle: float, trades: Series
-) -> Score:
-    """Score a run that buys all it can at every even turn and sells it at every odd one.
-
-    ``turns`` are the sessions of the decisions. Closed trades are added to their sums.
-    """
-    sessions, rate, minimum = len(tape.fill), terms.tiers[0, 2], terms.minimum_fee
-    equity, peak, deepest = cash, cash, 1.0
-    total, squares, shortfall = 0.0, 0.0, 0.0
-    exposed, worth, fees, slippage, traded, flat_from = 0, 0.0, 0.0, 0.0, 0.0, 0
-    simple = True
-    k = 0
-    while k < count:
-        entry = tape.fill[turns[k]]
-        if entry == sessions:
-            break
-        leave = tape.fill[turns[k + 1]] if k + 1 < count else sessions
-        price = tape.prices[BUY, entry] if entry != NEVER else np.nan
-        quantity = min(equity / (price * (1.0 + rate)), (equity - minimum) / price)
-        if entry == NEVER or leave == NEVER or not quantity > 0.0:
-            simple = False
-            break
-        charge = max(rate * (quantity * price), minimum)
-        worth += equity * (entry - flat_from)
-        first, last = quantity * tape.prices[CLOSE, entry] / equity - 1.0, leave - 1
-        total += first
-        squares += first * first
-        below = min(first - hurdle, 0.0)
-        shortfall += below * below
-        if last > entry:
-            total += added(tape.sums, RETURN, entry + 1, last)
-            squares += added(tape.sums, SQUARE, entry + 1, last)
-            shortfall += added(tape.sums, SHORTFALL, entry + 1, last)
-        highest, lowest, fall = between(tape, entry, last)
-        depth = min(quantity * lowest / peak, fall)
-        deepest = min(deepest, depth)
-        peak = max(peak, quantity * highest)
-        worth += quantity * added(tape.sums, WORTH, entry, last)
-        exposed += leave - entry
-        fees, traded = fees + charge, traded + quantity * price
-        slippage += quantity * abs(price - tape.prices[CLEAN, entry])
-        if leave == sessions:
-            equity, flat_from = quantity * tape.prices[CLOSE, last], sessions
-            break
-        sold = tape.prices[SELL, leave]
-        fee = max(rate * (quantity * sold), minimum)
-        after = quantity * sold - fee
-        final = after / (quantity * tape.prices[CLOSE, last]) - 1.0
-        total += final
-        squares += final * final
-        below = min(final - hurdle, 0.0)
-        shortfall += below * below
-        deepest = min(deepest, after / peak)
-        peak = max(peak, after)
-        pnl = quantity * sold - quantity * price - (charge + fee)
-        held = tape.own[leave + terms.close_fills] - tape.own[entry + terms.close_fills]
-        add_trade(trades, pnl, pnl / (quantity * price), held)
-        fees, traded = fees + fee, traded + quantity * sold
-        slippage += quantity * abs(sold - tape.prices[CLEAN, leave])
-        equity, flat_from = after, leave
-        simple = simple and after > 0.0
-        k += 2
-    worth += equity * (sessions - flat_from)
-    short = min(-hurdle, 0.0)
-    invested = exposed + trades[0]  # sessions with a return of their own: held ones, and the one of each sale
-    shortfall += short * short * (sessions - invested)
-    mean = total / sessions
-    spread = squares - sessions * mean * mean
-    # squares that cancel, or that are nothing but the rounding of no return at all, have no digits: the simulator sums
-    # such a run about its mean
-    simple = simple and (exposed == 0 or spread > max(1e-6 * squares, NO_RETURN))
-    wide = 1.0 if exposed > 0 else 0.0
-    sums = PathSums(sessions, equity / cash, mean, spread, shortfall, -wide, wide, max(deepest - 1.0, -1.0))
-    return Score(simple, sums, exposed, equity, worth / sessions, fees, slippage, traded)
-
-
-# ---- where a run turns -------------------------------------------------------------------------------------------
-
-
-@step
-def turns_of_codes(signal: NDArray[np.uint8], fill: NDArray[np.int64], turns: NDArray[np.int32]) -> int:
-    """List the decisions that matter of a long-only run: the next entry when flat, the next exit when held."""
-    count, t, wanted = 0, 0, 1
-    sessions = len(signal)
-    while t < sessions:
-        while t < sessions and signal[t] & wanted == 0:
-            t += 1
-        if t == sessions:
-            break
-        turns[count] = t
-        count += 1
-        t = max(fill[t], t + 1)  # the next decision is made with the position that this one leads to
-        wanted = 3 - wanted  # 1 enter long, 2 exit long
-    return count
-
-
-@step
-def mark_above(one: Series, two: Series, above: NDArray[np.uint8]) -> None:
-    """Write 1 where one series is above another, else 0.
-
-    On its own, and from index 0: inside a larger function, or from an index that might be negative, the loop is not
-    vectorised (measured: ten times slower).
-    """
-    for t in range(len(one)):
-        above[t] = one[t] > two[t]
-
-
-@step
-def turns_of_cross(
-    fast: Series,
-    slow: Series,
-    first: int,
-    above: NDArray[np.uint8],
-    words: NDArray[np.uint64],
-    turns: NDArray[np.int32],
-) -> int:
-    """List the sessions on which two series change sides, from the first rise on; NEVER where a tie decides.
-
-    The comparison fills one byte a bar without a branch; eight bytes are then looked at as one word, and a word that
-    differs from itself shifted by a byte holds the turns.
-    """
-    mark_above(fast[first:], slow[first:], above[first:])
-    start = above[first]
-    for t in range(first):
-        above[t] = start
-    before, count = np.uint64(above[first]), 0
-    low, eight, top = np.uint64(1), np.uint64(8), np.uint64(56)
-    for w in range(first >> 3, len(words)):
-        word = words[w]
-        changed = word ^ ((word << eight) | before)
-        before = word >> top
-        while changed != 0:
-            lowest = changed & (~changed + low)
-            place = np.int64((lowest * np.uint64(0x0001020304050607)) >> top)
-            changed ^= lowest
-            bar = 8 * w + place
-            if bar >= len(fast):
-                break
-            rise = above[bar] == 1
-            if not (fast[bar - 1] < slow[bar - 1] if rise else fast[bar] < slow[bar]):
-                return NEVER
-            if rise or count > 0:
-                turns[count] = bar
-                count += 1
-    return count
+@kernel
+def first_known(rows: Series, first: NDArray[np.int64]) -> None:
+    """Write the first known bar of each row, its length where there is none, NEVER where a later one is not known."""
+    bars = rows.shape[1]
+    for row in range(len(rows)):
+        begin = 0
+        while begin < bars and np.isnan(rows[row, begin]):
+            begin += 1
+        unknown = np.int64(0)
+        for t in range(bars):
+            unknown += np.isnan(rows[row, t])
+        first[row] = begin if unknown == begin else NEVER

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
 from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
 from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter, ranges_of
-from stockstream.indicators.expression import Column, Expression, as_expression, scalar
+from stockstream.indicators.expression import Column, Expression, Parameter, as_expression, scalar
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
@@ -80,11 +80,12 @@ class Indicator(Expression):
         cls.outputs = cls.__dict__.get("outputs") or getattr(cls, "outputs", ()) or (cls.__name__.lower(),)
 
     def __post_init__(self) -> None:
-        for name, allowed in self.ranges().items():
+        owner, open_ = type(self).__name__, False
+        for name, allowed in ranges_of(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, Expression):
+                open_ = True
                 continue
-            owner = type(self).__name__
             if _is_grid(value):
                 checked: Any = tuple(allowed.checked(owner, name, item) for item in value)
                 if not checked:
@@ -100,8 +101,12 @@ class Indicator(Expression):
                 )
                 raise ParameterError(message)
             object.__setattr__(self, "of", as_expression(self.of))
-        if not self.is_grid and not self.parameters():
+        if not (open_ or self.is_grid or (self._reads_expressions() and self.parameters())):
             self.check()
+
+    def _reads_expressions(self) -> bool:
+        """Whether anything but columns may stand behind its inputs; those hold no parameters."""
+        return self.of is not None or type(self).input_expressions is not Indicator.input_expressions
 
     def check(self) -> None:
         """Refuse combinations of parameters that are each in range but make no sense together."""
@@ -146,13 +151,17 @@ class Indicator(Expression):
     def bind(self, values: Mapping[str, Any]) -> Indicator:
         """Put numbers in the place of parameters; whole ones where the declaration says so."""
         changes: dict[str, Any] = {}
-        for name, allowed in self.ranges().items():
+        for name, allowed in ranges_of(type(self)).items():
             value = getattr(self, name)
-            if isinstance(value, Expression):
+            if not isinstance(value, Expression):
+                continue
+            if isinstance(value, Parameter) and value.name in values:
+                number = values[value.name]
+            else:
                 bound = value.bind(values)
                 number = bound if bound.parameters() else scalar(bound)
-                whole = allowed.kind == "int" and isinstance(number, float) and number.is_integer()
-                changes[name] = int(cast("float", number)) if whole else number
+            whole = allowed.kind == "int" and isinstance(number, float) and number.is_integer()
+            changes[name] = int(number) if whole else number
         for f in fields(self):
             expression = getattr(self, f.name)
             if f.name not in changes and isinstance(expression, Expression):

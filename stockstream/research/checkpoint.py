@@ -81,7 +81,7 @@ class Checkpoint:
             here = (place >= 0) & (place < batch.table.height)
             symbol, place = symbol[here], place[here]
             known += len(place) - int(batch.done[symbol, place].sum())
-            batch.values[:, symbol, place] = values[:, here]
+            batch.values[symbol, :, place] = values[:, here].T
             batch.done[symbol, place] = True
         return known
 
@@ -137,7 +137,7 @@ def identity(
         "the grid": _hash(*_grid(combinations)),
         "the bars": _hash(*_data(bars)),
         "the settings": _hash(repr((settings, portfolio)).encode()),
-        "the metrics": _hash(repr((question.metrics, reductions)).encode(), benchmark),
+        "the metrics": _hash(repr((question.metrics, reductions, question.blocks)).encode(), benchmark),
         "the version of stockstream": stockstream.__version__,
     }
 

@@ -36,7 +36,7 @@ class Batch:
     table
         The combinations.
     values
-        ``(M, S, n)``: the results; S is 1 where all symbols share an account.
+        ``(S, M, n)``: the results; S is 1 where all symbols share an account.
     done
         ``(S, n)``: which of them are there.
     refused
@@ -63,7 +63,7 @@ class Batch:
     def of(cls, first: int, table: pl.DataFrame, symbols: int, metrics: int) -> Batch:
         """Make room for the results."""
         count = table.height
-        values = np.empty((metrics, symbols, count))
+        values = np.empty((symbols, metrics, count))
         return cls(first, table, values, np.zeros((symbols, count), dtype=bool), np.zeros(count, dtype=bool))
 
 
@@ -205,9 +205,10 @@ class Collector:
             raise ParameterError(message)
         return self._rows(self._seen, 0).clear()
 
-    def put(self, batch: Batch, symbol: int, places: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Take ``(M, n)`` results."""
-        batch.values[:, symbol, places] = values
+    def put(self, batch: Batch, symbol: int, places: NDArray[np.int64], values: NDArray[np.float64] | None) -> None:
+        """Take ``(M, n)`` results, None where they have been written into the batch."""
+        if values is not None:
+            batch.values[symbol, :, places] = values.T
         batch.done[symbol, places] = True
 
     def refuse(self, batch: Batch, reasons: Mapping[int, str]) -> None:
@@ -233,7 +234,7 @@ class Collector:
     def _rows(self, batch: Batch, symbol: int) -> pl.DataFrame:
         import polars as pl
 
-        measured = [pl.Series(name, batch.values[place, symbol]) for place, name in enumerate(self.metrics)]
+        measured = [pl.Series(name, batch.values[symbol, place]) for place, name in enumerate(self.metrics)]
         frame = batch.table.with_columns(measured)
         if self.symbols:
             frame = frame.select(pl.lit(self.symbols[symbol]).alias("symbol"), pl.all())

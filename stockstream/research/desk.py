@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from stockstream_kernels import expressions as machine
-from stockstream_kernels import ledger, portfolio
+from stockstream_kernels import ledger, measures, portfolio, short
 from stockstream_kernels import paths as path_kernels
 from stockstream_kernels import sweep as kernels
 from stockstream_kernels import tape as tapes
+from stockstream_kernels._words import WORD
 from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
+from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.engine import Run, Settings
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number
+from stockstream.indicators.indicator import Indicator
 from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream.research.question import EVERY, Question, hurdle_of
 
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
 SIMULATE: Final = 0
 BY_CODES: Final = 1
 BY_CROSS: Final = 2
+
+#: Numbers in a line of the cache.
+LINE: Final = 8
 
 
 def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[int, str]:
@@ -102,10 +110,15 @@ class Shelf:
         return _known(self.series)
 
     @cached_property
+    def place(self) -> NDArray[np.int32]:
+        """Session of each own bar."""
+        return self.session.astype(np.int32)
+
+    @cached_property
     def ranges(self) -> NDArray[np.float64]:
         """Tables of the carried closes, the same whatever the costs are."""
         close = _carried(self.bars.close[0])
-        ranges = np.empty((max(len(close) - 1, 1).bit_length(), len(close), 3))
+        ranges = aligned(max(len(close) - 1, 1).bit_length(), len(close), 4)
         tapes.fill_ranges(close, ranges)
         return ranges
 
@@ -118,27 +131,71 @@ class Desk:
     shelf: Shelf
     settings: Settings
     question: Question
-    tape: tapes.Tape
+    tape: tapes.Tape | None
+    terms: ledger.Terms | None
     way: int
 
     @classmethod
     def of(cls, compiled: CompiledRules, shelf: Shelf, settings: Settings, question: Question) -> Desk:
         """Prepare a desk; it has a tape where the short way is open."""
         way = SIMULATE if question.paths else short_way(compiled, settings, shelf.bars)[0]
-        tape = _tape(shelf, settings) if way != SIMULATE else _no_tape()
-        return cls(compiled, shelf, settings, question, tape, way)
+        if way == SIMULATE:
+            return cls(compiled, shelf, settings, question, None, None, way)
+        run = Run.start(shelf.bars, settings, quiet=True)
+        return cls(compiled, shelf, settings, question, _tape(shelf, run), run.terms, way)
 
-    def run(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    def run(
+        self,
+        slots: NDArray[np.int32],
+        values: NDArray[np.float64],
+        out: NDArray[np.float64],
+        places: NDArray[np.int64],
+    ) -> int:
         """Run combinations in the calling thread, without the GIL.
 
-        Returns ``(M, C)``, the columns of the question, and how many went the short way.
+        Writes the columns of the question into ``out (M, n)`` at ``places (C,)``; returns how many went the short way.
         """
         if self.question.paths:
-            return self._walk(slots, values), 0
-        out = np.empty((len(slots), len(kernels.MEASURES)))
-        ours = (self.tape, self._short(self.shelf.session), self._account(), out)
-        shortened = kernels.sweep_runs(*(self._shared(slots, values) + ours))
-        return self.question.chosen(out), int(shortened)
+            out[:, places] = self._walk(slots, values)
+            return 0
+        shortened = 0
+        if self.tape is not None:
+            shortened, left = self._score(slots, values, self._sheet(out, places))
+            if shortened == len(slots):
+                return shortened
+            slots, values, places = slots[left], values[left], places[left]
+        arguments = self._shared(slots, values)
+        kernels.sweep_runs(*(*arguments, self._account(), self._sheet(out, places)))
+        return shortened
+
+    def _score(
+        self, slots: NDArray[np.int32], values: NDArray[np.float64], sheet: measures.Sheet
+    ) -> tuple[int, NDArray[np.int64]]:
+        """Score what can be scored; returns how many runs that were, and the places of the others."""
+        shelf, sessions, bars = self.shelf, len(self.shelf.bars.dates), self.shelf.series.shape[1]
+        pad = short.Pad(
+            np.empty((GROUP if self.way == BY_CROSS else 0, bars // WORD + 1), dtype=np.uint64),
+            np.zeros(sessions if self.way == BY_CODES else 0, dtype=np.uint8),
+            np.empty(sessions + 1, dtype=np.int32),
+            _shares(sessions),
+            np.empty(len(slots), dtype=np.uint8),
+        )
+        ours: tuple[Any, ...] = (self.tape, self.terms, pad, self._account())
+        if self.way == BY_CROSS:
+            pair = np.array(_cross(self.compiled), dtype=np.int64)
+            trades = np.zeros(TRADE_SUMS_SIZE)
+            crossed = (shelf.series, slots, pair, shelf.known, shelf.place, *ours, trades, sheet)
+            done = short.score_crosses(*crossed)
+        else:
+            programs, scratch = kernels.Programs(*self.compiled.programs), self._scratch(len(shelf.session))
+            ruled = (programs, shelf.series, slots, values, shelf.session, scratch, *ours, sheet)
+            done = short.score_codes(*ruled)
+        return int(done), np.flatnonzero(pad.left)
+
+    def _sheet(self, out: NDArray[np.float64], places: NDArray[np.int64]) -> measures.Sheet:
+        question, borders = self.question, self.question.borders(len(self.shelf.bars.dates))
+        row = np.empty(len(measures.MEASURES) + 3 * (len(borders) - 1))
+        return measures.Sheet(out, question.columns, places, row, borders)
 
     def _walk(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
         sessions = len(self.shelf.bars.dates)
@@ -147,10 +204,11 @@ class Desk:
         path_kernels.run_paths(*(self._shared(slots, values) + ours))
         self.question.compare(paths, self.settings, out)
         reduced = self.question.reduced(paths, self.shelf.bars.dates)
-        return np.concatenate([self.question.chosen(out), reduced])
+        summed = self.question.summed(paths, self.settings.cash)
+        return np.concatenate([self.question.chosen(out), reduced, summed])
 
     def _shared(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> tuple[Any, ...]:
-        """Return what both kernels take first."""
+        """Return what both kernels of the simulator take first."""
         run = Run.start(self.shelf.bars, self.settings, quiet=True)
         session = self.shelf.session
         return (
@@ -179,13 +237,6 @@ class Desk:
             np.zeros(own if own < len(self.shelf.bars.dates) else 0, dtype=np.uint8),
             np.zeros(TRADE_SUMS_SIZE),
         )
-
-    def _short(self, session: NDArray[np.int64]) -> kernels.Short:
-        words = np.zeros(len(session) // 8 + 1, dtype=np.uint64)
-        fast, slow = (_cross(self.compiled) or (0, 0)) if self.way == BY_CROSS else (0, 0)
-        known = self.shelf.known if self.way == BY_CROSS else np.empty(0, np.int64)
-        turns = np.empty(len(self.shelf.bars.dates) + 1, dtype=np.int32)
-        return kernels.Short(self.way, fast, slow, known, session, words.view(np.uint8), words, turns)
 
     def _signals(self) -> portfolio.Signals:
         """One run's signals, to be filled in by the kernel."""
@@ -223,11 +274,14 @@ def panel_for(rows: Sequence[Expression], bars: Bars) -> Table | None:
 def _series(rows: Sequence[Expression], one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
     """Return ``(R, N)``: every distinct series on one symbol's own bars."""
     table = Table.from_bars(one)
-    series = np.empty((max(len(rows), 1), len(table.session)))
+    series = aligned(max(len(rows), 1), len(table.session))
     for place, expression in enumerate(rows):
         if whole is not None and ranks(expression):
             own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
             series[place] = evaluate(expression, whole)[own]
+        elif isinstance(expression, Indicator) and len(expression.outputs) == 1:  # straight into its row
+            inputs = [evaluate(part, table) for part in expression.input_expressions()]
+            expression.write(inputs, [series[place]], list(table.slices))
         else:
             series[place] = evaluate(expression, table)
     return series
@@ -235,10 +289,9 @@ def _series(rows: Sequence[Expression], one: Bars, symbol: int, whole: Table | N
 
 def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
     """First known bar of each row, NEVER where a later one is not known."""
-    unknown = np.isnan(series)
-    count = np.count_nonzero(unknown, axis=1)
-    first = np.where(count == series.shape[1], series.shape[1], np.argmin(unknown, axis=1))
-    return np.where(count == first, first, ledger.NEVER).astype(np.int64)
+    first = np.empty(len(series), dtype=np.int64)
+    tapes.first_known(series, first)
+    return first
 
 
 def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -248,24 +301,40 @@ def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:
     return carried
 
 
-def _tape(shelf: Shelf, settings: Settings) -> tapes.Tape:
-    run = Run.start(shelf.bars, settings, quiet=True)
-    sessions, levels = len(shelf.bars.dates), shelf.ranges.shape[0]
+def aligned(*shape: int) -> NDArray[np.float64]:
+    """Return an array that begins with a line of the cache: a row of eight is then fetched at once."""
+    count = math.prod(shape)
+    memory = np.empty(count + LINE, dtype=np.float64)
+    first = (-memory.ctypes.data % (8 * LINE)) // 8
+    return memory[first : first + count].reshape(shape)
+
+
+@functools.lru_cache(maxsize=4)
+def _shares(sessions: int) -> NDArray[np.float64]:
+    """Return 1 / k up to the most trades that can be."""
+    return 1.0 / np.arange(sessions + 2).clip(1)
+
+
+@functools.lru_cache(maxsize=4)
+def _levels(levels: int) -> NDArray[np.int8]:
+    """Return the place of the highest bit of every number of so many bits."""
     level_of = np.zeros(1 << levels, dtype=np.int8)
     for level in range(levels):
         level_of[1 << level : 2 << level] = level
+    return level_of
+
+
+def _tape(shelf: Shelf, run: Run) -> tapes.Tape:
+    sessions = len(shelf.bars.dates)
     tape = tapes.Tape(
         np.empty((4, sessions)),
-        np.empty((sessions + 1, 8)),
+        aligned(sessions + 1, 8),
         shelf.ranges,
-        level_of,
-        np.empty(sessions, dtype=np.int64),
+        _levels(shelf.ranges.shape[0]),
+        np.empty(sessions, dtype=np.int32),
+        aligned(sessions, 8),
+        aligned(sessions, 8),
         np.empty(sessions + 1, dtype=np.int64),
     )
-    tapes.fill_tape(run.market, run.terms, hurdle_of(settings), tape)
+    tapes.fill_tape(run.market, run.terms, hurdle_of(run.settings), tape)
     return tape
-
-
-def _no_tape() -> tapes.Tape:
-    empty = np.empty(0, dtype=np.int64)
-    return tapes.Tape(np.empty((4, 0)), np.empty((1, 8)), np.empty((1, 0, 3)), np.zeros(1, dtype=np.int8), empty, empty)

@@ -48,7 +48,7 @@ class Answer:
     Attributes
     ----------
     values
-        ``(M, n)``.
+        ``(M, n)``; None where they stand in the batch already.
     shortened
         Runs that went the short way.
     refused
@@ -57,7 +57,7 @@ class Answer:
         Why the job as a whole failed, empty when it did not.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | None
     shortened: int = 0
     refused: Mapping[int, str] = field(default_factory=dict)
     error: str = ""
@@ -65,7 +65,10 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class SymbolWork:
-    """Combinations on one symbol; `desk` is there where the work is done in this process."""
+    """Combinations on one symbol.
+
+    Where the work is done in this process there are the `desk`, and `out (M, n)` with the `places (C,)` in it.
+    """
 
     symbol: int
     compiled: CompiledRules
@@ -74,6 +77,8 @@ class SymbolWork:
     values: NDArray[np.float64]
     settings: Settings
     desk: Desk | None = None
+    out: NDArray[np.float64] | None = None
+    places: NDArray[np.int64] | None = None
 
     def __call__(self, package: Package) -> Answer:
         """Run them, in pieces whose equity paths fit the memory of a thread."""
@@ -82,12 +87,13 @@ class SymbolWork:
             bars = package.bars
             shelf = Shelf.of(self.rows, bars, self.symbol, panel_for(self.rows, bars))
             desk = Desk.of(self.compiled, shelf, self.settings, package.question)
+        count = len(self.slots)
+        out = np.empty((package.question.width, count)) if self.out is None else self.out
+        places = np.arange(count) if self.places is None else self.places
         size = max((PATH_BARS if package.question.paths else CHUNK_BARS) // len(package.bars.dates), 1)
-        parts = [slice(first, first + size) for first in range(0, len(self.slots), size)]
-        answers = [desk.run(self.slots[part], self.values[part]) for part in parts]
-        return Answer(
-            np.concatenate([values for values, _ in answers], axis=1), sum(shortened for _, shortened in answers)
-        )
+        parts = [slice(first, first + size) for first in range(0, count, size)]
+        shortened = sum(desk.run(self.slots[part], self.values[part], out, places[part]) for part in parts)
+        return Answer(out if self.out is None else None, shortened)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +109,7 @@ class AccountWork:
         if made is None:
             message = "expected the strategy in the package of a shared account"
             raise ParameterError(message)
-        values = np.full((len(question.names), len(self.combinations)), np.nan)
+        values = np.full((question.width, len(self.combinations)), np.nan)
         refused: dict[int, str] = {}
         for place, (parameters, settings) in enumerate(zip(self.combinations, self.settings, strict=True)):
             try:

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from stockstream.research.question import Question
 
 #: Combinations whose rules are also built from numbers, to see that parameters stand for them.
-SAMPLED_RULES: Final = 64
+SAMPLED_RULES: Final = 16
 
-#: Series that are kept near: 8 of 2,520 bars are 160 kB.
-CACHED_SERIES: Final = 8
+#: Combinations that are neighbours in the plan: four series of the first slot with each one of the last, so that four
+#: runs are compared with one series at once; and as many series of the last slot as stay in the second-level cache.
+CACHED_SERIES: Final = 4
+CACHED_OTHERS: Final = 16
 
 #: Combinations that the rules are tried on are taken from so many.
 LISTED_SAMPLE: Final = 100_000
@@ -53,6 +55,10 @@ RADIX: Final = 1 << 16
 
 #: Series that evaluating one holds beside it, and those of a rank, which stand for all symbols.
 BESIDE: Final = 2
+
+
+#: Kinds of jobs whose kernels are loaded.
+WARM: Final[set[tuple[Any, ...]]] = set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +109,7 @@ class Plan:
     shared: bool
     ways: Counter[str] = field(default_factory=Counter)
     recalled: int = 0
-    compiled: float | None = None
+    compiled: float = 0.0
 
     @property
     def rows_each(self) -> int:
@@ -117,7 +123,7 @@ class Plan:
         size = min(self.budget.batch, UNSHARED_BATCH) if unshared else self.budget.batch
         first = 0
         for table in self.combinations.batches(size):
-            batch = Batch.of(first, table, self.rows_each, len(self.question.names))
+            batch = Batch.of(first, table, self.rows_each, self.question.width)
             self.collector.begin(batch)
             if self.checkpoint is not None:
                 self.recalled += self.checkpoint.recall(batch)
@@ -244,16 +250,26 @@ class Plan:
                     if desk is None:
                         work = self._away(symbol, piece, part, settings)
                     else:
-                        slots, values = piece.slots[part], piece.values[part]
-                        work = SymbolWork(symbol, piece.compiled, (), slots, values, settings, desk)
+                        slots, values, out = piece.slots[part], piece.values[part], batch.values[symbol]
+                        into = (desk, out, piece.places[part])
+                        work = SymbolWork(symbol, piece.compiled, (), slots, values, settings, *into)
                     yield Job(batch, symbol, piece.places[part], work)
 
     def _warm_up(self, work: SymbolWork | AccountWork) -> None:
         """Run one combination of the first job, so that loading or compiling kernels does not count as running."""
-        if self.compiled is None and not self.remote:
+        kind = self._kind(work)
+        if kind not in WARM and not self.remote:
             started = time.perf_counter()
             answer(work, Package(self.bars, self.question, self.strategy))
-            self.compiled = time.perf_counter() - started
+            self.compiled += time.perf_counter() - started
+            WARM.add(kind)
+
+    def _kind(self, work: SymbolWork | AccountWork) -> tuple[Any, ...]:
+        """Return what says which kernels a job needs."""
+        if isinstance(work, AccountWork):
+            return ("account",)
+        series = {type(part).__qualname__ for row in work.rows for part in row.walk()}
+        return (bool(self.question.paths), short_way(work.compiled, work.settings, self.bars)[0], *sorted(series))
 
     def _away(self, symbol: int, piece: Piece, chosen: NDArray[np.int64], settings: Settings) -> SymbolWork:
         """Return work that can travel, with its own series only."""
@@ -324,10 +340,16 @@ def _refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dic
 def _nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Order combinations so that neighbours share their series.
 
-    A few series of the last slot stay in the second-level cache while all of the first slot pass by. In the order of
-    the grid every run fetched 20 kB of series from further away: measured, four times the time of the comparison
-    itself.
+    A tile of a few series of the first and of the last slot stays in the first-level caches while all its pairs pass
+    by. In the order of the grid every run fetched 20 kB of series from further away: measured, four times the time of
+    the comparison itself.
     """
+    first, last = codes[:, 0].astype(np.int64), codes[:, -1].astype(np.int64)
     if codes.shape[1] == 1:
-        return np.argsort(codes[:, 0], kind="stable")
-    return np.lexsort((codes[:, -1], codes[:, 0], codes[:, -1] // CACHED_SERIES))
+        return np.argsort(first, kind="stable")
+    wide, high = int(first.max()) // CACHED_SERIES + 1, int(last.max()) + 1
+    outer = (last // CACHED_OTHERS) * wide + first // CACHED_SERIES
+    key = (outer * high + last) * CACHED_SERIES + first % CACHED_SERIES
+    if key.max() < np.iinfo(np.int32).max:
+        key = key.astype(np.int32)
+    return np.argsort(key, kind="stable")

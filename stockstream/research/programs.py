@@ -202,10 +202,10 @@ class Needs:
         reasons: dict[int, str] = {}
         for place, (names, values) in enumerate(self.cells):
             codes = self.codes[part, place]
-            numbers = np.zeros(len(values), dtype=np.int32)
+            numbers, cells = np.zeros(len(values), dtype=np.int32), values.tolist()
             for code in _used(codes, len(values)):
                 try:
-                    bound = compiled.slots[place].bind(dict(zip(names, values[code].tolist(), strict=True)))
+                    bound = compiled.slots[place].bind(dict(zip(names, cells[code], strict=True)))
                     numbers[code] = distinct.setdefault(bound, len(distinct))
                 except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a plugin's indicator may too
                     numbers[code] = -1 - len(reasons)
@@ -243,17 +243,37 @@ def _used(codes: NDArray[np.int32], size: int) -> NDArray[np.int64]:
     return np.flatnonzero(present)
 
 
+#: Whole numbers that lie so close together are told apart by a table instead of by sorting.
+TABLE: Final = 1 << 20
+
+
 def _distinct(columns: list[NDArray[Any]], count: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Return the distinct rows of some columns, and which of them each row is.
 
     Column by column, because sorting numbers is twenty times faster than sorting rows.
     """
-    codes, first = np.zeros(count, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    for column in columns:
-        values, which = np.unique(column, return_inverse=True)
-        pairs = codes * len(values) + which.ravel()
-        _, first, codes = np.unique(pairs, return_index=True, return_inverse=True)
-    cells = np.empty((len(first), len(columns)))
-    for place, column in enumerate(columns):
-        cells[:, place] = column[first]
-    return cells, codes.astype(np.int32)
+    if not columns:
+        return np.empty((1, 0)), np.zeros(count, dtype=np.int32)
+    values, codes = _told_apart(columns[0])
+    cells = values[:, None].astype(np.float64)
+    for column in columns[1:]:
+        others, which = _told_apart(column)
+        pairs, codes = _told_apart(codes.astype(np.int64) * len(others) + which)
+        before, now = np.divmod(pairs, len(others))
+        cells = np.column_stack([cells[before], others[now]])
+    return cells, codes
+
+
+def _told_apart(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return the distinct numbers of a column in order, and which of them each one is."""
+    if column.dtype.kind == "i" and len(column):
+        least = column.min()
+        span = int(column.max()) - int(least) + 1
+        if span <= max(TABLE, len(column)):
+            offsets = column - least
+            present = np.zeros(span, dtype=bool)
+            present[offsets] = True
+            places = np.cumsum(present, dtype=np.int32) - 1
+            return np.flatnonzero(present) + least, places[offsets].astype(np.int32)
+    values, codes = np.unique(column, return_inverse=True)
+    return values, codes.ravel().astype(np.int32)

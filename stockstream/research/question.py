@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from stockstream_kernels import measures as kernels
 from stockstream_kernels import paths as path_kernels
-from stockstream_kernels import sweep as kernels
 from stockstream_kernels.performance import living_bars
 from stockstream_kernels.relative_performance import path_relative
 
@@ -27,6 +27,9 @@ type Reduction = Callable[[NDArray[np.float64], NDArray[np.datetime64]], Any]
 
 #: Every metric of a sweep, by place in the results of the kernel that walks paths.
 EVERY: Final = (*kernels.MEASURES, *path_kernels.PATH_MEASURES)
+
+#: What is kept of each block of bars.
+BLOCK_SUMS: Final = kernels.BLOCK_SUMS
 
 #: What one pass gives without a path.
 DEFAULT_METRICS: Final = kernels.MEASURES[:15]
@@ -55,14 +58,23 @@ class Question:
         Name -> function of a block of equity paths ``(runs, T)`` and the dates ``(T,)`` that gives ``(runs,)``.
     benchmark
         Levels ``(T,)``, or None.
+    blocks
+        Contiguous blocks of sessions whose sums of returns are kept, 0 for none.
     """
 
     metrics: tuple[str, ...]
     reduce: Mapping[str, Reduction] = field(default_factory=dict)
     benchmark: Series | None = None
+    blocks: int = 0
 
     @classmethod
-    def of(cls, metrics: Sequence[str], reduce: Mapping[str, Reduction] | None, benchmark: Series | None) -> Question:
+    def of(
+        cls,
+        metrics: Sequence[str],
+        reduce: Mapping[str, Reduction] | None,
+        benchmark: Series | None,
+        blocks: int = 0,
+    ) -> Question:
         """Check names before anything runs."""
         chosen = (metrics,) if isinstance(metrics, str) else tuple(metrics)
         reductions = dict(reduce or {})
@@ -81,12 +93,44 @@ class Question:
         if not names or len(set(names)) != len(names):
             message = f"expected at least one metric, and each name once; found {', '.join(names) or 'none'}"
             raise ParameterError(message)
-        return cls(chosen, reductions, benchmark)
+        return cls(chosen, reductions, benchmark, blocks)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Columns of the results."""
+        """Columns of the results that users see."""
         return (*self.metrics, *self.reduce)
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """Columns of the blocks, after the others."""
+        return tuple(f"block_{block}_{name}" for block in range(self.blocks) for name in kernels.BLOCK_SUMS)
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """Columns of the results."""
+        return (*self.names, *self.sums)
+
+    @property
+    def width(self) -> int:
+        """How many columns that is."""
+        return len(self.everything)
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """Place of each column in a row of the kernels."""
+        sums = range(len(kernels.MEASURES), len(kernels.MEASURES) + len(self.sums))
+        return np.array([*(EVERY.index(name) for name in self.metrics), *sums], dtype=np.int64)
+
+    def borders(self, sessions: int) -> NDArray[np.int64]:
+        """First session of each block, and the end: blocks differ by a session at most, longer ones come first."""
+        return borders_of(sessions, self.blocks)
+
+    def summed(self, paths: Series, cash: float) -> Series:
+        """Return ``(3 * blocks, runs)``: the sums of the blocks of equity paths."""
+        results, borders = np.empty((len(paths), len(self.sums))), self.borders(paths.shape[1])
+        for path, row in zip(paths, results, strict=True):
+            kernels.block_sums(path, cash, borders, row)
+        return results.T
 
     @property
     def paths(self) -> str:
@@ -141,7 +185,21 @@ class Question:
         figures |= {"final_equity": float(result.account.equity[-1]), "ambiguous_bars": float(result.ambiguous_bars)}
         path = result.account.equity[None, :]
         reduced = self.reduced(path, result.bars.dates)[:, 0]
-        return np.array([*(figures[name] for name in self.metrics), *reduced])
+        summed = self.summed(path, result.settings.cash)[:, 0]
+        return np.array([*(figures[name] for name in self.metrics), *reduced, *summed])
+
+
+def borders_of(sessions: int, blocks: int) -> NDArray[np.int64]:
+    """Return ``(blocks + 1,)``: the first session of each block, and the number of sessions.
+
+    Examples
+    --------
+    >>> borders_of(10, 3).tolist()
+    [0, 4, 7, 10]
+    """
+    each, longer = divmod(sessions, max(blocks, 1))
+    lengths = each + (np.arange(blocks) < longer)
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def hurdle_of(settings: Settings) -> float:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path as FilePath
 
+    import numpy as np
     import plotly.graph_objects as go
     import polars as pl
+    from numpy.typing import NDArray
 
     from stockstream.backtesting.engine import Settings
     from stockstream.backtesting.result import Result
@@ -66,6 +68,8 @@ class Sweep:
         Levels that runs were compared with.
     options
         Settings among the parameters.
+    blocks
+        Blocks of sessions that were asked for.
     """
 
     frame: pl.DataFrame
@@ -84,6 +88,37 @@ class Sweep:
     complete: bool = True
     benchmark: Any = None
     options: tuple[str, ...] = ()
+    blocks: int = 0
+    held_sums: Any = field(default=None, repr=False)
+
+    @property
+    def block_sums(self) -> NDArray[np.float64]:
+        """``(rows, blocks, 3)``: for each row and block of sessions the count, sum and sum of squares of its returns.
+
+        Row for row those of `frame`, or of the file when all rows are in one. The count is less than the sessions of a
+        block only where an account was ruined. Mean and deviation over any union of blocks follow by adding them up.
+
+        Raises
+        ------
+        ParameterError
+            The sweep was run without `blocks`.
+        """
+        if not self.blocks:
+            message = "the sweep kept no sums of blocks: run it with blocks=16"
+            raise ParameterError(message)
+        if self.out is None:
+            sums: NDArray[np.float64] = self.held_sums
+            return sums
+        names = [f"block_{block}_{name}" for block in range(self.blocks) for name in ("count", "return", "square")]
+        table = self.rows.select(names).collect().to_numpy()
+        return table.reshape(len(table), self.blocks, 3)
+
+    @property
+    def borders(self) -> NDArray[np.int64]:
+        """``(blocks + 1,)``: first session of each block, and the number of sessions."""
+        from stockstream.research.question import borders_of
+
+        return borders_of(len(self.bars.dates), self.blocks)
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -25,7 +25,7 @@ from stockstream.research.grid import Grid, combinations
 from stockstream.research.jobs import Package
 from stockstream.research.plan import Plan, chunk_of
 from stockstream.research.progress import Bar
-from stockstream.research.question import DEFAULT_METRICS, Question
+from stockstream.research.question import BLOCK_SUMS, DEFAULT_METRICS, Question
 from stockstream.research.results import Path, Sweep
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path as FilePath
 
     import polars as pl
+    from numpy.typing import NDArray
 
     from stockstream.research.collect import Outlet
     from stockstream.research.crew import Hands
@@ -58,6 +59,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     metrics: Sequence[str] = DEFAULT_METRICS,
     reduce: Mapping[str, Reduction] | None = None,
     benchmark: Any = None,
+    blocks: int = 0,
     portfolio: str = "each",
     max_bytes: float | None = None,
     out: str | FilePath | None = None,
@@ -91,6 +93,9 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
         number a run, ``(runs,)``; it becomes a column beside the metrics. Called from several threads.
     benchmark
         As of `backtest`; a symbol or ``"universe"`` is taken from all bars.
+    blocks
+        Cut the sessions into so many contiguous blocks and keep, for each run and block, how many returns there are,
+        their sum and the sum of their squares, as `Sweep.block_sums`: what Sharpe ratios of any union of blocks need.
     portfolio
         ``"each"``: one row per symbol and combination. ``"shared"``: one row per combination, all symbols on one
         account. A rank sees all symbols in both.
@@ -141,7 +146,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     _check(strategy, bars, portfolio)
     chosen = settings_of(**settings)
     levels = None if benchmark is None else benchmark_levels(benchmark, bars)
-    question = Question.of(metrics, reduce, levels)
+    question = Question.of(metrics, reduce, levels, _blocks(blocks, len(bars.dates)))
     found = combinations(strategy, grid, where, sample=sample, seed=seed)
     shared = portfolio == "shared"
     hands = threads(workers)
@@ -163,7 +168,9 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
             options=tuple(name for name in found.names if "." in name),
             question=question,
             budget=limits,
-            collector=Collector(() if shared else bars.symbols, question.names, found.failures, outlets),
+            collector=Collector(
+                () if shared else bars.symbols, (*question.names, *question.sums), found.failures, outlets
+            ),
             checkpoint=memory,
             chunk=chunk_of(bars, question, runs=found.count * rows_each, remote=crew.remote, shared=shared),
             remote=crew.remote,
@@ -187,7 +194,9 @@ class _Run:
         complete = self._through(outlets)
         plan, collector = self.plan, self.plan.collector
         frame = _frame(outlets, collector)
-        compiled = plan.compiled or 0.0
+        sums = _sums(frame, plan.question)
+        frame = frame.drop(plan.question.sums)
+        compiled = plan.compiled
         seconds = max(time.perf_counter() - started - compiled, 1e-9)
         return Sweep(
             frame=frame,
@@ -206,6 +215,8 @@ class _Run:
             complete=complete,
             benchmark=plan.question.benchmark,
             options=plan.options,
+            blocks=plan.question.blocks,
+            held_sums=sums,
         )
 
     def _through(self, outlets: Sequence[Outlet]) -> bool:
@@ -235,11 +246,14 @@ class _Run:
         refused = {0: answer.error} if answer.error else answer.refused
         plan.collector.refuse(batch, {int(job.places[row]): reason for row, reason in refused.items()})
         if not answer.error:
-            ran = np.setdiff1d(np.arange(len(job.places)), np.fromiter(refused, dtype=np.int64))
-            places, values = job.places[ran], answer.values[:, ran]
+            places, values = job.places, answer.values
+            if refused:
+                ran = np.setdiff1d(np.arange(len(places)), np.fromiter(refused, dtype=np.int64))
+                places, values = places[ran], None if values is None else values[:, ran]
             plan.collector.put(batch, job.symbol, places, values)
             if plan.checkpoint is not None:
-                plan.checkpoint.add(job.symbol, batch.first + places, values)
+                kept = batch.values[job.symbol][:, places] if values is None else values
+                plan.checkpoint.add(job.symbol, batch.first + places, kept)
             self.done += len(places)
             self.shortened += answer.shortened
         plan.collector.hand_on()
@@ -252,6 +266,21 @@ def _frame(outlets: Sequence[Outlet], collector: Collector) -> pl.DataFrame:
 
     frames = [frame for outlet in outlets if isinstance(outlet, Keep | Best) for frame in outlet.frames]
     return pl.concat(frames) if frames else collector.empty()
+
+
+def _sums(frame: pl.DataFrame, question: Question) -> NDArray[np.float64]:
+    """Take ``(rows, blocks, 3)`` out of a frame."""
+    sums = np.empty((frame.height, len(question.sums)))
+    for place, name in enumerate(question.sums):
+        sums[:, place] = frame.get_column(name).to_numpy()
+    return sums.reshape(frame.height, question.blocks, len(BLOCK_SUMS))
+
+
+def _blocks(blocks: Any, sessions: int) -> int:
+    if isinstance(blocks, bool) or not isinstance(blocks, int) or not 0 <= blocks <= sessions:
+        message = f"expected blocks to be a whole number of at most the {sessions:,} sessions; found {blocks!r}"
+        raise ParameterError(message)
+    return blocks
 
 
 def _outlets(
@@ -270,7 +299,7 @@ def _outlets(
 def _limits(
     max_bytes: float | None, question: Question, count: int, rows_each: int, parameters: int, *, hands: int, keeps: bool
 ) -> Budget:
-    metrics = len(question.names)
+    metrics = question.width
     return budget(
         max_bytes,
         runs=rows_each * count,

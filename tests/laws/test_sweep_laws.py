@@ -1,5 +1,7 @@
 """Every row of a sweep equals the backtest it stands for, whatever the rules, the grid, the bars and the terms."""
 
+import warnings
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,6 +67,32 @@ def test_the_short_way(bars, recipe, commission, slippage, fill):
     swept = ss.sweep(strategy, bars, grid, metrics=ONE_PASS, progress=False, **terms)
     assert "rules" in swept.path.why or "cross" in swept.path.why
     assert_rows_are_backtests(swept)
+
+
+@given(
+    panels(symbols=(1, 2), sessions=(20, 150)),
+    st.sampled_from(crossovers()) | strategies().map(lambda drawn: drawn.recipe),
+    st.sampled_from([0.0, 4.5]),
+    st.integers(1, 20),
+    st.sampled_from([("sharpe",), ("sharpe", "cvar_95")]),
+)
+@settings(SLOW_DRAWS, max_examples=25)
+def test_sums_of_blocks(bars, recipe, minimum, blocks, metrics):
+    strategy = type("Blocks", (Drawn,), {"recipe": recipe, "__init__": Drawn.__init__})
+    grid = {"fast": [1, 2, 5], "slow": [2, 8], "level": [45.0], "stop": [0.05]}
+    terms = {"costs": ss.Costs(commission=ss.Commission(0.001, minimum=minimum))}
+    swept = ss.sweep(strategy, bars, grid, metrics=metrics, blocks=blocks, progress=False, **terms)
+    assert swept.block_sums.shape == (swept.frame.height, blocks, 3)
+    for row, sums in zip(swept.frame.to_dicts(), swept.block_sums, strict=True):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="no volume for")
+            equity = swept.result(row).equity["equity"].to_numpy()
+        if not (equity > 0).all():
+            continue
+        returns = np.diff(equity, prepend=swept.settings.cash) / np.concatenate([[swept.settings.cash], equity[:-1]])
+        for part, (count, total, squares) in zip(np.array_split(returns, blocks), sums, strict=True):
+            assert count == len(part)
+            np.testing.assert_allclose([total, squares], [part.sum(), (part**2).sum()], rtol=1e-9, atol=1e-12)
 
 
 @given(panels(symbols=(2, 3), sessions=(10, 50), events=True), strategies(), grids(), st.sampled_from([1, 2, None]))

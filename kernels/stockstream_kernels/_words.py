@@ -1,0 +1,104 @@
+"""Sixty-four bars as one word: comparisons that a compiler does not find by itself.
+
+A comparison of vectors gives one bit a bar; kept as bits, 64 bars are one whole number, and the bars on which two
+series change sides are the set bits of that number against itself shifted by one. Written as a loop the same comparison
+fills a byte a bar. Without the compiler the plain functions below run instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stockstream_kernels.ledger import Series
+
+#: Bars of a word.
+WORD: Final = 64
+#: Runs that are compared with one series at once: its bars are loaded once for all of them.
+TOGETHER: Final = 4
+
+
+def lowest_bit(word: np.uint64) -> int:
+    """Return the place of the lowest set bit of a word that is not 0."""
+    number = int(word)
+    return (number & -number).bit_length() - 1
+
+
+def mark_one(rows: Series, one: int, two: int, begin: int, masks: NDArray[np.uint64], run: int, word: int) -> None:
+    """Write the word of bars ``begin … begin + 63`` on which row `one` is above row `two`, bar `begin` lowest."""
+    above = rows[one, begin : begin + WORD] > rows[two, begin : begin + WORD]
+    masks[run, word] = np.packbits(above, bitorder="little").view(np.uint64)[0]
+
+
+def mark_four(
+    rows: Series, four: tuple[int, ...], two: int, begin: int, masks: NDArray[np.uint64], run: int, word: int
+) -> None:
+    """Write the words of four runs, from `run` on, that compare four rows with the same one."""
+    for place, one in enumerate(four):
+        mark_one(rows, one, two, begin, masks, run + place, word)
+
+
+# ---- the same, compiled ------------------------------------------------------------------------------------------
+
+
+def _above(context: Any, builder: Any, types: Any, args: Any, ones: Any) -> None:
+    """Compare some rows with one and store a word for each; arguments are those of `mark_one` and `mark_four`."""
+    from llvmlite import ir
+
+    rows = context.make_array(types[0])(context, builder, args[0])
+    masks = context.make_array(types[4])(context, builder, args[4])
+    vector, word = ir.VectorType(ir.DoubleType(), WORD), ir.IntType(WORD)
+    bars, words = builder.extract_value(rows.shape, 1), builder.extract_value(masks.shape, 1)
+
+    def load(row: Any) -> Any:
+        place = builder.gep(rows.data, [builder.add(builder.mul(row, bars), args[3])])
+        loaded = builder.load(builder.bitcast(place, vector.as_pointer()))
+        loaded.align = 8
+        return loaded
+
+    other = load(args[2])
+    for k, row in enumerate(ones):
+        above = builder.bitcast(builder.fcmp_ordered(">", load(row), other), word)
+        run = builder.add(args[5], ir.Constant(args[5].type, k))
+        builder.store(above, builder.gep(masks.data, [builder.add(builder.mul(run, words), args[6])]))
+
+
+def _lowest_bit(typing: Any, word: Any) -> Any:
+    from llvmlite import ir
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return numba.types.int64(numba.types.uint64), code
+
+
+def _mark_one(typing: Any, rows: Any, one: Any, two: Any, begin: Any, masks: Any, run: Any, word: Any) -> Any:
+    whole = numba.types.intp
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _above(context, builder, signature.args, args, [args[1]])
+        return context.get_dummy_value()
+
+    return numba.types.void(rows, whole, whole, whole, masks, whole, whole), code
+
+
+def _mark_four(typing: Any, rows: Any, four: Any, two: Any, begin: Any, masks: Any, run: Any, word: Any) -> Any:
+    whole = numba.types.intp
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _above(context, builder, signature.args, args, [builder.extract_value(args[1], k) for k in range(TOGETHER)])
+        return context.get_dummy_value()
+
+    rows_of_runs: Any = numba.types.UniTuple(whole, TOGETHER)  # type: ignore[no-untyped-call]
+    return numba.types.void(rows, rows_of_runs, whole, whole, masks, whole, whole), code
+
+
+if not getattr(numba.config, "DISABLE_JIT", 0):
+    lowest_bit = numba.extending.intrinsic(_lowest_bit)  # type: ignore[assignment]
+    mark_one = numba.extending.intrinsic(_mark_one)  # type: ignore[assignment]
+    mark_four = numba.extending.intrinsic(_mark_four)  # type: ignore[assignment]
