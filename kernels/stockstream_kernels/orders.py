@@ -431,12 +431,24 @@ def add(book: Book, s: int, quantity: float, price: float, clean: float, charge:
 @step
 def hold(book: Book, s: int) -> None:
     """Insert a symbol into the list of held ones, in symbol order."""
-    i = book.counts[HELD]
-    while i > 0 and book.held[i - 1] > s:
+    place = place_of(book, s)
+    for i in range(book.counts[HELD], place, -1):
         book.held[i] = book.held[i - 1]
-        i -= 1
-    book.held[i] = s
+    book.held[place] = s
     book.counts[HELD] += 1
+
+
+@step
+def place_of(book: Book, s: int) -> int:
+    """Where a symbol is in the list of held ones, or would be."""
+    low, high = 0, book.counts[HELD]
+    while low < high:
+        middle = (low + high) // 2
+        if book.held[middle] < s:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @step
@@ -453,11 +465,8 @@ def reduce(book: Book, by: int, s: int, shares: float, price: float, charge: flo
         return
     record_trade(book, s, reason, t)
     position["quantity"] = 0.0
-    i = 0
-    while book.held[i] != s:
-        i += 1
     book.counts[HELD] -= 1
-    for j in range(i, book.counts[HELD]):
+    for j in range(place_of(book, s), book.counts[HELD]):
         book.held[j] = book.held[j + 1]
     for j in range(book.counts[ACTIVE]):
         number = book.active[j]
