@@ -49,7 +49,11 @@ def run_events(run: Run, strategy: Strategy) -> None:
     StrategyError
         The strategy raised, or answered something that is not an action; names date and symbol and carries the ledger.
     """
-    _Loop(run, strategy).run_all()
+    loop = _Loop(run, strategy)
+    try:
+        loop.run_all()
+    finally:
+        loop.view._end()  # the loop and the view know each other: left so, a run's memory would wait for the collector
 
 
 class _Loop:

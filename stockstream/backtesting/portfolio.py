@@ -84,6 +84,10 @@ class Portfolio:
         """Forget what was read: something was filled."""
         self._positions: Mapping[str, Position] | None = None
 
+    def _end(self) -> None:
+        """Stay with what is there: the run is over."""
+        self._sync = _nothing_to_do
+
     @property
     def cash(self) -> float:
         """Cash, proceeds of shorts included."""
@@ -157,3 +161,7 @@ class Portfolio:
 
     def __repr__(self) -> str:
         return f"Portfolio: equity {self.equity:,.2f}, cash {self.cash:,.2f}, {len(self.positions)} positions"
+
+
+def _nothing_to_do() -> None:
+    """Bring nothing up to date."""
