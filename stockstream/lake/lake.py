@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from stockstream.errors import LakeError, ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import LakeError
 from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
+from stockstream.lake.arguments import Day, day, day_range, wanted_symbols
+from stockstream.lake.as_of import Instant, check_exchange
 from stockstream.lake.basis import check_one_scale
-from stockstream.lake.listings import LISTINGS, Listings, read_listings
-from stockstream.lake.location import RAW_DATA, RAW_EVENTS, Location, bucket_location, locate
-from stockstream.lake.query import Files, bind, read_parquet, run
-from stockstream.lake.rows import connect, first_line
+from stockstream.lake.contents import Contents
+from stockstream.lake.listings import LISTINGS, read_listings
+from stockstream.lake.location import RAW_DATA, Location, bucket_location, locate
+from stockstream.lake.query import Files, bind, run
+from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import duckdb
     import polars as pl
 
     from stockstream.bars import Bars
+    from stockstream.lake.as_of import Reading
     from stockstream.lake.bucket_access import BucketOptions
     from stockstream.lake.rows import Rows
-
-type Day = date | str
-type Range = tuple[date | None, date | None]
-
-#: How many symbols a message names.
-_SAMPLE: Final = 8
 
 
 class Lake:
@@ -40,6 +37,12 @@ class Lake:
     Writing adds files and never changes one. Reading is a pure function of the files: of all rows of a symbol and a
     date the latest version (by ``fetch_timestamp``) counts, however often and in whatever order they were written.
 
+    Every reading takes ``as_of`` (a date, which means its end in the exchange's zone, a moment with a time zone, or
+    either as ISO text): answers and verdicts that came later do not exist, and an instant before the first answer is
+    refused. Rows fetched before their session had settled (two hours after the close) are left out unless
+    ``provisional=True``; so are versions that a verdict of the quality checks hides, and bars that the source has
+    withdrawn: absent from five later answers that cover their date.
+
     Parameters
     ----------
     path
@@ -47,6 +50,8 @@ class Lake:
         ``S3_BUCKET_NAME``, else ``data/lake``; see `stockstream.settings`.
     options
         How to reach a bucket; by default as the settings say.
+    exchange
+        Code of the exchange that the bars are of, for its time zone and close.
 
     Examples
     --------
@@ -62,8 +67,15 @@ class Lake:
     (50.5,)
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, options: BucketOptions | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        options: BucketOptions | None = None,
+        *,
+        exchange: str = "XASX",
+    ) -> None:
         self._location = locate(path, options)
+        self._contents = Contents(self._location, check_exchange(exchange))
 
     @property
     def location(self) -> Location:
@@ -78,6 +90,7 @@ class Lake:
         """Open the lake under a prefix of a bucket; a `bucket` with a slash in it is a folder."""
         lake = cls.__new__(cls)
         lake._location = bucket_location(bucket, prefix, options)
+        lake._contents = Contents(lake._location, "XASX")
         return lake
 
     def write_rows(self, rows: Rows, *, session: Day | None = None, fetched_at: datetime | None = None) -> Written:
@@ -135,20 +148,21 @@ class Lake:
         """
         return import_file(self._location, path, session=session, fetched_at=fetched_at, quarantine=quarantine)
 
-    def scan(self) -> pl.LazyFrame:
-        """Return the latest version of every row as a lazy Polars frame, sorted by symbol and date.
+    def scan(self, *, as_of: Instant | None = None, provisional: bool = False) -> pl.LazyFrame:
+        """Return the row that counts of every bar as a lazy Polars frame, sorted by symbol and date.
 
         Filters on ``symbol`` and ``date`` are pushed down into the files.
         """
-        from stockstream.lake.scan import latest
+        files, reading = self._source(as_of, provisional=provisional)
+        return self._contents.scan(files, reading)
 
-        return latest(self._files().prices, self._location.storage_options())
+    def load_all_data(self, *, as_of: Instant | None = None, provisional: bool = False) -> pl.DataFrame:
+        """Return the row that counts of every bar, sorted by symbol and date."""
+        return self._contents.collect(self.scan(as_of=as_of, provisional=provisional))
 
-    def load_all_data(self) -> pl.DataFrame:
-        """Return the latest version of every row, sorted by symbol and date."""
-        return self._collect(self.scan())
-
-    def load_date_range(self, start_date: Day, end_date: Day) -> pl.DataFrame:
+    def load_date_range(
+        self, start_date: Day, end_date: Day, *, as_of: Instant | None = None, provisional: bool = False
+    ) -> pl.DataFrame:
         """Return the rows from one date to another, both included, sorted by symbol and date.
 
         Raises
@@ -160,13 +174,17 @@ class Lake:
         """
         import polars as pl
 
-        start, end = _range(start_date, end_date)
-        frame = self._collect(self.scan().filter(pl.col("date").is_between(start, end)))
+        start, end = day_range(start_date, end_date)
+        files, reading = self._source(as_of, provisional=provisional)
+        rows = self._contents.scan(files, reading).filter(pl.col("date").is_between(start, end))
+        frame = self._contents.collect(rows)
         if frame.height == 0:
-            raise LakeError(self._empty_range(start, end))
+            raise LakeError(self._contents.empty_range(start, end, files))
         return frame
 
-    def load_symbols(self, symbols: Sequence[str]) -> pl.DataFrame:
+    def load_symbols(
+        self, symbols: Sequence[str], *, as_of: Instant | None = None, provisional: bool = False
+    ) -> pl.DataFrame:
         """Return all rows of some symbols, sorted by symbol and date.
 
         Raises
@@ -176,9 +194,11 @@ class Lake:
         """
         import polars as pl
 
-        wanted = _wanted(symbols)
-        frame = self._collect(self.scan().filter(pl.col("symbol").is_in(wanted)))
-        self._check_found(wanted, set(frame.get_column("symbol").unique()))
+        wanted = wanted_symbols(symbols)
+        files, reading = self._source(as_of, provisional=provisional)
+        rows = self._contents.scan(files, reading, wanted).filter(pl.col("symbol").is_in(wanted))
+        frame = self._contents.collect(rows)
+        self._contents.check_found(wanted, set(frame.get_column("symbol").unique()), files, reading)
         return frame
 
     def merge_daily_batches(self, date: Day) -> pl.DataFrame:
@@ -191,19 +211,31 @@ class Lake:
         """
         from stockstream.lake.scan import latest
 
-        session = _day(date)
+        session = day(date)
         files = self._location.batches(RAW_DATA, session)
         if not files:
             self._files()
             message = f"the lake at {self._location} has no batches of session {session}"
             raise LakeError(message)
-        return self._collect(latest(files, self._location.storage_options()))
+        return self._contents.collect(latest(files, self._location.storage_options()))
 
-    def symbols(self) -> tuple[str, ...]:
-        """Return every symbol of which the lake has a row, sorted."""
-        with self._reading() as connection:
-            relation = read_parquet(connection, self._files().prices)
-            return tuple(row[0] for row in relation.select("symbol").distinct().order("symbol").fetchall())
+    def symbols(self, *, as_of: Instant | None = None, provisional: bool = False) -> tuple[str, ...]:
+        """Return every symbol of which the lake has a row that counts, sorted."""
+        return self._contents.symbols(*self._source(as_of, provisional=provisional))
+
+    def universe(self, as_of: Instant | None = None) -> tuple[str, ...]:
+        """Return who was listed on a day, sorted: what a study of that day may choose from without hindsight.
+
+        The names are those of `bars`: a code, or the listing_id of an earlier company under a code that was reused.
+        The day is that of `as_of` at the exchange; None is the day of the last list. The answer comes from
+        ``symbols/listings.csv`` and, without that file, from the last list of companies up to that day.
+
+        Raises
+        ------
+        LakeError
+            The lake has neither, or the day is before the first list.
+        """
+        return listed(self._location, as_of, self._contents.exchange)
 
     def listings(self) -> pl.DataFrame:
         """Return ``symbols/listings.csv``, one row per company and code; without the file there are no rows.
@@ -217,12 +249,21 @@ class Lake:
         """
         return read_listings(self._location).frame()
 
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
+    def sql(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        as_of: Instant | None = None,
+        provisional: bool = False,
+    ) -> duckdb.DuckDBPyRelation:
         """Answer one SELECT over the lake.
 
-        Views: ``prices`` (latest version of each row), ``prices_adjusted`` (for splits and dividends), ``raw_prices``
-        (all versions), ``symbols`` (symbol, first_date, last_date, bars), ``dividends`` and ``splits`` (symbol,
-        ex_date, value). Adjusted prices are NULL where the factor cannot be known; `bars` raises there.
+        Views: ``prices`` (the row that counts of each bar), ``prices_adjusted`` (for splits and dividends),
+        ``raw_prices`` (all versions), ``symbols`` (symbol, first_date, last_date, bars), ``dividends`` and ``splits``
+        (symbol, ex_date, value), ``withdrawn`` (bars absent from later answers that cover their date, and the instant
+        of the tombstone that hides them), ``verdicts`` of the quality checks. Adjusted prices are NULL where the
+        factor cannot be known; `bars` raises there.
 
         The query can read nothing but this lake and write nothing.
 
@@ -243,7 +284,8 @@ class Lake:
         LakeError
             The query fails, or is not one SELECT.
         """
-        return run(self._files(), query, params, prepare=self._location.prepare)
+        files, reading = self._source(as_of, provisional=provisional)
+        return run(files, query, params, reading=reading, prepare=self._location.prepare)
 
     def bars(
         self,
@@ -253,6 +295,8 @@ class Lake:
         *,
         adjust: Adjustment = "total",
         currency: str = "",
+        as_of: Instant | None = None,
+        provisional: bool = False,
     ) -> Bars:
         """Read bars, adjusted for what happened to the shares.
 
@@ -289,110 +333,29 @@ class Lake:
             A dividend is not below the close before it.
         """
         check_adjustment(adjust)
-        wanted = None if symbols is None else _wanted(symbols)
-        first, last = _range(start, end)
-        files, listings = self._files(), read_listings(self._location)
-        known = {"listings": LISTINGS} if listings else {}
-        provenance = {"lake": str(self._location), "files": len(files.all), **known}
+        wanted = None if symbols is None else wanted_symbols(symbols)
+        first, last = day_range(start, end)
+        files, reading = self._source(as_of, provisional=provisional)
+        listings = read_listings(self._location)
+        provenance = {
+            "lake": str(self._location),
+            "files": len(files.all),
+            **({"as_of": reading.until} if reading.until else {}),
+            **({"listings": LISTINGS} if listings else {}),
+        }
         until = None if files.events else last
-        with self._reading() as connection:
+        with self._contents.connection() as connection:
             # Prices after the end are read only where the closes before later ex-dates are needed.
-            bind(connection, files, symbols=wanted, start=first, end=until, stored=True, listings=listings)
-            self._check_range(connection, wanted, (first, last), listings)
+            bind(connection, files, reading, symbols=wanted, start=first, end=until, stored=True, listings=listings)
+            self._contents.check_range(connection, wanted, (first, last), listings, (files, reading))
             check_one_scale(connection)
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
         bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)
 
-    def _check_range(
-        self, connection: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None, days: Range, listings: Listings
-    ) -> None:
-        query = "SELECT DISTINCT symbol FROM prices WHERE date <= coalesce($until, DATE '9999-12-31')"
-        found = {row[0] for row in connection.execute(query, {"until": days[1]}).fetchall()}
-        missing = [] if wanted is None else [name for name in wanted if name not in found]
-        if missing:
-            self._check_found([name for name in missing if not listings.is_earlier(name)], set(self.symbols()))
-            raise LakeError(f"{', '.join(missing)}: " + self._empty_range(*days))
-        if not found:
-            raise LakeError(self._empty_range(*days))
-
-    def _check_found(self, wanted: Sequence[str], found: set[str]) -> None:
-        missing = [name for name in wanted if name not in found]
-        if missing:
-            held = self.symbols()
-            sample = ", ".join(held[:_SAMPLE]) + (f", … ({len(held)} in all)" if len(held) > _SAMPLE else "")
-            message = (
-                f"the lake at {self._location} has no symbol {missing[0]!r}; it holds {sample}."
-                f"{did_you_mean(missing[0], held)}"
-            )
-            raise UnknownNameError(message)
-
-    def _empty_range(self, start: date | None, end: date | None) -> str:
-        with self._reading() as connection:
-            relation = read_parquet(connection, self._files().prices)
-            first, last = relation.aggregate("min(date), max(date)").fetchone() or (None, None)
-        return (
-            f"no prices between {start or 'the beginning'} and {end or 'the end'}; "
-            f"the lake at {self._location} runs from {first} to {last}"
-        )
-
-    @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        import duckdb
-
-        connection = connect()
-        try:
-            self._location.prepare(connection)
-            yield connection
-        except duckdb.Error as error:
-            message = f"cannot read the lake at {self._location}: {first_line(error)}"
-            raise LakeError(message) from error
-        finally:
-            connection.close()
-
-    def _collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        import polars as pl
-
-        try:
-            return frame.collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            message = f"cannot read the lake at {self._location}: {first_line(error)}"
-            raise LakeError(message) from error
-
     def _files(self) -> Files:
-        prices = self._location.batches(RAW_DATA)
-        if not prices:
-            message = (
-                f"there is no lake at {self._location}: no price files in it. "
-                "Type `stockstream import FILE` to fill it (CSV or Parquet), or `stockstream demo` to see one."
-            )
-            raise LakeError(message)
-        return Files(prices=prices, events=self._location.batches(RAW_EVENTS))
+        return self._contents.files()
 
-
-def _wanted(symbols: str | Sequence[str]) -> list[str]:
-    names = [symbols] if isinstance(symbols, str) else list(symbols)
-    if not names or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
-        message = f"expected at least one symbol, each once; found {names!r}"
-        raise ParameterError(message)
-    return names
-
-
-def _day(value: Day) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError as error:
-        message = f"expected a date like 2024-01-31; found {value!r}"
-        raise ParameterError(message) from error
-
-
-def _range(start: Day | None, end: Day | None) -> Range:
-    first, last = (None if day is None else _day(day) for day in (start, end))
-    if first is not None and last is not None and first > last:
-        message = f"expected start on or before end; found {first} after {last}. Swap the two dates."
-        raise ParameterError(message)
-    return first, last
+    def _source(self, as_of: Instant | None, *, provisional: bool) -> tuple[Files, Reading]:
+        files = self._files()
+        return files, self._contents.reading(as_of, provisional=provisional, files=files)

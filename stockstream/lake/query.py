@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT_VIEWS
+from stockstream.lake.as_of import Reading
 from stockstream.lake.forbidden import refuse_forbidden
 from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.lake.versions import VERDICT_TYPES, prices_query, version_views
+from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,7 +26,17 @@ if TYPE_CHECKING:
 
     from stockstream.lake.listings import Listings
 
-VIEWS: Final = ("prices", "prices_adjusted", "raw_prices", "symbols", "dividends", "splits", "raw_events")
+VIEWS: Final = (
+    "prices",
+    "prices_adjusted",
+    "raw_prices",
+    "symbols",
+    "dividends",
+    "splits",
+    "raw_events",
+    "withdrawn",
+    "verdicts",
+)
 
 _EVENT_TYPES: Final = {
     "symbol": "VARCHAR",
@@ -34,20 +46,7 @@ _EVENT_TYPES: Final = {
     "fetch_timestamp": "VARCHAR",
 }
 
-#: The latest version of each bar. Versions of one instant are told apart by their content, so that the answer does not
-#: depend on the names or the order of files.
-_LATEST: Final = f"""
-SELECT {", ".join(ROW_TYPES)} FROM raw_prices
-QUALIFY row_number() OVER (
-    PARTITION BY {", ".join(KEY)}
-    ORDER BY fetch_timestamp DESC,
-        {", ".join(f"{name} DESC NULLS LAST" for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))}
-) = 1
-"""
-
 _EVENTS: Final = """
-CREATE SCHEMA derived;  -- not shown beside the views that questions are asked of
-
 CREATE VIEW derived.latest_events AS
 SELECT symbol, ex_date, kind, value, fetch_timestamp FROM raw_events
 QUALIFY row_number() OVER (PARTITION BY symbol, ex_date, kind ORDER BY fetch_timestamp DESC, value DESC) = 1;
@@ -70,22 +69,26 @@ class Files:
     """The files of a lake that one answer is made of, listed once."""
 
     prices: Sequence[str]
-    events: Sequence[str]
+    events: Sequence[str] = ()
+    verdicts: Sequence[str] = ()
 
     @property
     def all(self) -> list[str]:
         """Every file."""
-        return [*self.prices, *self.events]
+        return [*self.prices, *self.events, *self.verdicts]
 
 
-def read_parquet(connection: duckdb.DuckDBPyConnection, files: Iterable[str]) -> duckdb.DuckDBPyRelation:
+def read_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[str], *, alike: bool = True
+) -> duckdb.DuckDBPyRelation:
     """Return the rows of some files, whatever characters are in their names."""
-    return connection.read_parquet([literal(path) for path in files])
+    return connection.read_parquet([literal(path) for path in files], union_by_name=not alike)
 
 
 def bind(
     connection: duckdb.DuckDBPyConnection,
     files: Files,
+    reading: Reading | None = None,
     *,
     symbols: Iterable[str] | None = None,
     start: date | None = None,
@@ -101,48 +104,100 @@ def bind(
         Fresh, from `stockstream.lake.rows.connect`.
     files
         What the views read.
-    symbols, start, end
-        Only these rows exist for the views; the filters reach the row groups of the files.
+    reading
+        Which rows count; by default every final one.
+    symbols
+        Only these exist for the views; the filter reaches the row groups of the files.
+    start, end
+        Only these dates exist in ``prices``. What was answered about others still tells what was withdrawn.
     stored
-        Read the latest versions once, into memory, instead of at each mention of ``prices``.
+        Read the rows of ``prices`` once, into memory, instead of at each mention.
     listings
         Split reused codes: rows and events of an earlier listing are under its name. None leaves codes as stored.
     """
-    import duckdb
-
-    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
-    relation = read_parquet(connection, files.prices)
+    reading = reading or Reading()
     names = None if symbols is None else list(symbols)
-    codes = names if names is None or listings is None else listings.codes(names)
-    if codes is not None:
-        relation = relation.filter(column("symbol").isin(*(constant(code) for code in codes)))
+    sources = _Sources(connection, reading.until, names, listings)
+    connection.execute("CREATE SCHEMA derived")  # not shown beside the views that questions are asked of
+    sources.create("raw_prices", files.prices, "date")
+    sources.create("raw_events", files.events, "ex_date", _EVENT_TYPES)
+    sources.create("verdicts", files.verdicts, "date", VERDICT_TYPES)
+    connection.execute(version_views(reading, judged=bool(files.verdicts)))
+    relation = connection.sql(prices_query())
     if start is not None:
-        relation = relation.filter(column("date") >= constant(start))
+        relation = relation.filter(_column("date") >= _constant(start))
     if end is not None:
-        relation = relation.filter(column("date") <= constant(end))
-    spans = [] if listings is None else listings.spans(codes)
-    if spans:
-        connection.execute("CREATE TEMP TABLE spans (symbol VARCHAR, first DATE, last DATE, called VARCHAR)")
-        connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?)", spans)
-        relation = _split(connection, relation, "date")
-        if names is not None:
-            relation = relation.filter(column("symbol").isin(*(constant(name) for name in names)))
-    relation.create_view("raw_prices")
-    if files.events:
-        events = read_parquet(connection, files.events)
-        (_split(connection, events, "ex_date") if spans else events).create_view("raw_events")
+        relation = relation.filter(_column("date") <= _constant(end))
+    if stored:
+        relation.create("prices")
     else:
-        columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _EVENT_TYPES.items())
-        connection.execute(f"CREATE VIEW raw_events AS SELECT {columns} WHERE false")
-    connection.execute(f"CREATE {'TEMP TABLE' if stored else 'VIEW'} prices AS {_LATEST}")
+        relation.create_view("prices")
     connection.execute(_EVENTS + _SYMBOLS + ADJUSTMENT_VIEWS)
 
 
-def _split(connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, day: str) -> duckdb.DuckDBPyRelation:
+class _Sources:
+    """Views of files, of which every row is filtered by instant and symbol, and called by its listing."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        until: str | None,
+        names: Sequence[str] | None,
+        listings: Listings | None,
+    ) -> None:
+        self._connection, self._until, self._names = connection, until, names
+        self._codes = names if names is None or listings is None else listings.codes(names)
+        spans = [] if listings is None else listings.spans(self._codes)
+        self._split = bool(spans)
+        if spans:
+            connection.execute("CREATE TEMP TABLE spans (symbol VARCHAR, first DATE, last DATE, called VARCHAR)")
+            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?)", spans)
+
+    def create(self, view: str, files: Sequence[str], day: str, types: Mapping[str, str] | None = None) -> None:
+        """Make a view of some files; with `types`, of these columns, which files may lack."""
+        if not files:
+            columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in (types or ROW_TYPES).items())
+            self._connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
+            return
+        rows = read_parquet(self._connection, files, alike=types is None)
+        if types is not None:
+            rows = rows.select(*(self._typed(name, kind, rows.columns) for name, kind in types.items()))
+        if self._codes is not None:
+            rows = rows.filter(_column("symbol").isin(*map(_constant, self._codes)))
+        if self._until is not None:
+            known = "decided_at" if "decided_at" in (types or ()) else "fetch_timestamp"
+            rows = rows.filter(_column(known) <= _constant(self._until))
+        if self._split:
+            rows = _split(self._connection, rows, day, f"by_code_{view}")
+            if self._names is not None:
+                rows = rows.filter(_column("symbol").isin(*map(_constant, self._names)))
+        rows.create_view(view)
+
+    @staticmethod
+    def _typed(name: str, kind: str, held: Sequence[str]) -> duckdb.Expression:
+        value = _column(name) if name in held else _constant(None)
+        return value.cast(kind).alias(name)
+
+
+def _column(name: str) -> duckdb.Expression:
+    import duckdb
+
+    return duckdb.ColumnExpression(name)
+
+
+def _constant(value: str | date | None) -> duckdb.Expression:
+    import duckdb
+
+    return duckdb.ConstantExpression(value)
+
+
+def _split(
+    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, day: str, view: str
+) -> duckdb.DuckDBPyRelation:
     """Call the rows of earlier listings by their names; needs the table ``spans``."""
-    rows.create_view(f"by_code_{day}")
+    rows.create_view(view)
     return connection.sql(
-        f"SELECT r.* REPLACE (coalesce(s.called, r.symbol) AS symbol) FROM by_code_{day} AS r "
+        f"SELECT r.* REPLACE (coalesce(s.called, r.symbol) AS symbol) FROM {view} AS r "
         f"LEFT JOIN spans AS s ON r.symbol = s.symbol AND r.{day} BETWEEN s.first AND s.last"
     )
 
@@ -160,6 +215,7 @@ def run(
     params: Sequence[Any] | Mapping[str, Any] | None = None,
     *,
     prepare: Callable[[duckdb.DuckDBPyConnection], None],
+    reading: Reading | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Run one SELECT of a user over the views; see `stockstream.lake.Lake.sql`.
 
@@ -170,7 +226,7 @@ def run(
     connection = connect()
     try:
         prepare(connection)
-        bind(connection, files)
+        bind(connection, files, reading)
         lock(connection, files)
         statement = _one_select(connection, query)
         relation = connection.sql(

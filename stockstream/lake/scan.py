@@ -1,4 +1,4 @@
-"""Polars over a lake: the same latest versions as the SQL view `prices`, as a lazy frame."""
+"""Polars over a lake: the same versions as the SQL view `prices`, as a lazy frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 _CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 
-def latest(files: Sequence[str], storage_options: dict[str, str] | None = None) -> pl.LazyFrame:
+def latest(
+    files: Sequence[str],
+    storage_options: dict[str, str] | None = None,
+    *,
+    until: str | None = None,
+    excluded: pl.DataFrame | None = None,
+    gone: pl.DataFrame | None = None,
+) -> pl.LazyFrame:
     """Return the latest version of each (symbol, date), sorted by both.
 
     Filters on symbol and date reach the row groups of the files, because both are what versions are grouped by; a
@@ -26,6 +33,12 @@ def latest(files: Sequence[str], storage_options: dict[str, str] | None = None) 
         Paths or URLs of batch files, at least one.
     storage_options
         How to reach the URLs; see `stockstream.lake.location.Location.storage_options`.
+    until
+        Versions fetched after this instant do not exist.
+    excluded
+        Versions (symbol, date, fetch_timestamp) that do not compete: provisional or hidden ones.
+    gone
+        Keys (symbol, date) that a tombstone hides.
     """
     import polars as pl
 
@@ -36,6 +49,13 @@ def latest(files: Sequence[str], storage_options: dict[str, str] | None = None) 
         for paths in places
         if paths
     )
-    # Nulls sort first, so among versions of one instant a known value wins, as in SQL with NULLS LAST.
+    if until is not None:
+        rows = rows.filter(pl.col("fetch_timestamp") <= until)
+    if excluded is not None and excluded.height:
+        rows = rows.join(excluded.lazy(), on=[*KEY, "fetch_timestamp"], how="anti")
+    # Nulls sort first, so among versions of one instant a known value wins, as in SQL.
     ordered = rows.sort([*KEY, "fetch_timestamp", *_CONTENT])
-    return ordered.group_by(list(KEY), maintain_order=True).last().select(list(ROW_TYPES))
+    winners = ordered.group_by(list(KEY), maintain_order=True).last().select(list(ROW_TYPES))
+    if gone is not None and gone.height:
+        winners = winners.join(gone.lazy(), on=list(KEY), how="anti", maintain_order="left")
+    return winners

@@ -140,7 +140,14 @@ def test_successive_downloads_on_two_scales_are_refused(prices, tmp_path):
     source = source.filter(pl.col("fetched_at").is_in(every_eighth.implode()))
     for (fetched_at,), vintage in source.group_by("fetched_at"):
         lake.write_rows(vintage.drop("fetched_at", "row"), fetched_at=fetched_at)
-    newest = source.sort("fetched_at").unique(["symbol", "date"], keep="last").sort("symbol", "date")
+    in_sydney = pl.col("date").cast(pl.Datetime("ms")).dt.offset_by("18h").dt.replace_time_zone("Australia/Sydney")
+    settled = in_sydney.dt.convert_time_zone("UTC")
+    newest = (
+        source.filter(pl.col("fetched_at") >= settled)
+        .sort("fetched_at")
+        .unique(["symbol", "date"], keep="last")
+        .sort("symbol", "date")
+    )
     assert lake.load_all_data().select(COLUMNS).equals(newest.select(COLUMNS))
     for symbol in RESCALED:
         with pytest.raises(LakeError, match=f"prices of {symbol} are on two scales"):

@@ -24,7 +24,10 @@ def lake(tmp_path):
 
 def test_the_views(lake):
     names = [name for (name,) in lake.sql("SHOW TABLES").fetchall()]
-    assert names == ["dividends", "prices", "prices_adjusted", "raw_events", "raw_prices", "splits", "symbols"]
+    assert names == [
+        "dividends", "prices", "prices_adjusted", "raw_events", "raw_prices", "splits", "symbols", "verdicts",
+        "withdrawn",
+    ]  # fmt: skip
     assert lake.sql("FROM symbols").fetchall() == [("A", DAYS[0], DAYS[2], 3)]
     assert lake.sql("SELECT symbol, ex_date, dividend FROM dividends").fetchall() == [("A", DAYS[1], 1.0)]
     assert lake.sql("SELECT symbol, ex_date, split FROM splits").fetchall() == [("A", DAYS[2], 2.0)]

@@ -1,0 +1,173 @@
+"""What a lake holds at the moment it is read: its files, a connection to them, and words for what is missing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from stockstream.errors import LakeError, UnknownNameError, did_you_mean
+from stockstream.lake.as_of import Instant, Reading, instant
+from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
+from stockstream.lake.query import Files, bind, read_parquet
+from stockstream.lake.rows import connect, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    import duckdb
+    import polars as pl
+
+    from stockstream.lake.listings import Listings
+
+#: How many symbols a message names.
+_SAMPLE: Final = 8
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a lake, seen through one exchange's clock."""
+
+    location: Location
+    exchange: str
+
+    def files(self) -> Files:
+        """Return the files, listed now.
+
+        Raises
+        ------
+        LakeError
+            There are none.
+        """
+        prices = self.location.batches(RAW_DATA)
+        if not prices:
+            message = (
+                f"there is no lake at {self.location}: no price files in it. "
+                "Type `stockstream import FILE` to fill it (CSV or Parquet), or `stockstream demo` to see one."
+            )
+            raise LakeError(message)
+        events, verdicts = self.location.batches(RAW_EVENTS), self.location.batches(QUARANTINE)
+        return Files(prices=prices, events=events, verdicts=verdicts)
+
+    def reading(self, as_of: Instant | None, *, provisional: bool, files: Files) -> Reading:
+        """Return what counts as of an instant.
+
+        Raises
+        ------
+        ParameterError
+            The instant cannot be understood.
+        LakeError
+            Nothing had been fetched by then.
+        """
+        until = None if as_of is None else instant(as_of, self.exchange)
+        if until is not None:
+            with self.connection() as connection:
+                found = read_parquet(connection, files.prices).aggregate("min(fetch_timestamp)").fetchone()
+            first = found[0] if found else None
+            if first is not None and first > until:
+                message = (
+                    f"as of {until} the lake at {self.location} knew nothing: its first answer was fetched {first}. "
+                    "Ask for a later as_of."
+                )
+                raise LakeError(message)
+        return Reading(exchange=self.exchange, until=until, provisional=provisional)
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a private connection; what DuckDB cannot read becomes a `LakeError`."""
+        import duckdb
+
+        connection = connect()
+        try:
+            self.location.prepare(connection)
+            yield connection
+        except duckdb.Error as error:
+            message = f"cannot read the lake at {self.location}: {first_line(error)}"
+            raise LakeError(message) from error
+        finally:
+            connection.close()
+
+    def scan(self, files: Files, reading: Reading, symbols: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Return the rows that count, lazily, sorted by symbol and date."""
+        from stockstream.lake.scan import latest
+
+        with self.connection() as connection:
+            bind(connection, files, reading, symbols=symbols)
+            excluded = connection.sql(
+                "SELECT symbol, date, fetch_timestamp FROM derived.versions WHERE stored AND NOT counts"
+            ).pl()
+            gone = connection.sql("SELECT symbol, date FROM withdrawn WHERE tombstone IS NOT NULL").pl()
+        options = self.location.storage_options()
+        return latest(files.prices, options, until=reading.until, excluded=excluded, gone=gone)
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Run a lazy frame over the files."""
+        import polars as pl
+
+        try:
+            return frame.collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            message = f"cannot read the lake at {self.location}: {first_line(error)}"
+            raise LakeError(message) from error
+
+    def symbols(self, files: Files, reading: Reading) -> tuple[str, ...]:
+        """Return the symbols that have a row that counts, sorted."""
+        with self.connection() as connection:
+            bind(connection, files, reading)
+            return tuple(row[0] for row in connection.sql("SELECT DISTINCT symbol FROM prices ORDER BY 1").fetchall())
+
+    def check_found(self, wanted: Sequence[str], found: set[str], files: Files, reading: Reading) -> None:
+        """Refuse symbols that were not found.
+
+        Raises
+        ------
+        UnknownNameError
+            Names the first of them and the closest symbol that the lake holds.
+        """
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            held = self.symbols(files, reading)
+            sample = ", ".join(held[:_SAMPLE]) + (f", … ({len(held)} in all)" if len(held) > _SAMPLE else "")
+            message = (
+                f"the lake at {self.location} has no symbol {missing[0]!r}; it holds {sample}."
+                f"{did_you_mean(missing[0], held)}"
+            )
+            raise UnknownNameError(message)
+
+    def empty_range(self, start: date | None, end: date | None, files: Files) -> str:
+        """Say that there is nothing between two days, and between which there is."""
+        with self.connection() as connection:
+            relation = read_parquet(connection, files.prices)
+            first, last = relation.aggregate("min(date), max(date)").fetchone() or (None, None)
+        return (
+            f"no prices between {start or 'the beginning'} and {end or 'the end'}; "
+            f"the lake at {self.location} runs from {first} to {last}"
+        )
+
+    def check_range(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        wanted: Sequence[str] | None,
+        days: tuple[date | None, date | None],
+        listings: Listings,
+        source: tuple[Files, Reading],
+    ) -> None:
+        """Refuse a range in which ``prices`` has no rows, or none of a wanted symbol.
+
+        Raises
+        ------
+        UnknownNameError
+            The lake has no such symbol at all.
+        LakeError
+            The range is empty.
+        """
+        query = "SELECT DISTINCT symbol FROM prices WHERE date <= coalesce($until, DATE '9999-12-31')"
+        found = {row[0] for row in connection.execute(query, {"until": days[1]}).fetchall()}
+        missing = [] if wanted is None else [name for name in wanted if name not in found]
+        if missing:
+            codes = [name for name in missing if not listings.is_earlier(name)]
+            self.check_found(codes, set(self.symbols(*source)), *source)
+            raise LakeError(f"{', '.join(missing)}: " + self.empty_range(*days, source[0]))
+        if not found:
+            raise LakeError(self.empty_range(*days, source[0]))

@@ -1,0 +1,148 @@
+"""Which version of each bar counts, and when a bar is gone: written once, in SQL.
+
+Every row ever answered is a version. A *snapshot* is all rows of a symbol that share a fetch_timestamp: one answer of
+the source, which covers the dates from its first to its last row. Of the versions of a (symbol, date) the latest one
+counts that was final and is not hidden by a verdict.
+
+Absence deletes nothing by itself. A bar that later snapshots cover and lack is *withdrawn*; the fifth such snapshot, or
+the first for a Saturday or Sunday, is its tombstone and hides it, until an answer holds it again. Rows far apart, such
+as two corrections, say nothing about the days between: only a *dense* snapshot counts, which holds at least half of the
+weekdays from its first to its last row (five of fourteen days). Holidays cannot be told from the files, so a bar on one
+is hidden by a verdict of the quality checks, which know a calendar.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stockstream.schema import KEY, ROW_TYPES
+
+if TYPE_CHECKING:
+    from stockstream.lake.as_of import Reading
+
+#: A source forgets bars for a day or a week and brings them back; after this many answers without it, a bar is gone.
+ABSENCES: Final = 5
+
+CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
+
+#: What a version is ranked by: its instant, then its content, a missing value least; so that files and their order
+#: decide nothing. DuckDB ranks NULL in a struct above all values, hence the stand-ins, which no stored row can hold.
+_RANK: Final = (
+    "struct_pack(fetch_timestamp, open, high, low, close, volume := coalesce(volume, -1), "
+    "adjusted_close := coalesce(adjusted_close, '-infinity'))"
+)
+
+VERDICT_TYPES: Final = {
+    "symbol": "VARCHAR",
+    "date": "DATE",
+    "fetch_timestamp": "VARCHAR",
+    "reason": "VARCHAR",
+    "severity": "VARCHAR",
+    "hides": "BOOLEAN",
+    "explanation": "VARCHAR",
+    "decided_at": "VARCHAR",
+}
+
+#: Verdicts on one version, or on all of a bar: the last decides, and of two of one instant the one that hides. A
+#: rejected row was answered but never stored: it keeps its bar from being withdrawn.
+_VERDICTS: Final = """
+CREATE VIEW derived.hidden AS
+SELECT symbol, date, fetch_timestamp FROM verdicts WHERE hides IS NOT NULL
+GROUP BY symbol, date, fetch_timestamp HAVING max(struct_pack(decided_at, hides)).hides;
+
+CREATE VIEW derived.rejected AS
+SELECT symbol, date, fetch_timestamp FROM verdicts
+WHERE hides IS NULL AND regexp_full_match(fetch_timestamp, '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{6}Z');
+"""
+
+_JUDGED: Final = f"""
+CREATE VIEW derived.versions AS
+SELECT r.* EXCLUDE (unsettled), NOT r.unsettled AND h.symbol IS NULL AND a.symbol IS NULL AS counts, true AS stored
+FROM (SELECT *, $provisional AS unsettled FROM raw_prices) AS r
+LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NOT NULL) AS h
+    ON r.symbol = h.symbol AND r.date = h.date AND r.fetch_timestamp = h.fetch_timestamp
+LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NULL) AS a ON r.symbol = a.symbol AND r.date = a.date
+UNION ALL
+SELECT symbol, date, {", ".join(f"NULL::{ROW_TYPES[name]}" for name in CONTENT)}, fetch_timestamp, false, false
+FROM derived.rejected;
+"""
+
+_UNJUDGED: Final = """
+CREATE VIEW derived.versions AS SELECT *, NOT $provisional AS counts, true AS stored FROM raw_prices;
+"""
+
+_WINNERS: Final = f"""
+CREATE VIEW derived.winners AS
+SELECT symbol, date, max({_RANK}) FILTER (counts) AS best, max(fetch_timestamp) AS seen
+FROM derived.versions GROUP BY symbol, date;
+"""
+
+_SNAPSHOTS: Final = """
+CREATE VIEW derived.snapshots AS
+SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY fetch_timestamp) AS position
+FROM (
+    SELECT symbol, fetch_timestamp, min(date) FILTER (stored) AS first_date, max(date) FILTER (stored) AS last_date,
+        14 * count(DISTINCT date) FILTER (stored) >= 5 * (last_date - first_date + 1) AS dense
+    FROM derived.versions GROUP BY symbol, fetch_timestamp
+);
+"""
+
+#: Most bars lie outside of everything that was answered after them: two bounds tell them without a join of all to all.
+_WITHDRAWN: Final = f"""
+CREATE VIEW derived.withdrawn AS
+WITH bounded AS (
+    SELECT *, min(first_date) FILTER (dense) OVER later AS floor_after,
+        max(last_date) FILTER (dense) OVER later AS ceiling_after
+    FROM derived.snapshots
+    WINDOW later AS (PARTITION BY symbol ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+suspects AS (
+    SELECT w.symbol, w.date, w.seen, s.position
+    FROM derived.winners AS w JOIN bounded AS s ON w.symbol = s.symbol AND w.seen = s.fetch_timestamp
+    WHERE w.date BETWEEN s.floor_after AND s.ceiling_after
+)
+SELECT w.symbol, w.date, w.seen AS last_seen, count(*) AS absences,
+    min(s.fetch_timestamp, {ABSENCES})[CASE WHEN isodow(w.date) >= 6 THEN 1 ELSE {ABSENCES} END] AS tombstone
+FROM suspects AS w
+JOIN derived.snapshots AS s
+    ON w.symbol = s.symbol AND s.position > w.position AND s.dense AND w.date BETWEEN s.first_date AND s.last_date
+GROUP BY w.symbol, w.date, w.seen;
+
+CREATE VIEW withdrawn AS SELECT symbol, date, last_seen, absences, tombstone FROM derived.withdrawn;
+"""
+
+_CONTENT: Final = ", ".join(
+    {"volume": "nullif(w.best.volume, -1)", "adjusted_close": "nullif(w.best.adjusted_close, '-infinity')"}.get(
+        name, f"w.best.{name}"
+    )
+    + f" AS {name}"
+    for name in CONTENT
+)
+
+_PRICES: Final = f"""
+SELECT w.symbol, w.date, {_CONTENT}, w.best.fetch_timestamp AS fetch_timestamp
+FROM derived.winners AS w
+ANTI JOIN (SELECT symbol, date FROM derived.withdrawn WHERE tombstone IS NOT NULL) AS gone
+    ON w.symbol = gone.symbol AND w.date = gone.date
+WHERE w.best IS NOT NULL
+"""
+
+
+def version_views(reading: Reading, *, judged: bool) -> str:
+    """Return the statements that make the views from ``raw_prices`` (and ``verdicts``) up to ``withdrawn``.
+
+    Parameters
+    ----------
+    reading
+        What counts.
+    judged
+        Whether there is anything in ``verdicts``.
+    """
+    provisional = "false" if reading.provisional else reading.is_provisional()
+    versions = (_VERDICTS + _JUDGED) if judged else _UNJUDGED
+    return versions.replace("$provisional", provisional) + _WINNERS + _SNAPSHOTS + _WITHDRAWN
+
+
+def prices_query() -> str:
+    """Return the query of the rows that count, over the views of `version_views`."""
+    return _PRICES
