@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from stockstream.cli import backtests, config, demonstration, indicators, lakes, plugins, strategies, sweeps
+from stockstream.cli import backtests, config, demonstration, indicators, lakes, plugins, strategies, sweeps, symbols
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
 __all__ = ["app", "main"]
@@ -38,6 +38,7 @@ for _panel, _name, _function, _examples in (
 ):
     app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)
 
+app.add_typer(symbols.app, name="symbols", help="The lists of companies: fetch, compare, show.", rich_help_panel="Data")
 app.callback()(common_options)
 
 

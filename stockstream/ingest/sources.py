@@ -1,7 +1,7 @@
 """What a source of prices, a source of companies and a step of the pipeline must offer, and what they answer.
 
-A third-party package offers one under the entry-point groups named here, as the built-in ones do. An entry point names
-a *factory*: a class or function that takes its options as keyword arguments and returns the source.
+A third-party package offers one under the entry-point groups of `stockstream.plugins`, as the built-in ones do. An
+entry point names a *factory*: a class or function that takes its options as keyword arguments and returns the source.
 """
 
 from __future__ import annotations
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from numpy.typing import NDArray
-
-PRICE_SOURCES: Final = "stockstream.price_sources"
-SYMBOL_SOURCES: Final = "stockstream.symbol_sources"
-PIPELINE_STEPS: Final = "stockstream.pipeline_steps"
 
 #: Columns of an answer with prices, in this order, all of one length, sorted by date, each date once.
 ANSWER_COLUMNS: Final = ("date", "open", "high", "low", "close", "volume", "adjusted_close")
@@ -48,6 +44,32 @@ class Event:
     value: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a second source says of the first one's answer for a symbol: for the run's manifest.
+
+    Attributes
+    ----------
+    symbol
+        The symbol.
+    kind
+        ``close_differs``, ``row_missing`` (the second has a traded day that the first lacks), ``filled_in``,
+        ``not_filled_in`` (the closes of the two do not agree well enough), ``second_source_failed``.
+    days
+        How many days it is about.
+    first_day
+        The first of them, None when it is about no day.
+    message
+        In words, with both sources' names.
+    """
+
+    symbol: str
+    kind: str
+    days: int
+    first_day: date | None
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
     """What a price source answered for one symbol.
@@ -73,6 +95,8 @@ class Answer:
         Dates for which the source gave several rows; the columns hold its last.
     unsettled
         Bars left out because their session had not settled.
+    findings
+        What a second source says of it.
     """
 
     symbol: str
@@ -85,6 +109,7 @@ class Answer:
     timezone: str | None = None
     duplicates: tuple[date, ...] = ()
     unsettled: int = 0
+    findings: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:

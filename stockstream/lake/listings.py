@@ -26,7 +26,7 @@ LISTINGS: Final = "symbols/listings.csv"
 _COLUMNS: Final = ("listing_id", "symbol", "name", "listing_date", "first_seen", "last_seen")
 
 #: Lists leave companies out and bring them back the next day, so fewer absences than this say nothing.
-_ABSENCES: Final = 5
+ABSENCES: Final = 5
 
 
 class Listing(NamedTuple):
@@ -122,7 +122,7 @@ class Listings:
             Only what had ended by this day.
         """
         days = sorted(self._list_days, reverse=True)
-        known = days[_ABSENCES] if len(days) > _ABSENCES else date.min
+        known = days[ABSENCES] if len(days) > ABSENCES else date.min
         over = [line for line in self.lines if line.listing_id in self._earlier or line.last_seen <= known]
         ended = {self.called(line): line.last_seen for line in over if end is None or line.last_seen <= end}
         return ended if names is None else {name: ended[name] for name in names if name in ended}
