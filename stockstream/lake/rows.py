@@ -106,6 +106,10 @@ def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_progress_bar = false")
+    # A connection lives for one reading of files that never change, and views mention them several times.
+    connection.execute("SET parquet_metadata_cache = true")
+    connection.execute("SET enable_http_metadata_cache = true")
+    connection.execute("SET validate_external_file_cache = 'NO_VALIDATION'")
     return connection
 
 
