@@ -2,12 +2,9 @@
 
 import datetime as dt
 import os
-import random
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import duckdb
@@ -330,42 +327,6 @@ def test_a_folder_in_the_way_is_named(tmp_path):
         Lake(tmp_path / "lake").write_rows(rows())
     with pytest.raises(LakeError, match="expected a folder for the lake"):
         Lake(tmp_path / "lake").load_all_data()
-
-
-KILLED_WRITER = """
-import sys
-from datetime import date, timedelta
-from stockstream.lake import Lake
-lake = Lake(sys.argv[1])
-days = [date(2000, 1, 1) + timedelta(n) for n in range(3000)]
-for batch in range(10_000):
-    column = [1.0 + batch] * len(days)
-    rows = {"symbol": ["A"] * len(days), "date": days, "open": column, "high": column, "low": column, "close": column,
-            "volume": [batch] * len(days), "dividend": [None] * (len(days) - 1) + [0.5]}
-    lake.write_rows(rows, session="2024-01-01")
-    print(batch + 1, flush=True)
-"""
-
-
-def test_a_killed_writer_leaves_the_old_or_the_new_state(tmp_path):
-    chance = random.Random(7)
-    for attempt in range(5):
-        folder = tmp_path / str(attempt)
-        writer = subprocess.Popen([sys.executable, "-c", KILLED_WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "1\n"
-        time.sleep(chance.uniform(0.0, 0.15))
-        writer.send_signal(signal.SIGKILL)
-        said = [1, *(int(line) for line in writer.stdout.read().split())]
-        writer.wait()
-        writer.stdout.close()
-        lake = Lake(folder)
-        stored = lake.location.batches("raw-data")
-        assert len(stored) in {said[-1], said[-1] + 1}
-        assert all(pl.read_parquet(path).height == 3000 for path in stored)
-        assert len(lake.location.batches("raw-events")) >= len(stored)
-        assert lake.load_all_data()["close"].unique().to_list() == [float(len(stored))]
-        assert lake.write_rows(rows(), session="2024-01-01").rows == 3
 
 
 WITHOUT_FRAMES = """
