@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
+import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -152,8 +153,13 @@ class FileCache:
 
 
 def default_folder() -> Path | None:
-    """Return the folder of copies inside the user's cache folder; None for a user without a home."""
+    """Return the folder of copies inside the user's cache folder; None for a user without a home.
+
+    A function of AWS has no home, and a folder for temporary files to itself.
+    """
     named = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    if not named and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        named = tempfile.gettempdir()
     with contextlib.suppress(RuntimeError):
         base = Path(named) if named else Path.home() / ".cache"
         return base / "stockstream" / "lake"
