@@ -1,7 +1,7 @@
-"""Write the pages that are made from the declarations of the indicators: `make docs` runs this.
+"""Write the pages that are made from declarations in the code: `make docs` runs this.
 
 ``docs/indicators.md`` says what each indicator is; ``docs/indicators-parity.md`` how far it is from the library it is
-compared with. A test fails when a committed page is not what this gives.
+compared with; ``docs/configuration.md`` what can be set. A test fails when a committed page is not what this gives.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docs.configuration_page import configuration_page
 from stockstream.indicators.catalogue import builtin
 from tests.reference import parity
 
@@ -135,11 +136,15 @@ def _power(error: float) -> str:
     return f"1e{max(math.ceil(math.log10(error)), SMALLEST) if error > 0 else SMALLEST}"
 
 
-PAGES = {"indicators.md": catalogue_page, "indicators-parity.md": parity_page}
+PAGES = {
+    "indicators.md": catalogue_page,
+    "indicators-parity.md": parity_page,
+    "configuration.md": lambda: f"{GENERATED}\n{configuration_page()}",
+}
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     for name, page in PAGES.items():
         (DOCS / name).write_text(page(), encoding="utf-8")
         print(f"docs/{name}")

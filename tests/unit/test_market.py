@@ -1,19 +1,21 @@
 """The file config/symbols.json: every key acts or is refused, and sources are made as it says."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stockstream import sessions
 from stockstream.errors import PluginError, SettingsError, UnknownNameError
 from stockstream.ingest.asx import AsxDirectory, AsxOfficial
 from stockstream.ingest.combined import Combined
 from stockstream.ingest.configured import price_source, symbol_sources
 from stockstream.ingest.csv_folder import CsvFolder
 from stockstream.ingest.html_table import HtmlTable
-from stockstream.ingest.market import Market, load_market, market_from
+from stockstream.ingest.market import MARKETS, Market, load_market, market_from
 from stockstream.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -138,3 +140,16 @@ def test_a_source_is_handed_the_market_and_the_settings(monkeypatch: pytest.Monk
     made = price_source(market_from({"price_source": {"name": "x", "extra": 3}}), SETTINGS)
     assert seen == {"suffix": ".AX", "currency": "AUD", "timeout": 30.0, "proxy": None, "extra": 3}
     assert [answer.outcome for answer in made.fetch(["BHP"], date(2024, 1, 1))] == ["not_found"]
+
+
+def test_the_examples_of_the_page_are_markets(repository: Path) -> None:
+    page = (repository / "docs" / "configuration.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        load_market(written(example))
+
+
+@pytest.mark.parametrize("name", MARKETS)
+def test_every_known_market_has_a_calendar(name: str) -> None:
+    assert sessions.timezone(MARKETS[name][1]).key
