@@ -109,6 +109,8 @@ that says something else, so:
 - A company that is missing is still fetched. It counts as delisted when five lists in a row are without it.
 - A code that returns with another listing date, or without dates after more than a year, is another company:
   `symbols/listings.csv` gives it a listing of its own.
+- That file follows from the lists alone: remove it after a list was corrected by hand, and the next update makes it
+  anew.
 - Codes of the ASX that exist for a time only (`NABN`, `AJQDA`) are left out, and their company counts as listed.
 - From the fallback list, what has no industry group and was not listed before is left out: some 130 debt securities
   that the price source does not know.

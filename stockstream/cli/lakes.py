@@ -75,7 +75,7 @@ def _imported(path: Path, answer: Written, lake: Lake) -> str:
     if answer.days_without_bar:
         parts.append(f"{answer.days_without_bar:,} days without a bar")
     if answer.quarantined:
-        parts.append(f"{answer.quarantined:,} bad rows set aside in {lake.location.url('quarantine')}")
+        parts.append(f"{answer.quarantined:,} bad rows set aside in {lake.location}/quarantine")
     if answer.extra_columns:
         parts.append(f"columns not stored: {', '.join(answer.extra_columns)}")
     return "; ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from stockstream.cli.application import Command, Commands
+from stockstream.cli.logs import start_logging, stay_silent
 from stockstream.cli.options import LakePath
 from stockstream.cli.output import Format, choose_format, print_json, print_table, say, working, write_frame
 from stockstream.errors import LakeError, ParameterError
@@ -70,6 +70,7 @@ def update(
     """Fetch the list of companies, store it, and say what has changed.
 
     A list that is cut off is not believed: the last good one goes on serving, and the reason is kept in the lake.
+    With --format json the same is logged on stderr, from LOG_LEVEL on.
     """
     from stockstream import sessions
     from stockstream.ingest.configured import symbol_sources
@@ -80,9 +81,13 @@ def update(
     if form not in {Format.table, Format.json}:
         message = f"expected --format table or json; found {form}"
         raise ParameterError(message)
-    logging.getLogger("stockstream").addHandler(logging.NullHandler())  # said below, in the chosen format
+    settings = load()
+    if form is Format.json:
+        start_logging(settings)
+    else:
+        stay_silent()
     market = Market() if config is None else load_market(config)
-    sources = symbol_sources(market, load())
+    sources = symbol_sources(market, settings)
     stands_for = datetime.now(sessions.timezone(market.calendar)).date() if day is None else _day("--date", day)
     with working("Fetching the list of companies …"):
         done = update_symbols(

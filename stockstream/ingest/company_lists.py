@@ -222,7 +222,8 @@ def update_listings(location: Location, *, anew: bool = False) -> list[Listing]:
     location
         Where the lake is.
     anew
-        Read all lists again: needed after one was added for an earlier day, or corrected by hand.
+        Read all lists again: needed after one was added for an earlier day, or corrected by hand. Removing the file
+        does the same.
     """
     days = sorted(location.list_days())
     if not days:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -145,3 +146,31 @@ def test_without_a_date_it_is_today_at_the_exchange(served: list[SymbolRow]) -> 
     run("symbols", "update")
     (path,) = Path("data/lake/symbols").glob("*-symbols.csv")
     assert abs((date.fromisoformat(path.name[:10]) - date.today()).days) <= 1
+
+
+def test_with_json_the_changes_are_logged_on_stderr(served: list[SymbolRow], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "prod")
+    run("symbols", "update", "--date", "2024-01-02", "--format", "json")
+    served[0] = SymbolRow(symbol="NEW", name="NEWCOMER")
+    logged = run("symbols", "update", "--date", "2024-01-03", "--format", "json").stderr
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO prod 2024-01-03: 100 companies from asx_directory, "
+        r"added NEW, removed A00\n",
+        logged,
+    )
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    served.clear()
+    assert run("symbols", "update", "--date", "2024-01-04", "--format", "json", code=3).stderr == ""
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    logged = run("symbols", "update", "--date", "2024-01-04", "--format", "json", code=3).stderr
+    assert [line.split(" ", 3)[1:3] for line in logged.splitlines()] == [["WARNING", "prod"]] * 2
+
+
+def test_listings_that_are_removed_are_made_anew(served: list[SymbolRow]) -> None:
+    for day in (2, 3, 4):
+        run("symbols", "update", "--date", f"2024-01-{day:02}")
+    path = Path("data/lake/symbols/listings.csv")
+    text = path.read_bytes()
+    path.unlink()
+    run("symbols", "update", "--date", "2024-01-04")
+    assert path.read_bytes() == text
