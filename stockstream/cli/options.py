@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, SourceError
 
 if TYPE_CHECKING:
     from stockstream.bars import Bars
@@ -110,6 +110,21 @@ def page_file(flag: str, path: Path) -> Path:
         message = f'{flag} needs a plotting library; type `pip install "stockstream[reports]"`'
         raise ParameterError(message)
     return output_file(flag, path, ".html", ".htm")
+
+
+def need_ingest() -> None:
+    """Refuse to fetch without the packages that fetching needs.
+
+    Raises
+    ------
+    SourceError
+        Some are missing.
+    """
+    packages = ("bs4", "exchange_calendars", "requests", "tenacity")
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        message = f'fetching needs {", ".join(missing)}; type `pip install "stockstream[ingest]"`'
+        raise SourceError(message)
 
 
 def made_room(path: Path) -> Path:

@@ -10,7 +10,7 @@ import typer
 
 from stockstream.cli.application import Command, Commands
 from stockstream.cli.logs import start_logging, stay_silent
-from stockstream.cli.options import LakePath
+from stockstream.cli.options import LakePath, need_ingest
 from stockstream.cli.output import Format, choose_format, print_json, print_table, say, working, write_frame
 from stockstream.errors import LakeError, ParameterError
 
@@ -81,6 +81,7 @@ def update(
     if form not in {Format.table, Format.json}:
         message = f"expected --format table or json; found {form}"
         raise ParameterError(message)
+    need_ingest()
     settings = load()
     if form is Format.json:
         start_logging(settings)

@@ -78,8 +78,19 @@ class Combined:
             if answer.outcome is Outcome.not_tried:
                 yield answer
                 continue
-            (other,) = self._second.fetch([answer.symbol], start, end, deadline=deadline)
-            yield self._joined(answer, other)
+            yield self._joined(answer, self._ask_second(answer, start, end, deadline))
+
+    def _ask_second(self, answer: Answer, start: date | None, end: date | None, deadline: float | None) -> Answer:
+        """Return the second one's answer; whatever goes wrong with it must not cost the first one's."""
+        try:
+            other = next(iter(self._second.fetch([answer.symbol], start, end, deadline=deadline)), None)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            if other is not None:
+                return other
+            reason = "no answer"
+        return Answer(symbol=answer.symbol, outcome=Outcome.error, fetched_at=answer.fetched_at, message=reason)
 
     def _joined(self, answer: Answer, other: Answer) -> Answer:
         if not other.ok:

@@ -22,9 +22,9 @@ COLUMNS: Final = ("symbol", "name", "sector", "market_cap", "listing_date")
 NOTHING: Final = frozenset({"", "-", "--", "n/a", "na", "none", "null"})
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.&-]{0,11}")
-_WHOLE_NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})+|\d+")
-_DAY_FIRST: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_YEAR_FIRST: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
+_WHOLE_NUMBER: Final = re.compile(r"\d{1,3}(,\d{3}){1,5}|\d{1,18}", re.ASCII)
+_DAY_FIRST: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_YEAR_FIRST: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?", re.ASCII)
 
 
 class Line(NamedTuple):
@@ -121,7 +121,7 @@ def _row(place: str, cells: Mapping[str, str]) -> SymbolRow:
 
 
 def market_cap_of(text: str) -> tuple[int | None, str]:
-    """Return a market capitalisation, and the text that stood there when it was no number above 0.
+    """Return a market capitalisation, and the text that stood there when it was no number above 0 of up to 18 digits.
 
     Examples
     --------

@@ -38,7 +38,8 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 _NEEDED: Final = ("date", "open", "high", "low", "close", "volume")
 _NOTHING: Final = frozenset({"", "null", "nan", "na", "n/a", "none", "-"})
-_DATE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([T ].*)?")
+_DATE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([T ].*)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|[+-]?inf", re.ASCII | re.IGNORECASE)
 
 
 class _Row(NamedTuple):
@@ -197,11 +198,9 @@ def _row(line: int, cells: Sequence[str], places: Mapping[str, int], width: int)
         text = cells[places[column]].strip() if column in places else ""
         if text.casefold() in _NOTHING:
             return math.nan
-        try:
-            value = float(text)
-        except ValueError:
-            message = f"line {line}: expected {column} as a number; found {text!r}"
-            raise SourceError(message) from None
-        return value
+        if not _NUMBER.fullmatch(text):  # float() would take 1_000
+            message = f"line {line}: expected {column} as a number; found {text[:40]!r}"
+            raise SourceError(message)
+        return float(text)
 
     return _Row(day, tuple(number(column) for column in ANSWER_COLUMNS[1:]), number("dividend"), number("split"))

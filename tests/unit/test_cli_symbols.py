@@ -174,3 +174,9 @@ def test_listings_that_are_removed_are_made_anew(served: list[SymbolRow]) -> Non
     path.unlink()
     run("symbols", "update", "--date", "2024-01-04")
     assert path.read_bytes() == text
+
+
+def test_without_the_packages_for_it_fetching_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stockstream.cli.options.find_spec", lambda name: None if name == "requests" else object())
+    refused = run("symbols", "update", code=2).stderr
+    assert refused == 'error: fetching needs requests; type `pip install "stockstream[ingest]"`\n'

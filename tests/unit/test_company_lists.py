@@ -1,11 +1,14 @@
 """Lists of companies as servers send them: what is read, what is refused, and what pages are tried again."""
 
+import contextlib
 import http.server
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stockstream.errors import ParameterError, SourceError
 from stockstream.ingest.asx import AsxDirectory, AsxOfficial, company_of, parse, without_temporary
@@ -132,6 +135,19 @@ def test_columns_that_cannot_be_are_refused() -> None:
         Web(attempts=0)
 
 
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode), st.integers(0, len(DIRECTORY)))
+def test_no_body_at_all_does_more_than_be_refused(noise: bytes, place: int) -> None:
+    """Cut the list anywhere and put anything there: it is read, or refused with a reason, and nothing else happens."""
+    body = DIRECTORY.encode()
+    page = HtmlTable(url="-", columns={"symbol": "ASX code"})
+    for changed in (noise, body[:place], body[:place] + noise + body[place:]):
+        for read in (parse, page.parse):
+            with contextlib.suppress(SourceError):
+                for row in read(changed):
+                    assert row.symbol
+                    assert row.market_cap is None or 0 < row.market_cap < 10**18
+
+
 # ---- the web -----------------------------------------------------------------------------------------------------
 
 Answers = list[tuple[int, bytes]]
@@ -139,7 +155,10 @@ Answers = list[tuple[int, bytes]]
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Answers], tuple[str, list[str]]]]:
-    """Give a function that serves answers in turn, the last one for ever, and records the user agents."""
+    """Give a function that serves answers in turn, the last one for ever, and records the user agents.
+
+    A status below 0 hangs up ten bytes before the end.
+    """
     started: list[http.server.ThreadingHTTPServer] = []
 
     def start(answers: Answers) -> tuple[str, list[str]]:
@@ -149,8 +168,8 @@ def serve() -> Iterator[Callable[[Answers], tuple[str, list[str]]]]:
             def do_GET(self) -> None:
                 agents.append(self.headers["User-Agent"])
                 status, body = answers.pop(0) if len(answers) > 1 else answers[0]
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body) + (10 if status == 206 else 0)))
+                self.send_response(abs(status))
+                self.send_header("Content-Length", str(len(body) + (10 if status < 0 else 0)))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -189,6 +208,7 @@ def test_a_page_that_failed_is_asked_for_again_after_growing_waits(
     [
         ([(500, b"")], 3, "answered 500 Internal Server Error (3 tries)"),
         ([(200, b"Bad Gateway")], 3, "found 'Bad Gateway' (3 tries)"),
+        ([(-200, DIRECTORY.encode())], 3, "did not answer: ChunkedEncodingError"),
         ([(404, b"")], 1, "answered 404 Not Found"),
         ([(403, b"")], 1, "answered 403 Forbidden"),
     ],

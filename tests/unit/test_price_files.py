@@ -141,6 +141,21 @@ class Fixed:
             yield Answer(symbol=symbol, outcome=Outcome.ok, fetched_at=NOW, columns=columns)
 
 
+class Raising(Fixed):
+    """A source that breaks the rule never to raise."""
+
+    def fetch(self, symbols, start, end=None, *, pace=None, deadline=None):
+        message = "no disk"
+        raise OSError(message)
+
+
+class Silent(Fixed):
+    """A source that breaks the rule to answer for each symbol."""
+
+    def fetch(self, symbols, start, end=None, *, pace=None, deadline=None):
+        return []
+
+
 def closes(days: list[date], scale: float = 1.0) -> dict[date, float]:
     return {day: scale * (10.0 + day.day) for day in days}
 
@@ -195,6 +210,10 @@ def test_a_second_source_that_fails_is_a_finding_and_no_failure() -> None:
     assert [(finding.kind, finding.message) for finding in answer.findings] == [
         ("second_source_failed", "other: said so")
     ]
+    for broken, says in ((Raising(), "other: OSError: no disk"), (Silent(), "other: no answer")):
+        answer = joined(Fixed(BHP=closes(DAYS)), broken, "fill_in")
+        assert answer.ok
+        assert [finding.message for finding in answer.findings] == [says]
     second = Fixed(BHP=closes(DAYS))
     assert joined(Fixed(BHP=Outcome.not_tried), second, "fill_in").outcome is Outcome.not_tried
     assert second.asked == [], "there is no time for the second one either"
