@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import DataError, ParameterError
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location, literal
-from stockstream.lake.rows import Judged, Rows, connect, describe_problem, first_line, judge, register, require_columns
+from stockstream.lake.rows import (
+    Judged,
+    Rows,
+    connect,
+    describe_problem,
+    first_line,
+    judge,
+    problem_words,
+    register,
+    require_columns,
+)
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
@@ -43,9 +53,11 @@ FROM (
 ORDER BY symbol, ex_date, kind, fetch_timestamp
 """
 
-_BAD_ROWS: Final = """
+#: Rows refused at the border were never stored, so nothing hides them: `hides` is NULL.
+_BAD_ROWS: Final = f"""
 SELECT symbol, date, open, high, low, close, traded AS volume, adjusted_close, dividend, split, fetch_timestamp,
-    problem AS reason, $decided_at AS decided_at
+    problem AS reason, 'error' AS severity, NULL::BOOLEAN AS hides, {problem_words()} AS explanation,
+    $decided_at AS decided_at
 FROM judged WHERE problem IS NOT NULL
 ORDER BY symbol, date, fetch_timestamp
 """
@@ -169,10 +181,10 @@ def _store(
         raise DataError(message)
     day = _session(session, verdict.last)
     if verdict.bad:
-        _publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
+        publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
     if verdict.events:
-        _publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
-    name = _publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
+        publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
+    name = publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
     return Written(
         file=name,
         rows=verdict.good,
@@ -186,7 +198,7 @@ def _store(
     )
 
 
-def _publish(
+def publish(
     connection: duckdb.DuckDBPyConnection,
     location: Location,
     folder: str,
@@ -194,6 +206,7 @@ def _publish(
     query: str,
     params: dict[str, Any] | None = None,
 ) -> str:
+    """Write the rows of a query as the next batch file of a folder and a session, and return its name."""
     import duckdb
 
     def fill(temporary: str) -> None:
