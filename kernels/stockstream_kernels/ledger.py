@@ -243,6 +243,7 @@ class Book(NamedTuple):
     held: NDArray[np.int64]
     fills: Records
     trades: Records
+    levels: Series  # (2, S, T): the stop and the target that a bar was tested against, NaN without; or (0, 0, 0)
 
 
 class Market(NamedTuple):

@@ -210,8 +210,8 @@ def sized(
         quantity += way_back(order, held)
     else:
         quantity = wanted(book, number, price, clean)
-        if np.isnan(quantity) or (
-            order["size"] <= 0.0 and order["size_kind"] < CLOSE and order["size_kind"] != ALL_CASH
+        if order["size_kind"] != ALL_CASH and (
+            not np.isfinite(quantity) or (order["size"] <= 0.0 and order["size_kind"] < CLOSE)
         ):
             finish(book, number, REJECTED, NO_STOP if order["size_kind"] == RISK else BAD_SIZE)
             return 0.0

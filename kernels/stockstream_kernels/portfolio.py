@@ -12,6 +12,7 @@ import numpy as np
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.ledger import (
     ACTIVE,
+    ALL_CASH,
     BY_STRATEGY,
     CANCELLED,
     CANCELLED_BY_STRATEGY,
@@ -252,10 +253,10 @@ def size_now(book: Book, market: Market, terms: Terms, number: int, t: int) -> N
     order = book.orders[number]
     price = market.prices[PRICE, order["symbol"], t]
     quantity = wanted(book, number, price, price)
-    if np.isinf(quantity):
+    if np.isinf(quantity) and order["size_kind"] == ALL_CASH:
         quantity = within_cash(book, terms, number, quantity, price, factor_of(market, order["symbol"], t))
     quantity -= way_back(order, book.positions[order["symbol"]]["quantity"])
-    order["remaining"] = quantity if quantity != 0.0 else np.nan
+    order["remaining"] = quantity if quantity != 0.0 and np.isfinite(quantity) else np.nan
 
 
 @kernel

@@ -228,6 +228,13 @@ def stop_level(book: Book, s: int) -> float:
 
 
 @step
+def note_levels(book: Book, s: int, t: int) -> None:
+    """Keep the levels that a bar is tested against, where they are asked for."""
+    if book.levels.shape[0] > 0:
+        book.levels[0, s, t], book.levels[1, s, t] = stop_level(book, s), book.positions[s]["target"]
+
+
+@step
 def leave(book: Book, market: Market, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
     """Close by an attachment: a stop slips, a target is a limit.
 
@@ -258,6 +265,7 @@ def gaps(book: Book, market: Market, terms: Terms, t: int) -> None:
         before = book.counts[HELD]
         position = book.positions[s]
         if tradable(market, s, t):
+            note_levels(book, s, t)
             side = 1.0 if position["quantity"] > 0.0 else -1.0
             level, price = stop_level(book, s), market.prices[OPEN, s, t]
             if side * (level - price) >= 0.0:
@@ -429,6 +437,8 @@ def touch(book: Book, market: Market, terms: Terms, s: int, t: int) -> None:
         else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
     )
     when = position["filled"] if position["opened"] == t else NOT_TODAY
+    if when != AT_CLOSE:
+        note_levels(book, s, t)
     level, target = stop_level(book, s), position["target"]
     stopped = side * (level - worst) >= 0.0
     aimed = side * (best - target) >= 0.0 and when != BY_LIMIT

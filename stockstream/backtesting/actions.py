@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from numbers import Integral, Real
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from stockstream.errors import ParameterError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KINDS: Final = ("buy", "sell", "close", "target", "cancel", "signal")
 SIZES: Final = ("quantity", "value", "weight")
@@ -58,12 +62,16 @@ class Action:
             raise ParameterError(message)
         for name, value in details.items():
             _check(name, value)
-        if sum(details.get(name) is not None for name in SIZES) > 1:
-            message = f"expected one of quantity, value and weight; found several in {details!r}"
-            raise ParameterError(message)
+        _check_together(kind, details)
         # what is not given stays with the class, and the rest is set at once: field by field, making an action took
         # longer than filling it
         vars(self).update(details, kind=kind)
+
+    def __repr__(self) -> str:
+        """Name what was given."""
+        fields = {f.name: getattr(self, f.name) for f in dataclass_fields(self)[1:] if f.name in vars(self)}
+        given = ", ".join(f"{name}={value!r}" for name, value in fields.items() if value is not None)
+        return f"Action.{self.kind}({given})"
 
     @classmethod
     def buy(cls, *, symbol: str | None = None, **details: Any) -> Self:
@@ -77,7 +85,7 @@ class Action:
 
     @classmethod
     def close(cls, *, symbol: str | None = None, **details: Any) -> Self:
-        """Close the whole position."""
+        """Close the whole position, at the open or at `limit` or `stop`; it never opens another."""
         return cls(kind="close", symbol=symbol, **details)
 
     @classmethod
@@ -94,6 +102,43 @@ class Action:
     def signal(cls, code: int) -> Self:
         """Act on signals as rules do: 1 enter long, 2 exit long, 4 enter short, 8 exit short, added up."""
         return cls(kind="signal", code=code)
+
+
+def _check_together(kind: str, details: Mapping[str, Any]) -> None:
+    """Refuse details that do not go with each other or with the kind of action."""
+    given = {name: value for name, value in details.items() if value is not None}
+    if kind == "target" and not given.keys() & {"quantity", "weight"}:
+        message = "a target needs quantity= or weight="
+        raise ParameterError(message)
+    if not given:
+        return
+    sizes = [name for name in SIZES if name in given]
+    if len(sizes) > 1:
+        message = f"expected one of quantity, value and weight; found several in {details!r}"
+        raise ParameterError(message)
+    if kind == "close" and sizes:
+        message = f"an action to close is of the whole position; found {sizes[0]}: sell (or buy back) a part of it"
+        raise ParameterError(message)
+    if details.get("distances") != "money":
+        refuse_out_of_reach(given, long=kind == "buy", short=kind == "sell")
+
+
+def refuse_out_of_reach(fractions: Mapping[str, float], *, long: bool, short: bool) -> None:
+    """Refuse levels that no price can reach: stops of a long, and the target of nothing but shorts, at 0 or below.
+
+    Raises
+    ------
+    ParameterError
+        Most often a percentage in the place of a fraction.
+    """
+    names = ("stop_loss", "trailing_stop") if long else ("take_profit",) if short else ()
+    for name in names:
+        if name in fractions and fractions[name] >= 1.0:
+            message = (
+                f"expected {name} as a fraction below 1 (0.05 is 5 %), or no price can reach it; "
+                f"found {fractions[name]!r}"
+            )
+            raise ParameterError(message)
 
 
 def _check(name: str, value: Any) -> None:

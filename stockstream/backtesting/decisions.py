@@ -39,7 +39,16 @@ def signal_panels(strategy: RuleStrategy | SignalStrategy, bars: Bars, sizing: S
     """Return the decisions of a strategy of rules or arrays."""
     if isinstance(strategy, SignalStrategy):
         return _from_arrays(strategy, bars, sizing)
-    return _from_rules(strategy.rules(), bars, sizing)
+    return _from_rules(rules_of(strategy), bars, sizing)
+
+
+def rules_of(strategy: RuleStrategy) -> Rules:
+    """Return what a strategy's `rules` returns, which must be rules."""
+    rules = strategy.rules()
+    if not isinstance(rules, Rules):
+        message = f"expected {strategy.name}.rules() to return ss.Rules(...); found {rules!r}"
+        raise ParameterError(message)
+    return rules
 
 
 def _from_rules(rules: Rules, bars: Bars, sizing: Sizing) -> portfolio.Signals:
@@ -80,7 +89,7 @@ def _from_arrays(strategy: SignalStrategy, bars: Bars, sizing: Sizing) -> portfo
     for name, given in strategy.levels.items():
         relative[name] = given is not None and np.ndim(given) == 0
         levels[name] = NONE if given is None else _distances(name, given, bars)
-    rank = NONE if strategy.rank is None else -_shaped("rank", np.asarray(strategy.rank, dtype=np.float64), bars)
+    rank = NONE if strategy.rank is None else -_shaped("rank", _numbers("rank", strategy.rank), bars)
     return _signals(codes, bars, sizing, levels, relative, rank, strategy.max_bars)
 
 
@@ -93,11 +102,19 @@ def _conditions(name: str, given: Any, bars: Bars) -> NDArray[np.bool_]:
 
 
 def _distances(name: str, given: Any, bars: Bars) -> Panel:
-    values = np.asarray(given, dtype=np.float64)
+    values = _numbers(name, given)
     if bool((values <= 0).any()):
         message = f"expected {name} above 0; found {np.nanmin(values)}"
         raise ParameterError(message)
     return values.reshape(1, 1) if values.ndim == 0 else _shaped(name, values, bars)
+
+
+def _numbers(name: str, given: Any) -> NDArray[np.float64]:
+    try:
+        return np.array(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"expected numbers for {name}; found {type(given).__name__}: {error}"
+        raise DataError(message) from error
 
 
 def _shaped(name: str, array: NDArray[Any], bars: Bars) -> NDArray[Any]:
@@ -157,7 +174,10 @@ def target_panel(strategy: TargetStrategy, bars: Bars, leverage: float) -> Panel
     DataError
         Wrong shape, infinite weights, or a session on which the sum of |weights| exceeds the leverage.
     """
-    given = np.array(strategy.targets(bars), dtype=np.float64)
+    if not 0.0 <= strategy.threshold < 1.0:
+        message = f"expected threshold as a weight from 0 to below 1; found {strategy.threshold!r}"
+        raise ParameterError(message)
+    given = _numbers(f"{strategy.name}.targets(bars)", strategy.targets(bars))
     weights = _shaped("targets", given, bars).copy()
     gross = np.nansum(np.abs(weights), axis=0)
     beyond = np.flatnonzero(~(gross <= leverage * (1.0 + 1e-9)))

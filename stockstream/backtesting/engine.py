@@ -6,6 +6,7 @@ becomes a `Result`. Nothing here fills an order.
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from dataclasses import dataclass, field, replace
@@ -114,13 +115,22 @@ class Run:
         return self.books[0]
 
     @classmethod
-    def start(cls, bars: Bars, settings: Settings, *, keep_positions: bool = False, quiet: bool = False) -> Run:
+    def start(
+        cls,
+        bars: Bars,
+        settings: Settings,
+        *,
+        keep_positions: bool = False,
+        keep_levels: bool = False,
+        quiet: bool = False,
+    ) -> Run:
         """Return a fresh run; `quiet` leaves out the warning about bars without volume."""
         sessions, symbols = len(bars.dates), len(bars.symbols)
         positions = np.zeros((sessions, symbols)) if keep_positions else NONE
         equity, cash, longs, shorts = np.zeros((4, sessions))
         record = ledger.Record(equity, cash, longs, shorts, positions)
-        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash)
+        levels = np.full((2, symbols, sessions), np.nan) if keep_levels else np.empty((0, 0, 0))
+        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash, levels)
         eventful = (
             bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
         )
@@ -174,7 +184,7 @@ def backtest(
         Keep the quantity held of every symbol on every session.
     **settings
         The other fields of `Settings`: fill, leverage, maintenance, max_positions, intrabar, dividends, delist_loss,
-        risk_free, periods_per_year.
+        risk_free, periods_per_year; and ``keep_levels=True``, which keeps the stops and targets of `Result.levels`.
 
     Returns
     -------
@@ -199,23 +209,28 @@ def backtest(
     [1100.0, 1100.0, 1200.0, 1300.0]
     """
     if settings.get("intrabar") == "both":
-        return _interval(strategy, bars, path, benchmark, {**settings, "cash": cash, "costs": costs, "sizing": sizing})
+        options = {**settings, "cash": cash, "costs": costs, "sizing": sizing, "keep_positions": keep_positions}
+        return _interval(strategy, bars, path, benchmark, options)
+    keep_levels = bool(settings.pop("keep_levels", False))
     chosen = settings_of(cash=cash, costs=costs, sizing=sizing, **settings)
     if not isinstance(bars, Bars):
         message = (
             f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
         )
         raise DataError(message)
-    run = Run.start(bars, chosen, keep_positions=keep_positions)
+    run = Run.start(bars, chosen, keep_positions=keep_positions, keep_levels=keep_levels)
     simulate(run, strategy, path)
     return Result.of(run, strategy, benchmark=benchmark)
 
 
 def _interval(strategy: AnyStrategy, bars: Bars, path: Any, benchmark: Any, settings: dict[str, Any]) -> Result:
-    """Run with the worse and the better assumption inside bars; the result is the worse one's, with the interval."""
+    """Run with the worse and the better assumption inside bars; the result is the worse one's, with the interval.
+
+    Each run has a copy of the strategy: what a callback remembers of the one would be in the way of the other.
+    """
     worse, better = (
-        backtest(strategy, bars, path=path, benchmark=benchmark, **{**settings, "intrabar": assumption})
-        for assumption in ("pessimistic", "optimistic")
+        backtest(own, bars, path=path, benchmark=benchmark, **{**settings, "intrabar": assumption})
+        for assumption, own in (("pessimistic", strategy), ("optimistic", copy.deepcopy(strategy)))
     )
     low, high = worse.metrics.to_dict(), better.metrics.to_dict()
     return replace(worse, interval={name: (low[name], high[name]) for name in low})
@@ -276,7 +291,7 @@ def _doubled(values: NDArray[Any]) -> NDArray[Any]:
     return grown
 
 
-def _book(symbols: int, cash: float) -> ledger.Book:
+def _book(symbols: int, cash: float, levels: NDArray[np.float64]) -> ledger.Book:
     size = 12 * symbols + 256
     positions = np.zeros(symbols, dtype=ledger.POSITION)
     for name in ("stop", "target", "trail", "mark"):
@@ -294,6 +309,7 @@ def _book(symbols: int, cash: float) -> ledger.Book:
         np.zeros(symbols, dtype=np.int64),
         np.zeros(size, dtype=ledger.FILL),
         np.zeros(size, dtype=ledger.TRADE),
+        levels,
     )
 
 

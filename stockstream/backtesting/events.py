@@ -16,13 +16,12 @@ from stockstream.backtesting.actions import LIVES, Action
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.portfolio import Portfolio
 from stockstream.backtesting.strategy import Strategy, declared_indicators
-from stockstream.errors import ParameterError, StockstreamError, StrategyError
-from stockstream.indicators.evaluate import Table, evaluate
+from stockstream.errors import StockstreamError, StrategyError
+from stockstream.indicators.evaluate import Table, evaluate, is_true
 from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
     from stockstream.backtesting.engine import Run
-    from stockstream.bars import Panel
 
 #: Bars whose dictionaries are built together, and the fewest sessions of them: enough to share the work, few enough to
 #: stay in the cache and below what sets the garbage collector off.
@@ -97,6 +96,8 @@ class _Loop:
                 for s in () if self.ruined else present:
                     try:
                         answer = on_data(day, symbols[s], bars[s], view)
+                    except StrategyError:  # on_order_filled, heard while the strategy asked for its account
+                        raise
                     except Exception as error:
                         raise self.failed(t, s, f"raised {type(error).__name__}: {error}{_line(error)}") from error
                     if answer is not None:
@@ -165,7 +166,15 @@ class _Loop:
             return
         if self.listens:
             for fill in book.fills[heard : self.heard]:
-                self.strategy.on_order_filled(self.view.order(int(fill["order"])), self.view)
+                self.tell(fill)
+
+    def tell(self, fill: Any) -> None:
+        """Let the strategy hear of a fill."""
+        try:
+            self.strategy.on_order_filled(self.view.order(int(fill["order"])), self.view)
+        except Exception as error:
+            what = f"raised {type(error).__name__} in on_order_filled: {error}{_line(error)}"
+            raise self.failed(int(fill["session"]), int(fill["symbol"]), what) from error
 
     def carry_out(self, answer: Any, t: int, s: int) -> None:
         """Submit what the strategy answered on one bar."""
@@ -264,9 +273,6 @@ class _Loop:
 
 
 def _target(action: Action) -> tuple[int, float, int]:
-    if action.quantity is None and action.weight is None:
-        message = "a target needs quantity= or weight="
-        raise ParameterError(message)
     if action.weight is not None:
         return ledger.TARGET_WEIGHT, float(action.weight), 0
     return ledger.TARGET_SHARES, float(action.quantity or 0.0), 0
@@ -285,11 +291,12 @@ def _present(run: Run) -> list[list[int]]:
     return [part.tolist() for part in np.split(rows, ends)]
 
 
-def _columns(run: Run, strategy: Strategy) -> dict[str, Panel]:
-    """Panels of what the strategy sees, by name."""
+def _columns(run: Run, strategy: Strategy) -> dict[str, Any]:
+    """Panels of what the strategy sees, by name; a condition that is not known is False, as in rules."""
     table: Table | None = None
-    columns = {name: getattr(run.bars, name) for name in OHLCV}
+    columns: dict[str, Any] = {name: getattr(run.bars, name) for name in OHLCV}
     for name, expression in declared_indicators(strategy).items():
         table = table or Table.from_bars(run.bars)
-        columns[name] = table.scatter(evaluate(expression, table))
+        condition = expression.gives == "condition"
+        columns[name] = is_true(expression, table) if condition else table.scatter(evaluate(expression, table))
     return columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stockstream_kernels import ledger
@@ -102,10 +103,10 @@ class Portfolio:
 
     @property
     def positions(self) -> Mapping[str, Position]:
-        """Open positions by symbol."""
+        """Open positions by symbol; read only."""
         if self._positions is None:
             rows = self._book.held[: self._book.counts[ledger.HELD]].tolist()
-            self._positions = {self._symbols[row]: self._position(row) for row in rows}
+            self._positions = MappingProxyType({self._symbols[row]: self._position(row) for row in rows})
         return self._positions
 
     def _position(self, row: int) -> Position:

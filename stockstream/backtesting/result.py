@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from stockstream_kernels import ledger
 
+from stockstream.backtesting.benchmark import benchmark_levels
 from stockstream.backtesting.explain import explain
 from stockstream.backtesting.metrics import Metrics, Totals, metrics, rolling
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,8 @@ class Result:
     account
         Equity, cash and exposure per session as arrays, as the kernel wrote them.
     ledgers
-        Records of orders, fills and trades as structured arrays; the frames below are views for people.
+        Records of orders, fills, trades and open positions as structured arrays, and the levels that were kept; the
+        frames below are views for people.
     ambiguous_bars
         Bars on which a stop and a target (or an entry and its stop) lay inside the range, so that the order of events
         had to be assumed.
@@ -85,6 +87,7 @@ class Result:
             "fills": book.fills[: counts[ledger.FILLS]].copy(),
             "trades": book.trades[: counts[ledger.TRADES]].copy(),
             "open": _open_trades(book),
+            "levels": book.levels,
         }
         levels = benchmark_levels(benchmark, run.bars)
         figures = metrics(
@@ -243,6 +246,24 @@ class Result:
         columns = {"date": self._days(sessions), "symbol": self._symbols(symbols), "quantity": held[sessions, symbols]}
         return pl.DataFrame(columns, schema_overrides={"symbol": pl.String})
 
+    def levels(self, symbol: str) -> pl.DataFrame:
+        """Stop and target that each bar of a symbol was tested against; needs ``keep_levels=True``.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``date``, ``stop`` (the nearer of the fixed and the trailing one) and ``target``, one row per session, in
+            prices of the bars; null where nothing was held, tested or attached. The bar that ends a position is there.
+        """
+        import polars as pl
+
+        row, kept = self.bars.row(symbol), self.ledgers["levels"]
+        if kept.shape[0] == 0:
+            message = "stops and targets by day were not kept: run backtest(..., keep_levels=True)"
+            raise ParameterError(message)
+        frame = pl.DataFrame({"date": self.bars.dates, "stop": kept[0, row], "target": kept[1, row]})
+        return frame.with_columns(pl.exclude("date").fill_nan(None))
+
     def _days(self, sessions: NDArray[Any]) -> NDArray[np.datetime64]:
         days: NDArray[np.datetime64] = self.bars.dates[sessions]
         return days
@@ -337,48 +358,3 @@ def _open_trades(book: ledger.Book) -> NDArray[Any]:
     rows["mae"], rows["mfe"] = np.where(side > 0, low, -high), np.where(side > 0, high, -low)
     rows["entry_reason"] = held["entry_reason"]
     return rows
-
-
-def benchmark_levels(benchmark: Any, bars: Bars) -> Series | None:
-    """Return levels (T,): a symbol's closes, buy and hold of all symbols, or what was given."""
-    if benchmark is None:
-        return None
-    if isinstance(benchmark, str) and benchmark == "universe":
-        filled = np.stack([_carried(row) for row in bars.close])
-        level: Series = np.mean(filled / filled[:, :1], axis=0)
-        return level
-    if isinstance(benchmark, str):
-        return _carried(bars.close[bars.row(benchmark)])
-    if hasattr(benchmark, "columns"):
-        return _aligned(benchmark, bars)
-    levels = np.asarray(benchmark, dtype=np.float64)
-    if levels.shape != bars.dates.shape or not np.isfinite(levels).all():
-        message = (
-            f"expected a benchmark with one finite level per session, {len(bars.dates)}; found shape {levels.shape}"
-        )
-        raise DataError(message)
-    return levels
-
-
-def _aligned(frame: Any, bars: Bars) -> Series:
-    """Return the closes of a frame on the sessions of the bars, carried over days it does not have."""
-    import polars as pl
-
-    if not isinstance(frame, pl.DataFrame) or not {"date", "close"} <= set(frame.columns):
-        message = "expected a Polars frame with the columns date and close as benchmark"
-        raise DataError(message)
-    known = frame.select(pl.col("date").cast(pl.Date), pl.col("close").cast(pl.Float64)).sort("date")
-    sessions = pl.DataFrame({"date": bars.dates}).with_columns(pl.col("date").cast(pl.Date))
-    joined = sessions.join_asof(known, on="date").get_column("close")
-    if joined.null_count():
-        message = f"the benchmark starts after the bars: expected a close on or before {bars.dates[0]}"
-        raise DataError(message)
-    return joined.to_numpy()
-
-
-def _carried(row: Series) -> Series:
-    """Return closes with the days without a bar filled by the last known one, and the start by the first."""
-    known = np.flatnonzero(~np.isnan(row))
-    place = np.maximum(np.searchsorted(known, np.arange(len(row)), side="right") - 1, 0)
-    carried: Series = row[known[place]]
-    return carried

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from stockstream.backtesting.actions import refuse_out_of_reach
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Expression, Number, as_expression, from_dict
 
@@ -66,10 +67,16 @@ class Rules:
             if isinstance(expression, Number) and not expression.value > 0.0:
                 message = f"expected {name} above 0; found {value!r}"
                 raise ParameterError(message)
+            if name == "max_bars" and isinstance(expression, Number) and expression.value % 1.0 != 0.0:
+                message = f"expected max_bars to be a whole number; found {value!r}"
+                raise ParameterError(message)
             object.__setattr__(self, name, expression)
         if self.enter_long is None and self.enter_short is None:
             message = "expected enter_long or enter_short: without an entry there is nothing to do"
             raise ParameterError(message)
+        levels = {name: getattr(self, name) for name in LEVELS}
+        fractions = {name: level.value for name, level in levels.items() if isinstance(level, Number)}
+        refuse_out_of_reach(fractions, long=self.enter_long is not None, short=True)
 
     @property
     def expressions(self) -> dict[str, Expression]:

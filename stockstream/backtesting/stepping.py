@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.backtesting.actions import Action
+from stockstream.backtesting.decisions import rules_of
 from stockstream.backtesting.rules import LEVELS
 from stockstream.errors import ParameterError
 from stockstream.indicators.evaluate import TRUE
@@ -23,7 +24,7 @@ class Stepper:
     """The rules of one strategy on one symbol, fed bar by bar."""
 
     def __init__(self, strategy: RuleStrategy) -> None:
-        parts = strategy.rules().expressions
+        parts = rules_of(strategy).expressions
         if "rank" in parts:
             message = "rules with rank need all symbols of a day: run them with backtest(...), which evaluates panels"
             raise ParameterError(message)

@@ -10,12 +10,16 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stockstream.backtesting.actions import refuse_out_of_reach
 from stockstream.errors import ParameterError
+from stockstream.indicators.expression import Expression
+from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from stockstream.backtesting.portfolio import Order, Portfolio
     from stockstream.backtesting.rules import Rules
     from stockstream.bars import Bars
-    from stockstream.indicators.indicator import Indicator
 
 type Signals = NDArray[np.bool_]
 
@@ -131,15 +134,25 @@ class SignalStrategy:
         if enter_long is None and enter_short is None:
             message = "expected enter_long or enter_short: without an entry there is nothing to do"
             raise ParameterError(message)
-        self.conditions = {
+        self.conditions: dict[str, ArrayLike | None] = {
             "enter_long": enter_long,
             "exit_long": exit_long,
             "enter_short": enter_short,
             "exit_short": exit_short,
         }
-        self.levels = {"stop_loss": stop_loss, "take_profit": take_profit, "trailing_stop": trailing_stop}
-        self.max_bars = max_bars
-        self.rank = rank
+        levels = {"stop_loss": stop_loss, "take_profit": take_profit, "trailing_stop": trailing_stop}
+        fractions = {name: float(level) for name, level in levels.items() if isinstance(level, int | float)}
+        for name, fraction in fractions.items():
+            if not fraction > 0.0:
+                message = f"expected {name} above 0; found {fraction!r}"
+                raise ParameterError(message)
+        if not isinstance(max_bars, Integral) or max_bars < 0:
+            message = f"expected max_bars to be a whole number, 0 for no end; found {max_bars!r}"
+            raise ParameterError(message)
+        refuse_out_of_reach(fractions, long=enter_long is not None, short=True)
+        self.levels: dict[str, Any] = levels
+        self.max_bars: int = int(max_bars)
+        self.rank: ArrayLike | None = rank
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -190,9 +203,27 @@ def constructor_parameters(cls: type) -> dict[str, Any]:
     return {p.name: p.default for p in list(signature.parameters.values())[1:] if p.kind in named}
 
 
-def declared_indicators(strategy: Strategy) -> dict[str, Indicator]:
-    """Return the indicators an event strategy reads, by the name under which `data` holds them."""
+def declared_indicators(strategy: Strategy) -> dict[str, Expression]:
+    """Return the indicators an event strategy reads, by the name under which `data` holds them.
+
+    Raises
+    ------
+    ParameterError
+        Something that is no indicator or expression, or the name of a price.
+    """
     declared = strategy.indicators
-    if isinstance(declared, Mapping):
-        return dict(declared)
-    return {name: item for item in declared for name in item.column_names()}
+    if isinstance(declared, Expression) or not isinstance(declared, Mapping | Sequence) or isinstance(declared, str):
+        message = f"expected indicators = (SMA(20), ...) or {{'fast': SMA(20), ...}}; found {declared!r}"
+        raise ParameterError(message)
+    named = [*declared.items()] if isinstance(declared, Mapping) else _by_their_columns(declared)
+    for name, item in named:
+        if not isinstance(item, Expression) or name in OHLCV:
+            what = f"{item!r} as {name!r}, which is a price" if name in OHLCV else f"{item!r}"
+            message = f"expected indicators or expressions under names of their own; found {what}"
+            raise ParameterError(message)
+    return dict(named)
+
+
+def _by_their_columns(declared: Sequence[Any]) -> list[tuple[str, Any]]:
+    names = [getattr(item, "column_names", lambda item=item: (repr(item),))() for item in declared]
+    return [(name, item) for item, columns in zip(declared, names, strict=True) for name in columns]

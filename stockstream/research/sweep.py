@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from stockstream.backtesting.benchmark import benchmark_levels
 from stockstream.backtesting.engine import settings_of
-from stockstream.backtesting.result import benchmark_levels
 from stockstream.backtesting.strategy import RuleStrategy
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
