@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import stockstream as ss
+from stockstream import Action
 from stockstream.errors import ParameterError
 from stockstream.indicators import ATR, SMA
 from tests.reference.peers import walk
-from tests.reference.scripted import market, signals, with_panels
+from tests.reference.scripted import market, play, signals, with_panels
 
 nan = np.nan
 
@@ -31,6 +32,16 @@ def test_levels_of_each_bar():
         none,
     ]
     assert result.trades["exit_price"].to_list() == pytest.approx([10.8])
+
+
+def test_an_addition_leaves_the_levels_as_they_are():
+    plan = {
+        0: Action.buy(quantity=10, stop_loss=0.2, take_profit=0.5),
+        1: Action.buy(quantity=10, stop_loss=0.1, take_profit=0.1),
+    }
+    result = play(market(A=[10, 10, 12, 12]), plan, keep_levels=True)
+    assert kept(result) == [(None, None), (8.0, 15.0), (8.0, 15.0), (8.0, 15.0)]
+    assert result.account.equity[-1] == 1000.0 + 10 * 2.0
 
 
 def test_levels_move_with_a_split_and_not_on_a_day_without_trade():
