@@ -50,6 +50,10 @@ class SourceError(StockstreamError):
     """A price or symbol source that did not answer, or answered something unusable."""
 
 
+class BatchIncompleteError(SourceError):
+    """A batch that stored what it got, and should be asked again for the rest: refusals for haste, or no time left."""
+
+
 class PluginError(StockstreamError):
     """An installed plugin that cannot be imported, or is not what its group expects."""
 

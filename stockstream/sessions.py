@@ -6,7 +6,7 @@ A thin border around `exchange_calendars` (extra ``ingest``), so that the rest o
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -58,11 +58,16 @@ def sessions(start: date, end: date, exchange: str = "XASX") -> list[date]:
     >>> [day.isoformat() for day in sessions(date(2026, 12, 23), date(2026, 12, 30))]
     ['2026-12-23', '2026-12-24', '2026-12-29', '2026-12-30']
     """
+    return list(_between(start, end, exchange))
+
+
+@lru_cache(maxsize=256)
+def _between(start: date, end: date, exchange: str) -> tuple[date, ...]:
     first, last = horizon(exchange)
     start, end = max(start, first), min(end, last)
     if start > end:
-        return []
-    return [day.date() for day in _calendar(exchange).sessions_in_range(start.isoformat(), end.isoformat())]
+        return ()
+    return tuple(day.date() for day in _calendar(exchange).sessions_in_range(start.isoformat(), end.isoformat()))
 
 
 def is_session(day: date, exchange: str = "XASX") -> bool:

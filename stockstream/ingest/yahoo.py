@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -48,6 +48,11 @@ _COLUMNS: Final = {
     "adjusted_close": "Adj Close",
 }
 _EVENTS: Final[dict[Literal["dividend", "split"], str]] = {"dividend": "Dividends", "split": "Stock Splits"}
+
+
+#: yfinance is set up once for the process; the folder that it caches in is the last one asked for.
+_setting_up: Final = threading.Lock()
+_caches: Final[list[str]] = []
 
 
 def utc_now() -> datetime:
@@ -99,8 +104,6 @@ class Yahoo:
     cache: str | None = None
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _session: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.timeout > 0 and self.attempts >= 1 and self.backoff >= 0):
@@ -187,15 +190,16 @@ class Yahoo:
         self, client: ModuleType, symbol: str, start: date, until: date
     ) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return yfinance's frame, and the part of Yahoo's answer that it was made of."""
-        name = symbol + self.suffix
-        zones = client.cache.get_tz_cache()
-        if zones.lookup(name.upper()) is None:  # yfinance asks Yahoo for each symbol's time zone first: one is expected
-            zones.store(name.upper(), self._zone.key)
+        from stockstream.ingest.recording import last_chart, session_through
+
         client.data.YfData.cache_get.cache_clear()  # a second try must not be answered with the first one's failure
-        frame = client.Ticker(name, session=self._session).history(
+        _silence()
+        ticker = client.Ticker(symbol + self.suffix, session=session_through(self.ca_bundle, self.proxy))
+        ticker._tz = self._zone.key  # else yfinance asks Yahoo for it first: twice the requests
+        frame = ticker.history(
             start=start, end=until, interval="1d", auto_adjust=False, actions=True, timeout=self.timeout
         )
-        served: dict[str, Any] = self._session.last_chart()["chart"]["result"][0]
+        served: dict[str, Any] = last_chart()["chart"]["result"][0]
         return frame, served
 
     def _check_listing(self, meta: dict[str, Any]) -> None:
@@ -256,25 +260,18 @@ class Yahoo:
         return Answer(symbol=symbol, outcome=outcome, message=message, fetched_at=fetched_at or self.clock())
 
     def _client(self) -> ModuleType:
-        """Return yfinance, set up once: errors as exceptions, and a session that remembers what was served."""
+        """Return yfinance, set up: errors as exceptions."""
         try:
             import yfinance
-            import yfinance.cache
             import yfinance.data
-
-            from stockstream.ingest.recording import RecordingSession
         except ImportError as error:
             message = f'prices from Yahoo need the package yfinance; type `pip install "stockstream[ingest]"` ({error})'
             raise SourceError(message) from error
-        with self._lock:
-            if self._session is None:
-                yfinance.config.debug.hide_exceptions = False  # hidden, a time-out is an empty answer
-                # yfinance turns these on for itself; they are for its authors.
-                warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")
-                if self.cache is not None:
-                    yfinance.set_tz_cache_location(self.cache)
-                proxies = {"https": self.proxy, "http": self.proxy} if self.proxy else None
-                self._session = RecordingSession(impersonate="chrome", verify=self.ca_bundle or True, proxies=proxies)
+        with _setting_up:
+            yfinance.config.debug.hide_exceptions = False  # hidden, a time-out is an empty answer
+            if self.cache is not None and self.cache not in _caches:
+                yfinance.set_tz_cache_location(self.cache)
+                _caches[:] = [self.cache]
         client: ModuleType = yfinance
         return client
 
@@ -290,6 +287,11 @@ _SAID_BY_NAME: Final = {
     "YFTzMissingError": Outcome.not_found,
     "YFDataException": Outcome.malformed,
 }
+
+
+def _silence() -> None:
+    """Hide what yfinance turns on for itself and its authors; other threads may have put old filters back."""
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")
 
 
 def _may_go_on(pace: Pace | None, deadline: float | None) -> bool:

@@ -146,18 +146,19 @@ class Location(ABC):
         """Return paths or URLs of the batch files of a folder, oldest session first; see `batch_files`."""
         return self.readable(self.batch_files(folder, session))
 
-    def publish(self, folder: str, session: date, fill: Callable[[str], None]) -> str:
+    def publish(
+        self, folder: str, session: date, fill: Callable[[str], None], numbers: Iterable[int] | None = None
+    ) -> str:
         """Write one new batch file, whole or not at all, and return its name inside the lake.
 
-        It takes the next free number: two writers get two numbers.
+        It takes the first free of some numbers (None: of those after the highest), so two writers get two numbers.
         """
-        numbers = [batch_number(file.name) for file in self.batch_files(folder, session)]
-        names = (
-            f"{folder}/{session.isoformat()}-batch-{number}.parquet"
-            for number in itertools.count(max(numbers, default=0) + 1)
-        )
+        if numbers is None:
+            taken = [batch_number(file.name) for file in self.batch_files(folder, session)]
+            numbers = itertools.count(max(taken, default=0) + 1)
+        names = (f"{folder}/{session.isoformat()}-batch-{number}.parquet" for number in numbers)
         name = self.place(names, fill)
-        if name is None:  # the numbers never end
+        if name is None:
             message = f"no free number for a batch of {session} in {self.url(folder)}"
             raise LakeError(message)
         return name

@@ -129,7 +129,7 @@ def register(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
     import duckdb
 
     if isinstance(rows, Mapping):
-        table: object = _columns(rows)
+        table: object = columns_of(rows)
     else:
         table = rows
     try:
@@ -142,7 +142,14 @@ def register(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:
         raise DataError(message) from error
 
 
-def _columns(rows: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+def columns_of(rows: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    """Return columns as arrays that DuckDB can register.
+
+    Raises
+    ------
+    DataError
+        A column is missing or not flat, they differ in length, or there are no rows.
+    """
     require_columns([str(name) for name in rows])  # before DuckDB, which cannot register a table without columns
     columns = {str(name): _column(str(name), values) for name, values in rows.items()}
     lengths = {name: len(values) for name, values in columns.items()}
@@ -283,12 +290,6 @@ def _date(kind: str) -> str:
         return 'CASE WHEN "date"::TIMESTAMP = date_trunc(\'day\', "date"::TIMESTAMP) THEN "date"::DATE END'
     midnight = r"\d{4}-\d{2}-\d{2}([T ]00:00(:00(\.0+)?)?)?"
     return f'CASE WHEN regexp_full_match("date", \'{midnight}\') THEN TRY_CAST(left("date", 10) AS DATE) END'
-
-
-def problem_words() -> str:
-    """Return the SQL of a sentence that says what is wrong with a judged row."""
-    cases = " ".join(f"WHEN '{code}' THEN '{words.replace("'", "''")}'" for code, (_, words) in PROBLEMS.items())
-    return f"concat('not stored: the row has ', CASE problem {cases} END)"
 
 
 def describe_problem(connection: duckdb.DuckDBPyConnection) -> str:

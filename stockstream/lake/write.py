@@ -17,11 +17,11 @@ from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
 from stockstream.lake.rows import (
     Judged,
     Rows,
+    columns_of,
     connect,
     describe_problem,
     first_line,
     judge,
-    problem_words,
     register,
     require_columns,
 )
@@ -29,8 +29,10 @@ from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping, Sequence
 
     import duckdb
+    from numpy.typing import NDArray
 
 #: Small enough that one symbol's rows are found by the statistics of few groups, large enough to compress.
 ROW_GROUP_SIZE: Final = 32_768
@@ -53,13 +55,21 @@ FROM (
 ORDER BY symbol, ex_date, kind, fetch_timestamp
 """
 
-#: Rows refused at the border were never stored, so nothing hides them: `hides` is NULL.
-_BAD_ROWS: Final = f"""
+_BAD_ROWS: Final = """
 SELECT symbol, date, open, high, low, close, traded AS volume, adjusted_close, dividend, split, fetch_timestamp,
-    problem AS reason, 'error' AS severity, NULL::BOOLEAN AS hides, {problem_words()} AS explanation,
-    $decided_at AS decided_at
+    problem AS reason, $decided_at AS decided_at
 FROM judged WHERE problem IS NOT NULL
 ORDER BY symbol, date, fetch_timestamp
+"""
+
+
+#: Rows refused by a step of the pipeline; NaN is how arrays say NULL.
+_REFUSED_ROWS: Final = """
+SELECT symbol, date::DATE AS date, nullif(open, 'nan') AS open, nullif(high, 'nan') AS high, nullif(low, 'nan') AS low,
+    nullif(close, 'nan') AS close, nullif(volume, 'nan')::DOUBLE AS volume,
+    nullif(adjusted_close, 'nan') AS adjusted_close, nullif(nullif(dividend, 'nan'), 0) AS dividend,
+    nullif(nullif(split, 'nan'), 0) AS split, fetch_timestamp, reason, $decided_at AS decided_at
+FROM refused
 """
 
 
@@ -111,6 +121,93 @@ def write_rows(
         raise DataError(message) from error
     finally:
         connection.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """What one answered batch stored.
+
+    Attributes
+    ----------
+    files
+        Names of the new files inside the lake.
+    quarantined
+        Symbol and reason code of every row in quarantine.
+    """
+
+    files: tuple[str, ...]
+    quarantined: tuple[tuple[str, str], ...]
+
+
+def write_answers(
+    location: Location,
+    rows: Mapping[str, NDArray[Any]],
+    reasons: NDArray[Any],
+    *,
+    session: date,
+    numbers: Sequence[int],
+    decided_at: datetime | None = None,
+) -> Landed:
+    """Store what a source answered: good rows and events, and bad rows in quarantine, none of them lost.
+
+    Parameters
+    ----------
+    location
+        The lake.
+    rows
+        The columns of a lake's rows with ``dividend`` and ``split``, arrays of shape (n,), n > 0. A row whose four
+        prices are all NaN carries events of a day without a bar.
+    reasons
+        Shape (n,): a reason code for rows that go to quarantine whatever they hold, else an empty text.
+    session
+        The session that names the files.
+    numbers
+        Numbers for the files: each takes the first that is free.
+    decided_at
+        When the verdicts were made; by default now.
+
+    Raises
+    ------
+    DataError
+        A column is missing or of the wrong type.
+    LakeError
+        The lake cannot be written. Files are written in the order quarantine, events, prices: no reader ever sees
+        prices without their events.
+    """
+    import duckdb
+
+    kept = reasons == ""
+    connection = connect()
+    try:
+        verdict = None
+        if kept.any():
+            register(connection, {name: column[kept] for name, column in rows.items()})
+            verdict = judge(connection, fetched_at=timestamp(decided_at), textual=False, absence_allowed=True)
+        queries = [_BAD_ROWS] if verdict is not None and verdict.bad else []
+        if not kept.all():
+            refused = {name: column[~kept] for name, column in rows.items()}
+            connection.register("refused", columns_of({**refused, "reason": reasons[~kept]}))
+            queries.append(_REFUSED_ROWS)
+        files: list[str] = []
+        bad: list[tuple[str, str]] = []
+        if queries:
+            query = (
+                " UNION ALL ".join(f"SELECT * FROM ({query})" for query in queries)
+                + " ORDER BY symbol, date, fetch_timestamp"
+            )
+            stamp = {"decided_at": timestamp(decided_at)}
+            bad = connection.sql(f"SELECT symbol, reason FROM ({query})", params=stamp).fetchall()
+            files.append(_publish(connection, location, QUARANTINE, session, query, stamp, numbers))
+        if verdict is not None and verdict.events:
+            files.append(_publish(connection, location, RAW_EVENTS, session, _EVENT_ROWS, None, numbers))
+        if verdict is not None and verdict.good:
+            files.append(_publish(connection, location, RAW_DATA, session, _PRICE_ROWS, None, numbers))
+    except duckdb.Error as error:
+        message = f"cannot read the rows given: {first_line(error)}. Nothing was written."
+        raise DataError(message) from error
+    finally:
+        connection.close()
+    return Landed(files=tuple(files), quarantined=tuple(bad))
 
 
 def import_file(
@@ -181,10 +278,10 @@ def _store(
         raise DataError(message)
     day = _session(session, verdict.last)
     if verdict.bad:
-        publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
+        _publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
     if verdict.events:
-        publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
-    name = publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
+        _publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
+    name = _publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
     return Written(
         file=name,
         rows=verdict.good,
@@ -198,15 +295,15 @@ def _store(
     )
 
 
-def publish(
+def _publish(
     connection: duckdb.DuckDBPyConnection,
     location: Location,
     folder: str,
     session: date,
     query: str,
     params: dict[str, Any] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> str:
-    """Write the rows of a query as the next batch file of a folder and a session, and return its name."""
     import duckdb
 
     def fill(temporary: str) -> None:
@@ -216,7 +313,7 @@ def publish(
         except duckdb.IOException as error:  # a full disk, a folder that may not be written
             raise OSError(first_line(error)) from error
 
-    return location.publish(folder, session, fill)
+    return location.publish(folder, session, fill, numbers)
 
 
 def _session(session: date | str | None, last: date) -> date:

@@ -75,8 +75,8 @@ def test_a_batch_that_fails_for_good_stops_no_other() -> None:
     work.run(workers=1, observer=lambda word, facts: seen.append((word, facts.get("error", ""))))
     assert work.reported["results"] == [
         {"number": 1, "ok": 100},
-        {"number": 2, "error": "BatchIncompleteError"},
-        {"number": 3, "error": "MemoryError"},
+        {"number": 2, "error": "BatchIncompleteError", "cause": "429"},
+        {"number": 3, "error": "MemoryError", "cause": "full"},
     ]
     assert [call["number"] for call in work.calls] == [1, 2, 2, 2, 2, 3]
     assert work.waits == [60, 120, 240]

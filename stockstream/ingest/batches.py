@@ -1,0 +1,164 @@
+"""The batches of a session, and the receipts that say what became of each symbol.
+
+Both are small JSON files in the lake. The batches are fixed by the session's first run; a receipt grows with each run
+of its batch, after the prices that it speaks of are stored. A run that was cut off anywhere asks again for what no
+receipt holds, and for nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from stockstream.errors import LakeError
+from stockstream.ingest.sources import Outcome
+from stockstream.lake.location import RAW_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from stockstream.lake.location import Location
+
+RUNS: Final = "runs"
+
+#: The source has answered, and would answer the same today.
+_ANSWERED: Final = frozenset({Outcome.ok, Outcome.not_found, Outcome.no_data, Outcome.wrong_listing})
+
+type Receipt = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """The symbols of a session in batches; batch 1 is the first.
+
+    Attributes
+    ----------
+    session, symbols
+        The session, and the symbols of each batch.
+    into_empty
+        Whether the lake held no prices when the batches were fixed.
+    """
+
+    session: date
+    symbols: tuple[tuple[str, ...], ...]
+    into_empty: bool = False
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the batches."""
+        return list(range(1, len(self.symbols) + 1))
+
+    def batch(self, number: int) -> tuple[str, ...]:
+        """Return the symbols of a batch.
+
+        Raises
+        ------
+        LakeError
+            There is no such batch.
+        """
+        if not 1 <= number <= len(self.symbols):
+            message = f"expected a batch of {self.session} from 1 to {len(self.symbols)}; found {number}"
+            raise LakeError(message)
+        return self.symbols[number - 1]
+
+
+def batches_name(session: date) -> str:
+    """Return the name of the file with a session's batches inside the lake."""
+    return f"symbols/{session.isoformat()}-batches.json"
+
+
+def fix_batches(location: Location, session: date, symbols: Iterable[str], size: int) -> Batches:
+    """Store the batches of a session, unless an earlier run has: then those stand, and are returned."""
+    ordered = sorted(set(symbols))
+    made = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    into_empty = not location.batch_files(RAW_DATA)
+    content = {"session": session.isoformat(), "into_empty": into_empty, "batches": made}
+    location.create(batches_name(session), _bytes(content))
+    return read_batches(location, session)
+
+
+def has_batches(location: Location, session: date) -> bool:
+    """Whether an earlier run has fixed the batches of a session."""
+    return location.read(batches_name(session)) is not None
+
+
+def read_batches(location: Location, session: date) -> Batches:
+    """Read the batches of a session.
+
+    Raises
+    ------
+    LakeError
+        There are none, or the file is not one of batches.
+    """
+    found = _read(location, batches_name(session))
+    try:
+        batches = tuple(tuple(map(str, batch)) for batch in found["batches"])
+    except (KeyError, TypeError) as error:
+        message = f"expected the batches of {session} in {location.url(batches_name(session))}. Remove the file."
+        raise LakeError(message) from error
+    return Batches(session=session, symbols=batches, into_empty=bool(found.get("into_empty")))
+
+
+def receipt_name(session: date, number: int) -> str:
+    """Return the name of a batch's receipt inside the lake."""
+    return f"{RUNS}/{session.isoformat()}/batch-{number}.json"
+
+
+def read_receipt(location: Location, session: date, number: int) -> Receipt:
+    """Return what is known of each symbol of a batch; nothing before its first answer."""
+    receipt: Receipt = _read(location, receipt_name(session, number)).get("symbols", {})
+    return receipt
+
+
+def add_to_receipt(location: Location, session: date, number: int, entries: Mapping[str, Mapping[str, Any]]) -> Receipt:
+    """Write what has become known of some symbols over what was known of them."""
+
+    def added(before: bytes | None) -> bytes:
+        known = json.loads(before)["symbols"] if before else {}
+        return _bytes({"session": session.isoformat(), "batch": number, "symbols": {**known, **entries}})
+
+    merged: Receipt = json.loads(location.update(receipt_name(session, number), added))["symbols"]
+    return merged
+
+
+def still_to_ask(symbols: Sequence[str], receipt: Receipt, session: date, backfill: date | None) -> list[str]:
+    """Return the symbols that a run of the session would ask for now.
+
+    Parameters
+    ----------
+    symbols
+        Those of the batch.
+    receipt
+        What is known of them.
+    session
+        The session.
+    backfill
+        The first day wanted, when more than the overlap is.
+    """
+    return [symbol for symbol in symbols if not _is_settled(receipt.get(symbol), session, backfill)]
+
+
+def _is_settled(entry: Mapping[str, Any] | None, session: date, backfill: date | None) -> bool:
+    if entry is None or entry["outcome"] not in _ANSWERED or entry.get("whole_due"):
+        return False
+    if backfill is not None and entry["asked_from"] is not None and entry["asked_from"] > backfill.isoformat():
+        return False
+    return session.isoformat() not in entry["missing"]
+
+
+def _read(location: Location, name: str) -> dict[str, Any]:
+    text = location.read_text(name)
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        message = f"{location.url(name)}: expected JSON; {error}. Remove the file, and run the day again."
+        raise LakeError(message) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _bytes(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode()

@@ -1,0 +1,128 @@
+"""From the answers of a batch to files in the lake: one table, checked row by row, good rows and bad rows apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stockstream.errors import PluginError
+from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Event
+from stockstream.lake.write import timestamp, write_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from stockstream.ingest.fetching import Wish
+    from stockstream.ingest.sources import PipelineStep
+    from stockstream.lake.location import Location
+
+_VALUES: Final = ANSWER_COLUMNS[1:]
+
+#: The columns that a step sees, in this order.
+COLUMNS: Final = ("symbol", *ANSWER_COLUMNS, "fetch_timestamp", "dividend", "split")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landing:
+    """What was stored: names of files, and symbol -> reason code -> rows in quarantine."""
+
+    files: list[str]
+    quarantined: Mapping[str, Mapping[str, int]]
+
+
+def land(
+    location: Location, answers: Sequence[Answer], wish: Wish, steps: Sequence[PipelineStep], numbers: Sequence[int]
+) -> Landing:
+    """Store the rows and events of answers that have some.
+
+    Raises
+    ------
+    PluginError
+        A step returned something else than as many rows with a reason each. Nothing is stored.
+    LakeError
+        The lake cannot be written.
+    """
+    rows = table([answer for answer in answers if answer.ok])
+    if not len(rows["symbol"]):
+        return Landing(files=[], quarantined={})
+    reasons = np.full(len(rows["symbol"]), "", dtype=object)
+    for step in steps:
+        rows, reasons = _checked(step, rows, reasons)
+    landed = write_answers(location, rows, reasons, session=wish.session, numbers=numbers, decided_at=wish.now)
+    counts: dict[str, Counter[str]] = {}
+    for symbol, reason in landed.quarantined:
+        counts.setdefault(symbol, Counter())[reason] += 1
+    return Landing(files=list(landed.files), quarantined=counts)
+
+
+def table(answers: Sequence[Answer]) -> dict[str, NDArray[Any]]:
+    """Return answers as one table; events of a day without a bar are a row without prices.
+
+    Examples
+    --------
+    >>> from datetime import UTC, date, datetime
+    >>> bars = {"date": np.array(["2024-01-02"], dtype="datetime64[D]"), **dict.fromkeys(_VALUES, np.array([5.0]))}
+    >>> paid = Event(ex_date=date(2024, 1, 3), kind="dividend", value=0.5)
+    >>> rows = table([Answer(symbol="BHP", outcome="ok", fetched_at=datetime(2024, 1, 4, tzinfo=UTC), columns=bars,
+    ...                      events=(paid,))])
+    >>> rows["symbol"].tolist(), rows["close"].tolist(), rows["dividend"].tolist()
+    (['BHP', 'BHP'], [5.0, nan], [nan, 0.5])
+    """
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
+    for answer in answers:
+        for name, column in _rows(answer).items():
+            parts[name].append(column)
+    return {name: np.concatenate(columns) if columns else np.empty(0) for name, columns in parts.items()}
+
+
+def _rows(answer: Answer) -> dict[str, NDArray[Any]]:
+    days = answer.columns["date"]
+    events = {kind: _events(answer.events, kind) for kind in ("dividend", "split")}
+    alone = sorted({day for found in events.values() for day in found} - set(days.tolist()))
+    every = np.concatenate([days, np.array(alone, dtype="datetime64[D]")])
+    nothing = np.full(len(alone), np.nan)
+    columns: dict[str, NDArray[Any]] = {
+        "symbol": np.full(len(every), answer.symbol, dtype=object),
+        "date": every,
+        "fetch_timestamp": np.full(len(every), timestamp(answer.fetched_at), dtype=object),
+    }
+    columns |= {name: np.concatenate([answer.columns[name].astype(np.float64), nothing]) for name in _VALUES}
+    for kind, found in events.items():
+        columns[kind] = np.array([found.get(day, np.nan) for day in every.tolist()], dtype=np.float64)
+    return columns
+
+
+def _events(events: Sequence[Event], kind: str) -> dict[Any, float]:
+    """Return date -> value: two dividends of a day add up, two splits multiply."""
+    found: dict[Any, float] = {}
+    for event in events:
+        if event.kind == kind:
+            before = found.get(event.ex_date)
+            joined = (
+                event.value if before is None else before + event.value if kind == "dividend" else before * event.value
+            )
+            found[event.ex_date] = joined
+    return found
+
+
+def _checked(
+    step: PipelineStep, rows: Mapping[str, NDArray[Any]], reasons: NDArray[Any]
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    checked = step(rows)
+    count = len(reasons)
+    shapes = {name: np.shape(checked.rows.get(name, ())) for name in COLUMNS}
+    wrong = [name for name, shape in shapes.items() if shape != (count,)]
+    if wrong or np.shape(checked.reasons) != (count,):
+        message = (
+            f"the pipeline step {step!r} was given {count} rows and must return as many, with a reason each; "
+            f"found {shapes.get(wrong[0], ()) if wrong else np.shape(checked.reasons)} for "
+            f"{wrong[0] if wrong else 'reasons'}. Nothing was stored."
+        )
+        raise PluginError(message)
+    kept = np.where(reasons == "", checked.reasons, reasons)
+    return {name: checked.rows[name] for name in COLUMNS}, kept
