@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import typer
 
-from stockstream.cli import backtests, config, demonstration, indicators, lakes, plugins, strategies, sweeps, symbols
+from stockstream.cli import (
+    backtests,
+    config,
+    demonstration,
+    indicators,
+    lakes,
+    plugins,
+    quality,
+    strategies,
+    sweeps,
+    symbols,
+)
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
 __all__ = ["app", "main"]
@@ -28,6 +39,7 @@ for _panel, _name, _function, _examples in (
     ("Start here", "demo", demonstration.demo, demonstration.EXAMPLES),
     ("Data", "import", lakes.import_files, lakes.IMPORT_EXAMPLES),
     ("Data", "query", lakes.query, lakes.QUERY_EXAMPLES),
+    ("Data", "quality", quality.quality, quality.EXAMPLES),
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),

@@ -13,6 +13,7 @@ from stockstream.lake.basis import check_one_scale
 from stockstream.lake.contents import Contents
 from stockstream.lake.listings import LISTINGS, read_listings
 from stockstream.lake.location import RAW_DATA, Location, bucket_location, locate
+from stockstream.lake.quality.checked import Checked
 from stockstream.lake.query import Files, bind, run
 from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from stockstream.lake.rows import Rows
 
 
-class Lake:
+class Lake(Checked):
     """A lake of daily prices in a folder or in a bucket.
 
     Writing adds files and never changes one. Reading is a pure function of the files: of all rows of a symbol and a

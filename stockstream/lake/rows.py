@@ -292,6 +292,12 @@ def _date(kind: str) -> str:
     return f'CASE WHEN regexp_full_match("date", \'{midnight}\') THEN TRY_CAST(left("date", 10) AS DATE) END'
 
 
+def problem_words() -> str:
+    """Return the SQL of a sentence that says what is wrong with a judged row."""
+    cases = " ".join(f"WHEN '{code}' THEN '{words.replace("'", "''")}'" for code, (_, words) in PROBLEMS.items())
+    return f"concat('not stored: the row has ', CASE problem {cases} END)"
+
+
 def describe_problem(connection: duckdb.DuckDBPyConnection) -> str:
     """Say what is wrong with the first bad row, and how many rows are bad."""
     row = connection.execute(

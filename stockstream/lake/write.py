@@ -22,6 +22,7 @@ from stockstream.lake.rows import (
     describe_problem,
     first_line,
     judge,
+    problem_words,
     register,
     require_columns,
 )
@@ -55,9 +56,11 @@ FROM (
 ORDER BY symbol, ex_date, kind, fetch_timestamp
 """
 
-_BAD_ROWS: Final = """
+#: Rows refused at the border were never stored, so nothing hides them: `hides` is NULL.
+_BAD_ROWS: Final = f"""
 SELECT symbol, date, open, high, low, close, traded AS volume, adjusted_close, dividend, split, fetch_timestamp,
-    problem AS reason, $decided_at AS decided_at
+    problem AS reason, 'error' AS severity, NULL::BOOLEAN AS hides, {problem_words()} AS explanation,
+    $decided_at AS decided_at
 FROM judged WHERE problem IS NOT NULL
 ORDER BY symbol, date, fetch_timestamp
 """
@@ -68,7 +71,9 @@ _REFUSED_ROWS: Final = """
 SELECT symbol, date::DATE AS date, nullif(open, 'nan') AS open, nullif(high, 'nan') AS high, nullif(low, 'nan') AS low,
     nullif(close, 'nan') AS close, nullif(volume, 'nan')::DOUBLE AS volume,
     nullif(adjusted_close, 'nan') AS adjusted_close, nullif(nullif(dividend, 'nan'), 0) AS dividend,
-    nullif(nullif(split, 'nan'), 0) AS split, fetch_timestamp, reason, $decided_at AS decided_at
+    nullif(nullif(split, 'nan'), 0) AS split, fetch_timestamp,
+    reason, 'error' AS severity, NULL::BOOLEAN AS hides,
+    'not stored: a step of the pipeline refused the row' AS explanation, $decided_at AS decided_at
 FROM refused
 """
 
@@ -197,11 +202,11 @@ def write_answers(
             )
             stamp = {"decided_at": timestamp(decided_at)}
             bad = connection.sql(f"SELECT symbol, reason FROM ({query})", params=stamp).fetchall()
-            files.append(_publish(connection, location, QUARANTINE, session, query, stamp, numbers))
+            files.append(publish(connection, location, QUARANTINE, session, query, stamp, numbers))
         if verdict is not None and verdict.events:
-            files.append(_publish(connection, location, RAW_EVENTS, session, _EVENT_ROWS, None, numbers))
+            files.append(publish(connection, location, RAW_EVENTS, session, _EVENT_ROWS, None, numbers))
         if verdict is not None and verdict.good:
-            files.append(_publish(connection, location, RAW_DATA, session, _PRICE_ROWS, None, numbers))
+            files.append(publish(connection, location, RAW_DATA, session, _PRICE_ROWS, None, numbers))
     except duckdb.Error as error:
         message = f"cannot read the rows given: {first_line(error)}. Nothing was written."
         raise DataError(message) from error
@@ -278,10 +283,10 @@ def _store(
         raise DataError(message)
     day = _session(session, verdict.last)
     if verdict.bad:
-        _publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
+        publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
     if verdict.events:
-        _publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
-    name = _publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
+        publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
+    name = publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
     return Written(
         file=name,
         rows=verdict.good,
@@ -295,7 +300,7 @@ def _store(
     )
 
 
-def _publish(
+def publish(
     connection: duckdb.DuckDBPyConnection,
     location: Location,
     folder: str,
@@ -304,6 +309,7 @@ def _publish(
     params: dict[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
 ) -> str:
+    """Write the rows of a query as the next batch file of a folder and a session, and return its name."""
     import duckdb
 
     def fill(temporary: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stockstream.reports.figures import relief as relief
     from stockstream.reports.figures import sensitivity as sensitivity
     from stockstream.reports.page import write_figure as write_figure
+    from stockstream.reports.quality import write_quality as write_quality
     from stockstream.reports.sweeps import write_sweep as write_sweep
     from stockstream.reports.tearsheet import write_report as write_report
 
@@ -26,11 +27,22 @@ _HOMES: Final[dict[str, str]] = {
     "relief": "stockstream.reports.figures",
     "sensitivity": "stockstream.reports.figures",
     "write_figure": "stockstream.reports.page",
+    "write_quality": "stockstream.reports.quality",
     "write_report": "stockstream.reports.tearsheet",
     "write_sweep": "stockstream.reports.sweeps",
 }
 
-__all__ = ["figures", "heatmap", "parallel", "relief", "sensitivity", "write_figure", "write_report", "write_sweep"]
+__all__ = [
+    "figures",
+    "heatmap",
+    "parallel",
+    "relief",
+    "sensitivity",
+    "write_figure",
+    "write_quality",
+    "write_report",
+    "write_sweep",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -47,13 +47,13 @@ def write_figure(figure: go.Figure, path: str | Path, *, title: str | None = Non
 
 
 def write_page(template: str, path: str | Path, *, figures: dict[str, Any], **context: Any) -> Path:
-    """Render a template with style, script, Plotly and the figures in it, and put it at `path`."""
+    """Render a template with style, script and, where there are figures, Plotly in it, and put it at `path`."""
     markup = optional("markupsafe").Markup
     page = environment().get_template(template)
     text = page.render(
         style=markup(_asset("style.css")),
         script=markup(_asset("script.js")),
-        plotly=markup(_plotly()),
+        plotly=markup(_plotly()) if figures else None,
         figures=markup(script_json(figures)),
         **context,
     )

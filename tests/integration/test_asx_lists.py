@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from stockstream.errors import SourceError
 from stockstream.ingest.asx import parse
-from stockstream.ingest.company_lists import changes, latest, list_name, read, update_listings
+from stockstream.ingest.company_lists import DayList, changes, latest, list_name, read, update_listings
 from stockstream.ingest.listing_history import extend, rebuild
 from stockstream.ingest.sources import SymbolList, SymbolRow
 from stockstream.ingest.symbol_update import SymbolUpdate, update_symbols
@@ -231,3 +232,26 @@ def test_flips_never_delist_and_never_split(membership: dict[date, list[SymbolRo
     assert not flipping & set(Listings(lines, days).delisted()) - {
         line.symbol for line in lines if line.last_seen < days[-6]
     }
+
+
+@pytest.mark.slow
+def test_churn_is_that_of_the_parquet_file(membership: dict[date, list[SymbolRow]], market_data: Path) -> None:
+    """Compare the additions and removals from day to day with first and last days counted by Polars."""
+    table = pl.read_parquet(market_data / "asx_list" / "asx_directory_membership_2023_2026.parquet")
+    steady = table.filter(pl.col("days_missing_between") == 0)
+    codes = set(steady["symbol"])
+    days = sorted(membership)
+    lists = [
+        DayList(day=day, rows=tuple(row for row in membership[day] if row.symbol in codes and len(row.symbol) == 3))
+        for day in days
+    ]
+    came, went = Counter[date](), Counter[date]()
+    for before, after in pairwise(lists):
+        found = changes(before, after)
+        came[after.day], went[after.day] = len(found.additions), len(found.removals)
+    companies = steady.filter(pl.col("symbol").str.len_chars() == 3)
+    first = Counter(companies["first_seen"].to_list())
+    last = Counter(companies["last_seen"].to_list())
+    assert came == {day: first[day] for day in days[1:]}
+    assert went == {day: last[before] for before, day in pairwise(days)}
+    assert sorted(came.values())[len(came) // 2] <= 1, "about one a day, as the source's churn is"

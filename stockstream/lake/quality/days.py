@@ -37,7 +37,7 @@ DETECTORS: Final = (
             "The {rows} bars of {symbol} keep the sessions of {exchange} with {there} exceptions, ours with {here}: "
             "they are another listing's."
         ),
-        remedy="Leave the symbol out. If all symbols are told so, name their exchange (`exchange=`, `--exchange`).",
+        remedy="Leave the symbol out. If all symbols are told so, name their exchange with --exchange or exchange=.",
         sql="SELECT * FROM quality.foreign_listings",
     ),
     Detector(
@@ -76,7 +76,7 @@ DETECTORS: Final = (
             "The symbol has bars before and after, and none on these sessions. Only a note for a symbol that often "
             "has no row for a day without a trade, and where the pause is longer than 10 sessions: a suspension."
         ),
-        explanation="{symbol} has no bar on {missing} sessions between {last_before} and {next}.",
+        explanation="Between {last_before} and {next} {symbol} has no bar; sessions without: {missing}.",
         remedy="Fetch the days again; the daily run does so by itself.",
         sql="""
             WITH gaps AS (

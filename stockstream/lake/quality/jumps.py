@@ -24,7 +24,7 @@ DETECTORS: Final = (
         ),
         explanation=(
             "{symbol} closed at {close:g} on {date}, {times:.3g} times the {p_close:g} before, and at {back_close:g} "
-            "on {back_date}: no split explains {rows} such days."
+            "on {back_date}: no split explains it (days: {rows})."
         ),
         remedy="Hide the days, fetch them again in a few weeks (Yahoo took four months once), or correct them.",
         sql="""
@@ -48,7 +48,7 @@ DETECTORS: Final = (
         ),
         explanation=(
             "{symbol} on {date} was {close:g} in {answers} answers from {first_answer:.10} to {last_answer:.10}, "
-            "{times:.3g} times the {later:g} known now; {usual:g} is usual around it ({rows} days)."
+            "{times:.3g} times the {later:g} known now; {usual:g} is usual around it (days: {rows})."
         ),
         remedy="Nothing for today's readers. A backtest as of then would have traded on the wrong price.",
         sql="""

@@ -31,7 +31,7 @@ DETECTORS: Final = (
                     CASE WHEN low IS NULL OR isnan(low) THEN 'low' END,
                     CASE WHEN close IS NULL OR isnan(close) THEN 'close' END) AS missing
             FROM quality.versions
-            WHERE NOT usable AND (open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL
+            WHERE NOT usable AND NOT hidden AND (open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL
                 OR isnan(open) OR isnan(high) OR isnan(low) OR isnan(close))
         """,
     ),
@@ -45,7 +45,8 @@ DETECTORS: Final = (
         remedy="Fetch the day again, or correct it from another source.",
         sql="""
             SELECT symbol, date, fetch_timestamp, open, high, low, close FROM quality.versions
-            WHERE NOT usable AND open IS NOT NULL AND high IS NOT NULL AND low IS NOT NULL AND close IS NOT NULL
+            WHERE NOT usable AND NOT hidden AND open IS NOT NULL
+                AND high IS NOT NULL AND low IS NOT NULL AND close IS NOT NULL
                 AND NOT (isnan(open) OR isnan(high) OR isnan(low) OR isnan(close))
         """,
     ),
@@ -61,7 +62,7 @@ DETECTORS: Final = (
         sql="""
             SELECT symbol, min(date) AS date, max(date) AS last_date, count(DISTINCT date) AS rows,
                 min(adjusted_close) AS lowest, count(DISTINCT fetch_timestamp) AS fetches
-            FROM quality.versions WHERE adjusted_close <= 0 GROUP BY symbol
+            FROM quality.versions WHERE adjusted_close <= 0 AND NOT hidden GROUP BY symbol
         """,
     ),
     Detector(
@@ -120,7 +121,7 @@ DETECTORS: Final = (
         sql="""
             SELECT symbol, date, fetch_timestamp, count(*) AS copies,
                 coalesce(min(close)::VARCHAR, 'none') AS lowest, coalesce(max(close)::VARCHAR, 'none') AS highest
-            FROM quality.versions GROUP BY symbol, date, fetch_timestamp HAVING count(*) > 1
+            FROM quality.versions WHERE NOT hidden GROUP BY symbol, date, fetch_timestamp HAVING count(*) > 1
         """,
     ),
 )

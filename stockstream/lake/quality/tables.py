@@ -1,6 +1,6 @@
 """The tables that all checks read, made once for each judgement, in the schema ``quality`` of a connection.
 
-- ``versions``: every row given, good or bad, with its place among the versions of its symbol and date;
+- ``versions``: every row given; ``usable`` when its prices are numbers above 0 and no verdict hides it;
 - ``bars``: the latest usable version of each symbol and date, with its neighbours: ``p_`` is the bar before, ``k`` the
   number of the bar within the symbol, ``s`` that of the session in the calendar (null: not a session);
 - ``dividends``, ``splits``: symbol, ex_date, value, and ``applied``, the date of the first bar on or after it;
@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.lake.quality.derived import derive
@@ -31,7 +32,7 @@ STEPS: Final = {"XASX": ((0.0, 0.001), (0.1, 0.005), (2.0, 0.01))}
 _VERSIONS: Final = """
 CREATE OR REPLACE TABLE quality.versions AS
 SELECT symbol, date, open, high, low, close, volume, adjusted_close, fetch_timestamp,
-    coalesce(open > 0 AND high > 0 AND low > 0 AND close > 0
+    {hidden} AS hidden, NOT hidden AND coalesce(open > 0 AND high > 0 AND low > 0 AND close > 0
         AND isfinite(open) AND isfinite(high) AND isfinite(low) AND isfinite(close), false) AS usable
 FROM {rows}
 WHERE date IS NOT NULL AND symbol IS NOT NULL
@@ -47,7 +48,7 @@ SELECT *, row_number() OVER w AS k, lag(date) OVER w AS p_date, lag(open) OVER w
 FROM (
     SELECT v.*, c.s
     FROM (
-        SELECT * EXCLUDE (usable) FROM quality.versions WHERE usable
+        SELECT * EXCLUDE (usable, hidden) FROM quality.versions WHERE usable
         QUALIFY row_number() OVER (PARTITION BY symbol, date ORDER BY fetch_timestamp DESC, open DESC, high DESC,
             low DESC, close DESC, volume DESC NULLS LAST, adjusted_close DESC NULLS LAST) = 1
     ) AS v LEFT JOIN quality.calendar AS c ON v.date = c.session
@@ -110,16 +111,17 @@ def prepare(
     connection
         Holds the tables or views named by the next four arguments, which are names of this library's own.
     rows
-        All versions of all rows, with the columns of a lake.
+        All versions of all rows, with the columns of a lake, and perhaps ``hidden``: by an earlier verdict.
     dividends, splits
         symbol, ex_date and dividend or split; None: there are no events.
     second_source
         symbol, date, close as traded; None: there is none.
     exchange
-        Code of the exchange whose sessions and price steps count.
+        Code of the exchange whose sessions and price steps count; empty: none.
     """
     connection.execute("CREATE SCHEMA IF NOT EXISTS quality")
-    connection.execute(_VERSIONS.format(rows=rows))
+    held = {column[0] for column in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}
+    connection.execute(_VERSIONS.format(rows=rows, hidden="hidden" if "hidden" in held else "false"))
     have = set()
     if _calendar(connection, exchange):
         have |= {"calendar", "elsewhere"}
@@ -153,9 +155,7 @@ def _calendar(connection: duckdb.DuckDBPyConnection, exchange: str) -> bool:
     connection.execute("CREATE OR REPLACE TABLE quality.calendar (session DATE, s INTEGER)")
     connection.execute("CREATE OR REPLACE TABLE quality.settled (session DATE, settled_at VARCHAR)")
     connection.execute("CREATE OR REPLACE TABLE quality.elsewhere (exchange VARCHAR, session DATE)")
-    try:
-        import exchange_calendars  # noqa: F401  is it there?
-    except ModuleNotFoundError:
+    if not exchange or find_spec("exchange_calendars") is None:
         return False
     from stockstream.sessions import SETTLED_AFTER, closes_at, sessions
 
@@ -163,13 +163,13 @@ def _calendar(connection: duckdb.DuckDBPyConnection, exchange: str) -> bool:
     if first is None:
         return True
     days = sessions(first, last, exchange)
-    _insert(connection, "calendar", {"session": days, "s": list(range(len(days)))})
+    insert(connection, "calendar", {"session": days, "s": list(range(len(days)))})
     early = connection.execute(
         "SELECT DISTINCT date FROM quality.versions JOIN quality.calendar ON date = session "
         "WHERE left(fetch_timestamp, 10) <= (date + 1)::VARCHAR ORDER BY date"
     ).fetchall()
     settled = [(closes_at(day, exchange) + SETTLED_AFTER).strftime("%Y-%m-%dT%H:%M:%S.%fZ") for (day,) in early]
-    _insert(connection, "settled", {"session": [day for (day,) in early], "settled_at": settled})
+    insert(connection, "settled", {"session": [day for (day,) in early], "settled_at": settled})
     return True
 
 
@@ -186,11 +186,11 @@ def _elsewhere(connection: duckdb.DuckDBPyConnection, exchange: str) -> None:
         return
     for code in (name for name in ELSEWHERE if name != exchange):
         days = sessions(odd[0], odd[1], code)
-        _insert(connection, "elsewhere", {"exchange": [code] * len(days), "session": days})
+        insert(connection, "elsewhere", {"exchange": [code] * len(days), "session": days})
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, list[Any]]) -> None:
-    """Insert columns at once: row by row a calendar takes a second."""
+def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, list[Any]]) -> None:
+    """Insert columns into a table of the schema ``quality`` at once: row by row a calendar takes a second."""
     if not next(iter(columns.values())):
         return
     arrays = {name: _array(values) for name, values in columns.items()}

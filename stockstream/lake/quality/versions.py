@@ -111,7 +111,7 @@ DETECTORS: Final = (
                 FROM reach GROUP BY symbol, latest
             ), first_seen AS (
                 SELECT symbol, date, min(fetch_timestamp) AS seen
-                    FROM quality.versions WHERE usable GROUP BY symbol, date
+                    FROM quality.versions WHERE usable OR hidden GROUP BY symbol, date
             ), late AS (
                 SELECT f.symbol, f.date, f.seen, r.fetch_timestamp AS lacking
                 FROM first_seen AS f ASOF JOIN farthest AS r ON f.symbol = r.symbol AND f.date < r.latest
