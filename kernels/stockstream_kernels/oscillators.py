@@ -23,10 +23,12 @@ from stockstream_kernels.ladders import (
     sums,
     whole,
 )
-from stockstream_kernels.rolling import sma
+from stockstream_kernels.rolling import extreme, sma
 
 type Series = NDArray[np.float64]
 
+#: Bars that are passed over together.
+PART: Final = 1024
 #: A range smaller than this share of the values is what rounding leaves of none.
 ROUNDING: Final = 1e-10
 
@@ -225,15 +227,18 @@ def smi(
     """Twice averaged distance of the close from the middle of its range, in percent of half the averaged range.
 
     Gaps are left out.
-    State: the memories of two averages of two (8) and of the signal (4), and that of `extremes`.
+    State: the memories of two averages of two (8) and of the signal (4), and two of `extreme`.
     """
+    held = 16 + 2 * window
     start = int(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start)
-        if stop > start:
-            cut = slice(start, stop)
-            extremes(high[cut], low[cut], close[cut], window, state[12:], line[cut], signals[cut])
+        while start < stop:  # in parts: what one pass writes is still in the cache for the next
+            cut = slice(start, min(start + PART, stop))
+            extreme(high[cut], window, 1.0, state[12:held], line[cut])
+            extreme(low[cut], window, -1.0, state[held:], signals[cut])
             shares(close[cut], first, second, signal, state, line[cut], signals[cut])
+            start = min(start + PART, stop)
         if stop < len(close):
             line[stop], signals[stop] = np.nan, np.nan
         start = stop + 1
@@ -255,12 +260,15 @@ def shares(close: Series, first: int, second: int, signal: int, state: Series, l
         start += 1
     once, above, once_reach, below = state[1], state[3], state[5], state[7]
     behind, last = state[9], state[10]
-    for t in range(start, len(close)):
-        once = keep_first * once + new_first * (close[t] - 0.5 * (line[t] + signals[t]))
+    for t in range(np.uint64(start), np.uint64(len(close))):
+        distance, reach = close[t] - 0.5 * (line[t] + signals[t]), line[t] - signals[t]
+        once = keep_first * once + new_first * distance
         above = keep_second * above + new_second * once
-        once_reach = keep_first * once_reach + new_first * (line[t] - signals[t])
+        once_reach = keep_first * once_reach + new_first * reach
         below = keep_second * below + new_second * once_reach
-        index = 100.0 * above / (0.5 * below)
+        line[t], signals[t] = above, below
+    for t in range(np.uint64(start), np.uint64(len(close))):
+        index = 100.0 * line[t] / (0.5 * signals[t])
         if index == index:
             behind, last = keep * (behind + (index - last)), index
         line[t], signals[t] = index, index - behind

@@ -193,10 +193,18 @@ def percent_rank(values: Series, window: int, state: Series, out: Series) -> Non
         for k in range(count):
             series[past + k] = value[k]
             smaller[k] = 0.0
-        for lag in range(1, window + 1):
-            then = series[window - lag : window - lag + len(own)]
-            for k in range(len(own)):
-                smaller[k] += 1.0 if then[k] < value[k] else 0.0
+        lag = np.uint64(0)
+        while past - lag >= FOUR:  # four lags a pass: counts are read and written less often
+            for k in range(count):
+                now = value[k]
+                one = (1.0 if series[lag + k] < now else 0.0) + (1.0 if series[lag + ONE + k] < now else 0.0)
+                two = (1.0 if series[lag + TWO + k] < now else 0.0) + (1.0 if series[lag + THREE + k] < now else 0.0)
+                smaller[k] += one + two
+            lag += FOUR
+        while lag < past:
+            for k in range(count):
+                smaller[k] += 1.0 if series[lag + k] < value[k] else 0.0
+            lag += ONE
         for k in range(count):
             run = 0.0 if np.isnan(value[k]) else run + 1.0
             own[k] = 100.0 * smaller[k] / window if run > window else np.nan

@@ -170,7 +170,7 @@ class HT_TRENDLINE(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 212
+        return 438
 
     @override
     def warmup(self) -> int:

@@ -205,12 +205,11 @@ class SMI(Indicator):
     kernel = "oscillators:smi"
     source = "Blau 1993, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("TA-Lib", "SMI", "line shown from its own first bar")
-    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 12 + extremes(self.window)
+        return 20 + 4 * self.window
 
     @override
     def warmup(self) -> int:

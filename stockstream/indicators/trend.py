@@ -180,7 +180,7 @@ class AROON(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 * (7 + 3 * (self.window + 1))
+        return 2 * (9 + 5 * (self.window + 1))
 
     @override
     def warmup(self) -> int:
@@ -207,7 +207,7 @@ class AROONOSC(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 2 * (7 + 3 * (self.window + 1))
+        return 2 * (9 + 5 * (self.window + 1))
 
     @override
     def warmup(self) -> int:
