@@ -114,6 +114,7 @@ def _section(cls: type[Indicator]) -> list[str]:
         ("first value", f"bar {indicator.warmup()}"),
         ("NaN", "recursive" if cls.recursive else "windowed"),
         ("cost of a bar", cls.per_bar),
+        ("grid", "one call for all values" if cls.grid_kernel else "a call for each combination"),
         ("source", cls.source),
         ("compared with", str(cls.oracle)),
     ]

@@ -15,7 +15,7 @@ def kernel[F: Callable[..., Any]](func: F) -> F:
     `fastmath` stays off (it makes ``isnan`` False) and signatures stay lazy (eager ones cost seconds at import).
     The plain Python function is ``func.py_func``; with ``NUMBA_DISABLE_JIT=1`` it is what runs.
     """
-    return _compiled(func)
+    return _compiled(func, no_cfunc_wrapper=True)
 
 
 def step[F: Callable[..., Any]](func: F) -> F:

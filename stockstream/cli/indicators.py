@@ -57,6 +57,7 @@ def _describe(cls: type[Indicator]) -> None:
         "first value": f"bar {indicator.warmup()}" if indicator.is_compiled else "not declared",
         "NaN": _nan_rule(indicator),
         "cost of a bar": cls.per_bar,
+        "grid": "one call for all values" if cls.grid_kernel else "a call for each combination",
         "source": cls.source or "not declared",
         "compared with": _compared(cls, note=True),
     }

@@ -31,6 +31,7 @@ class SMA(Indicator):
 
     group = "trend"
     kernel = "rolling:sma"
+    grid_kernel = "grids:sma"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "SMA")
 
@@ -67,6 +68,7 @@ class EMA(Indicator):
 
     group = "trend"
     kernel = "smoothing:ema"
+    grid_kernel = "grids:ema"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "EMA")
     recursive = True
@@ -97,6 +99,7 @@ class RMA(Indicator):
 
     group = "trend"
     kernel = "smoothing:rma"
+    grid_kernel = "grids:rma"
     source = "Wilder 1978, New Concepts in Technical Trading Systems"
     oracle = Oracle("TA-Lib", "RMA")
     recursive = True
@@ -127,6 +130,7 @@ class WMA(Indicator):
 
     group = "trend"
     kernel = "weighted:wma"
+    grid_kernel = "grids:wma"
     source = "Achelis, Technical Analysis from A to Z"
     oracle = Oracle("TA-Lib", "WMA")
 

@@ -9,6 +9,7 @@ parity test against the oracle.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -17,7 +18,7 @@ import numpy as np
 
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
-from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
+from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_grid, run_kernel
 from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter, ranges_of
 from stockstream.indicators.expression import Column, Expression, Parameter, as_expression, scalar
 from stockstream.schema import PRICES
@@ -49,6 +50,8 @@ class Indicator(Expression):
         Family; names of the columns it reads; names of what it gives.
     kernel
         ``"module:function"`` in ``stockstream_kernels``.
+    grid_kernel
+        The same for many values of the first parameter in one call; without it a grid is a loop over single calls.
     source, oracle
         Where the definition comes from, and what the tests compare with.
     per_bar
@@ -64,6 +67,7 @@ class Indicator(Expression):
     outputs: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
     kernel: ClassVar[str] = ""
+    grid_kernel: ClassVar[str] = ""
     source: ClassVar[str] = ""
     oracle: ClassVar[Oracle | None] = None
     per_bar: ClassVar[str] = "O(1)"
@@ -134,9 +138,14 @@ class Indicator(Expression):
         return {name: getattr(self, name) for name in ranges_of(type(self))}
 
     @property
+    def varied(self) -> tuple[str, ...]:
+        """Names of the parameters that hold several values."""
+        return tuple(name for name, value in self.values.items() if isinstance(value, tuple))
+
+    @property
     def is_grid(self) -> bool:
         """True when a parameter holds several values."""
-        return any(isinstance(value, tuple) for value in self.values.values())
+        return bool(self.varied)
 
     @property
     def children(self) -> tuple[Expression, ...]:
@@ -330,11 +339,20 @@ class Indicator(Expression):
         if len(inputs) == 1 and isinstance(inputs[0], Bars):
             return self._over_bars(inputs[0])
         arrays = self._checked(inputs)
-        cells = self.grid() if self.is_grid else [self]
-        rows = tuple(np.empty((len(cells), len(arrays[0]))) for _ in self.outputs)
-        for place, cell in enumerate(cells):
-            cell.write(arrays, [output[place] for output in rows], _ALL)
-        return self._pack(*(rows if self.is_grid else (output[0] for output in rows)))
+        if not self.is_grid:
+            single = tuple(np.empty(len(arrays[0])) for _ in self.outputs)
+            self.write(arrays, single, _ALL)
+            return self._pack(*single)
+        cells = math.prod(len(getattr(self, name)) for name in self.varied)
+        rows = tuple(np.empty((cells, len(arrays[0]))) for _ in self.outputs)
+        first = next(iter(self.values))
+        if self.grid_kernel and self.varied == (first,):
+            windows = getattr(self, first)
+            run_grid([replace(self, **{first: end(windows)}) for end in (min, max)], windows, arrays, rows)
+        else:
+            for place, cell in enumerate(self.grid()):
+                cell.write(arrays, [output[place] for output in rows], _ALL)
+        return self._pack(*rows)
 
     def grid(self) -> list[Indicator]:
         """Return one indicator per combination of the parameters that hold several values."""

@@ -31,6 +31,7 @@ class RSI(Indicator):
 
     group = "momentum"
     kernel = "momentum:rsi"
+    grid_kernel = "grids:rsi"
     source = "Wilder 1978, New Concepts in Technical Trading Systems; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "RSI")
     recursive = True
@@ -60,6 +61,7 @@ class MOM(Indicator):
 
     group = "momentum"
     kernel = "momentum:mom"
+    grid_kernel = "grids:mom"
     source = "Achelis, Technical Analysis from A to Z"
     oracle = Oracle("TA-Lib", "MOM")
 
@@ -92,6 +94,7 @@ class ROC(Indicator):
 
     group = "momentum"
     kernel = "momentum:roc"
+    grid_kernel = "grids:roc"
     source = "Achelis, Technical Analysis from A to Z; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "ROC")
 

@@ -31,6 +31,7 @@ class MAX(Indicator):
 
     group = "statistics"
     kernel = "rolling:extreme"
+    grid_kernel = "grids:extreme"
     source = "definition"
     oracle = Oracle("TA-Lib", "MAX")
 
@@ -61,6 +62,7 @@ class MIN(Indicator):
 
     group = "statistics"
     kernel = "rolling:extreme"
+    grid_kernel = "grids:extreme"
     source = "definition"
     oracle = Oracle("TA-Lib", "MIN")
 
@@ -94,6 +96,7 @@ class STDDEV(Indicator):
 
     group = "statistics"
     kernel = "rolling:variance"
+    grid_kernel = "grids:variance"
     source = "definition"
     oracle = Oracle("TA-Lib", "STDDEV")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stockstream.errors import DataError, ParameterError
-from stockstream.indicators.calling import find_kernel, readonly, record
+from stockstream.indicators.calling import as_input, find_kernel, record
 from stockstream.indicators.evaluate import ELEMENTWISE, UNKNOWN, only_output
 from stockstream.indicators.expression import Applied, Column, Expression, Number, scalar
 from stockstream.indicators.indicator import Indicator, Output
@@ -105,7 +105,7 @@ class Stream:
         state, results = np.zeros(indicator.state_size()), tuple(np.empty(1) for _ in indicator.outputs)
 
         def step(bar: Bar) -> tuple[np.ndarray[Any, Any], ...]:
-            kernel(*(readonly(read(bar)) for read in inputs), *arguments, state, *results)
+            kernel(*(as_input(read(bar)) for read in inputs), *arguments, state, *results)
             return tuple(result.copy() for result in results)
 
         return step
@@ -151,7 +151,7 @@ def _crosses(operands: list[Step]) -> Step:
     state, crossed = np.zeros(1), np.empty(1, dtype=np.int8)
 
     def step(bar: Bar) -> np.ndarray[Any, Any]:
-        crosses(readonly(operands[0](bar)), readonly(operands[1](bar)), state, crossed)
+        crosses(as_input(operands[0](bar)), as_input(operands[1](bar)), state, crossed)
         return crossed.copy()
 
     return step

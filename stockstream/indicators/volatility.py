@@ -141,6 +141,7 @@ class VAR(Indicator):
 
     group = "volatility"
     kernel = "rolling:variance"
+    grid_kernel = "grids:variance"
     source = "definition"
     oracle = Oracle("TA-Lib", "VAR")
 

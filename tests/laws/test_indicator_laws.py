@@ -346,3 +346,26 @@ def test_grid_equals_its_cells(case):
     for place, cell in enumerate(grid.grid()):
         for output, expected in agreement.outputs(cell, WALK).items():
             same_bits(rows[output][place], expected, f"{cell!r}.{output}")
+
+
+FUSED = [cls for cls in catalogue.builtin().values() if cls.grid_kernel]
+
+
+@pytest.mark.parametrize("cls", FUSED, ids=lambda cls: cls.__name__)
+def test_grid_in_one_call_equals_its_cells_on_hostile_series(cls):
+    grid = cls([45, 2, 7, 2, 300])
+    for what, series in HOSTILE.items():
+        rows = grid(*(series[column] for column in grid.inputs))
+        for row, cell in zip(rows, grid.grid(), strict=True):
+            (expected,) = agreement.outputs(cell, series).values()
+            same_bits(row, expected, f"{cell!r} on {what}")
+
+
+@each_default
+def test_inputs_are_left_alone(case):
+    inputs = [WALK[column].copy() for column in case.inputs]
+    before = [values.tobytes() for values in inputs]
+    for values in inputs[::2]:
+        values.flags.writeable = False
+    case(*inputs)
+    assert [values.tobytes() for values in inputs] == before

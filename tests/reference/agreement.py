@@ -47,7 +47,7 @@ def agrees_with_oracle(indicator, oracle, series):
 
 def same_bits_in_chunks(indicator, series, sizes=(1, 2, 3, 7, 64, 1)):
     """Kernel calls on pieces of any length, with the state kept, give the bits of one call."""
-    from stockstream.indicators.calling import find_kernel, readonly
+    from stockstream.indicators.calling import as_input, find_kernel
 
     inputs = [np.ascontiguousarray(series[name]) for name in indicator.inputs]
     whole = outputs(indicator, series)
@@ -57,7 +57,7 @@ def same_bits_in_chunks(indicator, series, sizes=(1, 2, 3, 7, 64, 1)):
     while start < len(inputs[0]):
         stop = start + sizes[turn % len(sizes)]
         cut = slice(start, stop)
-        kernel(*(readonly(x[cut]) for x in inputs), *indicator.arguments(), state, *(p[cut] for p in pieces))
+        kernel(*(as_input(x[cut]) for x in inputs), *indicator.arguments(), state, *(p[cut] for p in pieces))
         start, turn = stop, turn + 1
     for (name, wanted), found in zip(whole.items(), pieces, strict=True):
         np.testing.assert_array_equal(found.view(np.int64), wanted.view(np.int64), err_msg=f"{indicator!r}.{name}")
