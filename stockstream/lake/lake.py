@@ -9,7 +9,6 @@ from stockstream.errors import LakeError
 from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
 from stockstream.lake.arguments import Day, day, day_range, wanted_symbols
 from stockstream.lake.as_of import Instant, check_exchange
-from stockstream.lake.basis import check_one_scale
 from stockstream.lake.contents import Contents
 from stockstream.lake.listings import LISTINGS, read_listings
 from stockstream.lake.location import RAW_DATA, Location, bucket_location, locate
@@ -347,9 +346,8 @@ class Lake(Checked):
         until = None if files.events else last
         with self._contents.connection() as connection:
             # Prices after the end are read only where the closes before later ex-dates are needed.
-            bind(connection, files, reading, symbols=wanted, start=first, end=until, stored=True, listings=listings)
+            bind(connection, files, reading, symbols=wanted, start=first, end=until, adjusted=True, listings=listings)
             self._contents.check_range(connection, wanted, (first, last), listings, (files, reading))
-            check_one_scale(connection)
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
         bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)

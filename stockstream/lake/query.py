@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
-from stockstream.lake.adjust import ADJUSTMENT_VIEWS
+from stockstream.lake.adjust import ADJUSTMENT, UNASKED
 from stockstream.lake.as_of import Reading
 from stockstream.lake.forbidden import refuse_forbidden
 from stockstream.lake.location import literal
@@ -93,7 +93,7 @@ def bind(
     symbols: Iterable[str] | None = None,
     start: date | None = None,
     end: date | None = None,
-    stored: bool = False,
+    adjusted: bool = False,
     listings: Listings | None = None,
 ) -> None:
     """Make the views of a lake in a connection.
@@ -110,8 +110,9 @@ def bind(
         Only these exist for the views; the filter reaches the row groups of the files.
     start, end
         Only these dates exist in ``prices``. What was answered about others still tells what was withdrawn.
-    stored
-        Read the rows of ``prices`` once, into memory, instead of at each mention.
+    adjusted
+        Read the rows of ``prices`` once, into memory, and derive their basis and factors, for ``prices_adjusted`` and
+        `stockstream.lake.adjust.adjusted_bars`.
     listings
         Split reused codes: rows and events of an earlier listing are under its name. None leaves codes as stored.
     """
@@ -122,17 +123,17 @@ def bind(
     sources.create("raw_prices", files.prices, "date")
     sources.create("raw_events", files.events, "ex_date", _EVENT_TYPES)
     sources.create("verdicts", files.verdicts, "date", VERDICT_TYPES)
-    connection.execute(version_views(reading, judged=bool(files.verdicts)))
+    connection.execute(version_views(reading, judged=bool(files.verdicts), stored=adjusted))
     relation = connection.sql(prices_query())
     if start is not None:
         relation = relation.filter(_column("date") >= _constant(start))
     if end is not None:
         relation = relation.filter(_column("date") <= _constant(end))
-    if stored:
+    if adjusted:
         relation.create("prices")
     else:
         relation.create_view("prices")
-    connection.execute(_EVENTS + _SYMBOLS + ADJUSTMENT_VIEWS)
+    connection.execute(_EVENTS + _SYMBOLS + (ADJUSTMENT if adjusted else UNASKED))
 
 
 class _Sources:
@@ -226,7 +227,7 @@ def run(
     connection = connect()
     try:
         prepare(connection)
-        bind(connection, files, reading)
+        bind(connection, files, reading, adjusted="prices_adjusted" in query.casefold())
         lock(connection, files)
         statement = _one_select(connection, query)
         relation = connection.sql(

@@ -57,18 +57,19 @@ WHERE hides IS NULL AND regexp_full_match(fetch_timestamp, '\\d{4}-\\d{2}-\\d{2}
 
 _JUDGED: Final = f"""
 CREATE VIEW derived.versions AS
-SELECT r.* EXCLUDE (unsettled), NOT r.unsettled AND h.symbol IS NULL AND a.symbol IS NULL AS counts, true AS stored
-FROM (SELECT *, $provisional AS unsettled FROM raw_prices) AS r
+SELECT r.*, $counts AND h.symbol IS NULL AND a.symbol IS NULL AS counts, true AS stored
+FROM (SELECT *, NOT $unsettled AS settled FROM raw_prices) AS r
 LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NOT NULL) AS h
     ON r.symbol = h.symbol AND r.date = h.date AND r.fetch_timestamp = h.fetch_timestamp
 LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NULL) AS a ON r.symbol = a.symbol AND r.date = a.date
 UNION ALL
-SELECT symbol, date, {", ".join(f"NULL::{ROW_TYPES[name]}" for name in CONTENT)}, fetch_timestamp, false, false
+SELECT symbol, date, {", ".join(f"NULL::{ROW_TYPES[name]}" for name in CONTENT)}, fetch_timestamp, true, false, false
 FROM derived.rejected;
 """
 
 _UNJUDGED: Final = """
-CREATE VIEW derived.versions AS SELECT *, NOT $provisional AS counts, true AS stored FROM raw_prices;
+CREATE VIEW derived.versions AS
+SELECT r.*, $counts AS counts, true AS stored FROM (SELECT *, NOT $unsettled AS settled FROM raw_prices) AS r;
 """
 
 _WINNERS: Final = f"""
@@ -82,7 +83,7 @@ CREATE VIEW derived.snapshots AS
 SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY fetch_timestamp) AS position
 FROM (
     SELECT symbol, fetch_timestamp, min(date) FILTER (stored) AS first_date, max(date) FILTER (stored) AS last_date,
-        14 * count(DISTINCT date) FILTER (stored) >= 5 * (last_date - first_date + 1) AS dense
+        count(DISTINCT date) FILTER (stored) AS bars, 14 * bars >= 5 * (last_date - first_date + 1) AS dense
     FROM derived.versions GROUP BY symbol, fetch_timestamp
 );
 """
@@ -128,7 +129,7 @@ WHERE w.best IS NOT NULL
 """
 
 
-def version_views(reading: Reading, *, judged: bool) -> str:
+def version_views(reading: Reading, *, judged: bool, stored: bool) -> str:
     """Return the statements that make the views from ``raw_prices`` (and ``verdicts``) up to ``withdrawn``.
 
     Parameters
@@ -137,10 +138,14 @@ def version_views(reading: Reading, *, judged: bool) -> str:
         What counts.
     judged
         Whether there is anything in ``verdicts``.
+    stored
+        Whether to keep the snapshots in a table, for those who read them often.
     """
-    provisional = "false" if reading.provisional else reading.is_provisional()
+    counts = "true" if reading.provisional else "r.settled"
     versions = (_VERDICTS + _JUDGED) if judged else _UNJUDGED
-    return versions.replace("$provisional", provisional) + _WINNERS + _SNAPSHOTS + _WITHDRAWN
+    views = versions.replace("$unsettled", reading.is_provisional()).replace("$counts", counts)
+    snapshots = _SNAPSHOTS.replace("CREATE VIEW", "CREATE TABLE") if stored else _SNAPSHOTS
+    return views + _WINNERS + snapshots + _WITHDRAWN
 
 
 def prices_query() -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from stockstream.errors import DataError, LakeError
+from stockstream.errors import DataError
 from stockstream.lake import Lake, sample_rows
 
 YAHOO = {"asx_yahoo_2024_2026": 788, "asx_yahoo_long_2010_2024": 151, "asx_yahoo_2015_2019": 681}
@@ -124,32 +124,3 @@ def test_the_sample_prices_equal_the_reference_copy_and_its_adjusted_close(price
     assert lake.load_all_data().select([*COLUMNS, "adjusted_close"]).equals(source.select([*COLUMNS, "adjusted_close"]))
     wide = source.to_pandas().pivot_table(index="symbol", columns="date", values="adjusted_close")
     np.testing.assert_allclose(lake.bars().close, wide.to_numpy(), rtol=1e-12)
-
-
-RESCALED = ["AEE", "AZI", "BRL", "CLQ", "CYQ", "DTR", "SXY", "UBN", "VTI"]
-STEADY = ["ANZ", "BHP", "CBA", "CSL", "NAB", "RIO", "WBC", "WOW"]
-
-
-def test_successive_downloads_on_two_scales_are_refused(prices, tmp_path):
-    lake = Lake(tmp_path)
-    source = pl.read_parquet(prices / "yahoo_vintages_2021.parquet").filter(
-        pl.col("symbol").is_in([*RESCALED, *STEADY])
-    )
-    source = source.drop_nulls("close").unique(["symbol", "date", "fetched_at"], keep="last", maintain_order=True)
-    every_eighth = source["fetched_at"].unique().sort().gather_every(8)
-    source = source.filter(pl.col("fetched_at").is_in(every_eighth.implode()))
-    for (fetched_at,), vintage in source.group_by("fetched_at"):
-        lake.write_rows(vintage.drop("fetched_at", "row"), fetched_at=fetched_at)
-    in_sydney = pl.col("date").cast(pl.Datetime("ms")).dt.offset_by("18h").dt.replace_time_zone("Australia/Sydney")
-    settled = in_sydney.dt.convert_time_zone("UTC")
-    newest = (
-        source.filter(pl.col("fetched_at") >= settled)
-        .sort("fetched_at")
-        .unique(["symbol", "date"], keep="last")
-        .sort("symbol", "date")
-    )
-    assert lake.load_all_data().select(COLUMNS).equals(newest.select(COLUMNS))
-    for symbol in RESCALED:
-        with pytest.raises(LakeError, match=f"prices of {symbol} are on two scales"):
-            lake.bars(symbol, adjust="none")
-    assert lake.bars(STEADY, adjust="none").symbols == tuple(STEADY)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import statistics
 from zoneinfo import ZoneInfo
 
 
@@ -87,3 +88,53 @@ def is_gone(key, rows, verdicts, snapshots):
         if name == symbol and fetched > max(answered) and dense and first <= day <= last:
             lacking += 1
     return lacking >= (1 if day.weekday() >= 5 else 5)
+
+
+def bases(rows, winners):
+    """Map each date of one symbol's winners to (segment, what carries its close to the last snapshot of the segment).
+
+    `rows` are all versions of the symbol, without ties.
+    """
+    answers = {}
+    for row in rows:
+        answers.setdefault(row["fetched"], {})[row["date"]] = row
+    known, order, patches = set(), [], set()
+    for fetched in sorted(answers):
+        if len(answers[fetched]) < 5 and set(answers[fetched]) <= known:
+            patches.add(fetched)
+        known |= set(answers[fetched])
+        order.append(fetched)
+    place, previous, segment, scale = {}, None, -1, 1.0
+    for fetched in order:
+        if fetched not in patches:
+            ratio = None if previous is None else link(answers[previous], answers[fetched])
+            segment, scale = (segment + 1, scale) if ratio is None else (segment, scale * ratio)
+            previous = fetched
+        place[fetched] = max(segment, 0), scale
+    ends = dict(place.values())
+    found = {}
+    for row in winners:
+        number, own = place[row["fetched"]]
+        found[row["date"]] = number, ends[number] / own
+    return found
+
+
+def link(older, newer):
+    """Return the ratio of two answers' scales, None when they do not agree on one."""
+    final = [day for day in sorted(older) if is_final(older[day])]
+    common = [day for day in final[:-3] if day in newer and is_final(newer[day])]
+    traded = [day for day in common if (older[day]["volume"] or 0) > 0 and (newer[day]["volume"] or 0) > 0]
+    days = traded if len(traded) >= 5 else common
+    if len(days) < 5:
+        return None
+    pairs = [(newer[day]["close"], older[day]["close"]) for day in days]
+    ratio = statistics.median(new / old for new, old in pairs)
+    agree = [abs(new - ratio * old) <= (tick(new) + ratio * tick(old)) / 2 + 1e-5 * new for new, old in pairs]
+    if not all(agree[:3] + agree[-3:]) or agree.count(False) * 10 > len(agree):
+        return None
+    return 1.0 if abs(ratio - 1) <= 1e-5 else ratio
+
+
+def tick(price):
+    """Return the step in which the ASX quotes a price."""
+    return 0.001 if price < 0.1 else 0.005 if price < 2 else 0.01

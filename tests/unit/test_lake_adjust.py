@@ -128,13 +128,14 @@ def test_nothing_to_adjust_by_is_said(lake):
 
 
 def test_adjusted_closes_of_several_fetches_are_refused(lake):
-    lake.write_rows(table("A", [10] * 3, days=DAYS[:3], adjusted_close=[8] * 3), fetched_at=EARLY)
-    lake.write_rows(table("A", [10] * 3, days=DAYS[3:], adjusted_close=[9] * 3), fetched_at=LATE)
+    days = [dt.date(2024, 1, day) for day in range(1, 13)]
+    lake.write_rows(table("A", [10] * 10, days=days[:10], adjusted_close=[8] * 10), fetched_at=EARLY)
+    lake.write_rows(table("A", [10] * 10, days=days[2:], adjusted_close=[9] * 10), fetched_at=LATE)
     with pytest.raises(LakeError, match="adjusted closes of A come from several fetches"):
         lake.bars("A")
-    assert lake.sql("SELECT count(*), count(close) FROM prices_adjusted").fetchone() == (6, 0)
-    np.testing.assert_array_equal(lake.bars("A", adjust="none").close[0], [10] * 6)
-    assert lake.bars("A", start=DAYS[3]).close.tolist() == [[9, 9, 9]]
+    assert lake.sql("SELECT count(*), count(close) FROM prices_adjusted").fetchone() == (12, 0)
+    np.testing.assert_array_equal(lake.bars("A", adjust="none").close[0], [10] * 12)
+    assert lake.bars("A", start=days[2]).close.tolist() == [[9] * 10]
 
 
 def test_a_dividend_not_below_the_close_before_is_refused(lake):
@@ -148,22 +149,6 @@ def test_a_dividend_not_below_the_close_before_is_refused(lake):
         "SELECT date FROM prices_adjusted WHERE symbol = 'A' AND close IS NOT NULL ORDER BY date"
     ).fetchall()
     assert [day for (day,) in known] == DAYS[3:]
-
-
-def test_two_scales_are_refused_and_one_is_not(lake):
-    more = [dt.date(2024, 2, day) for day in (1, 2, 5, 6, 7, 8)]
-    lake.write_rows(table("A", [100, 101, 99, 100, 102, 100, 100], days=[*DAYS, more[0]]), fetched_at=EARLY)
-    lake.write_rows(table("B", [100, 101, 99, 100, 102, 100, 100], days=[*DAYS, more[0]]), fetched_at=EARLY)
-    again = [*DAYS[1:], *more]
-    lake.write_rows(table("A", np.linspace(10, 11, len(again)), days=again), fetched_at=LATE)
-    corrected = [101, 99, 100, 102, 55, *[100.1] * 6]
-    lake.write_rows(table("B", corrected, days=again), fetched_at=LATE)
-    with pytest.raises(
-        LakeError, match=r"prices of A are on two scales: .* later closes are 0\.1\d* times those fetched 2024-03"
-    ):
-        lake.bars(["B", "A"])
-    assert lake.bars("B").close[0, 5] == 55
-    assert lake.bars("A", start=DAYS[1]).close[0, 0] == 10
 
 
 @pytest.fixture(scope="module")
