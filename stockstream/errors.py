@@ -46,6 +46,10 @@ class LakeError(StockstreamError):
     """A lake that is missing, unreadable, or asked for something it does not hold."""
 
 
+class LakeWarning(UserWarning):
+    """An answer of a lake that lacks something: a file that cannot be read was left out."""
+
+
 class SourceError(StockstreamError):
     """A price or symbol source that did not answer, or answered something unusable."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stockstream.errors import LakeError, UnknownNameError, did_you_mean
 from stockstream.lake.as_of import Instant, Reading, instant
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
-from stockstream.lake.query import Files, bind, read_parquet
+from stockstream.lake.query import EVENT_TYPES, Files, bind, read_parquet
 from stockstream.lake.rows import connect, first_line
+from stockstream.lake.soundness import Problem, Soundness
+from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,17 +21,29 @@ if TYPE_CHECKING:
     import polars as pl
 
     from stockstream.lake.listings import Listings
+    from stockstream.lake.location import Stored
 
 #: How many symbols a message names.
 _SAMPLE: Final = 8
 
 
-@dataclass(frozen=True)
 class Contents:
-    """The files of a lake, seen through one exchange's clock."""
+    """The files of a lake, seen through one exchange's clock.
 
-    location: Location
-    exchange: str
+    Parameters
+    ----------
+    location
+        Where the lake lives.
+    exchange
+        Code of its exchange.
+    strict
+        Refuse an answer from which a bad file would be missing.
+    """
+
+    def __init__(self, location: Location, exchange: str, *, strict: bool = False) -> None:
+        self.location = location
+        self.exchange = exchange
+        self.soundness = Soundness(location, strict=strict)
 
     def files(self) -> Files:
         """Return the files, listed now.
@@ -40,15 +53,35 @@ class Contents:
         LakeError
             There are none.
         """
-        prices = self.location.batches(RAW_DATA)
+        prices = self.prices()
+        if not prices and (problems := self.problems()):
+            raise LakeError(self.soundness.refusal(problems))
         if not prices:
             message = (
                 f"there is no lake at {self.location}: no price files in it. "
                 "Type `stockstream import FILE` to fill it (CSV or Parquet), or `stockstream demo` to see one."
             )
             raise LakeError(message)
-        events, verdicts = self.location.batches(RAW_EVENTS), self.location.batches(QUARANTINE)
-        return Files(prices=prices, events=events, verdicts=verdicts)
+        return Files(
+            prices=prices,
+            events=self.soundness.readable(self.location.batch_files(RAW_EVENTS), EVENT_TYPES),
+            verdicts=self.soundness.readable(self.location.batch_files(QUARANTINE), {"symbol": "VARCHAR"}),
+        )
+
+    def prices(self, session: date | None = None) -> list[str]:
+        """Return the sound files of prices, of all sessions or of one."""
+        return self.soundness.readable(self.location.batch_files(RAW_DATA, session), ROW_TYPES, exact=True)
+
+    def find_undecodable(self) -> bool:
+        """Read every file by itself, and return whether bad ones were found that will be left out from now on."""
+        return self.soundness.find_undecodable(self._all_files())
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the files that are known to be bad."""
+        return self.soundness.problems(self._all_files())
+
+    def _all_files(self) -> list[Stored]:
+        return [file for folder in (RAW_DATA, RAW_EVENTS, QUARANTINE) for file in self.location.batch_files(folder)]
 
     def reading(self, as_of: Instant | None, *, provisional: bool, files: Files) -> Reading:
         """Return what counts as of an instant.

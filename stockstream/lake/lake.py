@@ -11,9 +11,10 @@ from stockstream.lake.arguments import Day, day, day_range, wanted_symbols
 from stockstream.lake.as_of import Instant, check_exchange
 from stockstream.lake.contents import Contents
 from stockstream.lake.listings import LISTINGS, read_listings
-from stockstream.lake.location import RAW_DATA, Location, bucket_location, locate
+from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.quality.checked import Checked
 from stockstream.lake.query import Files, bind, run
+from stockstream.lake.soundness import Problem, forgiving
 from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
 
@@ -52,6 +53,9 @@ class Lake(Checked):
         How to reach a bucket; by default as the settings say.
     exchange
         Code of the exchange that the bars are of, for its time zone and close.
+    strict
+        Refuse an answer from which a file would be missing because it is corrupt or of another kind. By default such a
+        file is left out with a `LakeWarning`; see `problems`.
 
     Examples
     --------
@@ -73,9 +77,10 @@ class Lake(Checked):
         options: BucketOptions | None = None,
         *,
         exchange: str = "XASX",
+        strict: bool = False,
     ) -> None:
         self._location = locate(path, options)
-        self._contents = Contents(self._location, check_exchange(exchange))
+        self._contents = Contents(self._location, check_exchange(exchange), strict=strict)
 
     @property
     def location(self) -> Location:
@@ -156,10 +161,12 @@ class Lake(Checked):
         files, reading = self._source(as_of, provisional=provisional)
         return self._contents.scan(files, reading)
 
+    @forgiving
     def load_all_data(self, *, as_of: Instant | None = None, provisional: bool = False) -> pl.DataFrame:
         """Return the row that counts of every bar, sorted by symbol and date."""
         return self._contents.collect(self.scan(as_of=as_of, provisional=provisional))
 
+    @forgiving
     def load_date_range(
         self, start_date: Day, end_date: Day, *, as_of: Instant | None = None, provisional: bool = False
     ) -> pl.DataFrame:
@@ -182,6 +189,7 @@ class Lake(Checked):
             raise LakeError(self._contents.empty_range(start, end, files))
         return frame
 
+    @forgiving
     def load_symbols(
         self, symbols: Sequence[str], *, as_of: Instant | None = None, provisional: bool = False
     ) -> pl.DataFrame:
@@ -201,6 +209,7 @@ class Lake(Checked):
         self._contents.check_found(wanted, set(frame.get_column("symbol").unique()), files, reading)
         return frame
 
+    @forgiving
     def merge_daily_batches(self, date: Day) -> pl.DataFrame:
         """Return the latest version of each row among the batch files of one session, sorted by symbol and date.
 
@@ -212,13 +221,14 @@ class Lake(Checked):
         from stockstream.lake.scan import latest
 
         session = day(date)
-        files = self._location.batches(RAW_DATA, session)
+        files = self._contents.prices(session)
         if not files:
             self._files()
             message = f"the lake at {self._location} has no batches of session {session}"
             raise LakeError(message)
         return self._contents.collect(latest(files, self._location.storage_options()))
 
+    @forgiving
     def symbols(self, *, as_of: Instant | None = None, provisional: bool = False) -> tuple[str, ...]:
         """Return every symbol of which the lake has a row that counts, sorted."""
         return self._contents.symbols(*self._source(as_of, provisional=provisional))
@@ -249,6 +259,7 @@ class Lake(Checked):
         """
         return read_listings(self._location).frame()
 
+    @forgiving
     def sql(
         self,
         query: str,
@@ -287,6 +298,7 @@ class Lake(Checked):
         files, reading = self._source(as_of, provisional=provisional)
         return run(files, query, params, reading=reading, prepare=self._location.prepare)
 
+    @forgiving
     def bars(
         self,
         symbols: str | Sequence[str] | None = None,
@@ -351,6 +363,12 @@ class Lake(Checked):
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
         bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the files that are left out of every answer, each with the reason; all files are read whole."""
+        self._files()
+        self._contents.find_undecodable()
+        return self._contents.problems()
 
     def _files(self) -> Files:
         return self._contents.files()

@@ -38,7 +38,7 @@ VIEWS: Final = (
     "verdicts",
 )
 
-_EVENT_TYPES: Final = {
+EVENT_TYPES: Final = {
     "symbol": "VARCHAR",
     "ex_date": "DATE",
     "kind": "VARCHAR",
@@ -121,7 +121,7 @@ def bind(
     sources = _Sources(connection, reading.until, names, listings)
     connection.execute("CREATE SCHEMA derived")  # not shown beside the views that questions are asked of
     sources.create("raw_prices", files.prices, "date")
-    sources.create("raw_events", files.events, "ex_date", _EVENT_TYPES)
+    sources.create("raw_events", files.events, "ex_date", EVENT_TYPES)
     sources.create("verdicts", files.verdicts, "date", VERDICT_TYPES)
     connection.execute(version_views(reading, judged=bool(files.verdicts), stored=adjusted))
     relation = connection.sql(prices_query())

@@ -178,16 +178,6 @@ def test_empty_and_crossed_ranges_say_so(lake):
         lake.bars(adjust="totl")
 
 
-def test_a_broken_file_is_named(lake):
-    bad = lake.location.root / "raw-data" / "2024-01-09-batch-1.parquet"
-    bad.write_text("no parquet")
-    for read in (lake.bars, lake.symbols, lambda: lake.sql("FROM prices")):
-        with pytest.raises(LakeError, match="2024-01-09-batch-1"):
-            read()
-    with pytest.raises(LakeError, match="cannot read the lake at"):
-        lake.load_all_data()
-
-
 def test_other_files_are_not_looked_at(lake):
     for name in ("notes.txt", ".2024-01-09-abc.tmp", "2024-01-09-batch-1.parquet.tmp", "x-batch-1.parquet"):
         (lake.location.root / "raw-data" / name).write_text("something else")
