@@ -99,3 +99,23 @@ def test_layers_hold() -> None:
         [linter, "--no-logo", "--no-cache"], cwd=REPOSITORY, capture_output=True, check=False, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_lists_of_companies_are_kept_without_frames_and_databases(fresh_python: FreshPython) -> None:
+    """The function that does it in the cloud has none of them."""
+    code = f"""
+import datetime, sys, tempfile
+from stockstream.ingest.sources import SymbolList, SymbolRow
+from stockstream.ingest.symbol_update import update_symbols
+from stockstream.lake.location import locate
+
+class One:
+    def fetch(self):
+        return SymbolList(rows=(SymbolRow(symbol="BHP"),), raw=b"")
+
+update_symbols(locate(tempfile.mkdtemp()), {{"one": One()}}, datetime.date(2024, 1, 2))
+{REPORT_LOADED}
+"""
+    loaded = set(fresh_python(code).split())
+    assert "stockstream" in loaded
+    assert not loaded & {"duckdb", "numba", "pandas", "polars", "pyarrow", "yfinance"}
