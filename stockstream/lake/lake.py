@@ -13,7 +13,7 @@ from stockstream.lake.contents import Contents
 from stockstream.lake.listings import LISTINGS, read_listings
 from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.quality.checked import Checked
-from stockstream.lake.query import Files, bind, run
+from stockstream.lake.query import Files, bind, cost, run
 from stockstream.lake.soundness import Problem, forgiving
 from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stockstream.bars import Bars
     from stockstream.lake.as_of import Reading
     from stockstream.lake.bucket_access import BucketOptions
+    from stockstream.lake.explain import Explanation
     from stockstream.lake.rows import Rows
 
 
@@ -297,6 +298,18 @@ class Lake(Checked):
         """
         files, reading = self._source(as_of, provisional=provisional)
         return run(files, query, params, reading=reading, prepare=self._location.prepare)
+
+    def explain(
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        as_of: Instant | None = None,
+        provisional: bool = False,
+    ) -> Explanation:
+        """Say how many files, row groups and bytes of the lake a query must read, without running it; see `sql`."""
+        files, reading = self._source(as_of, provisional=provisional)
+        return cost(files, query, params, reading=reading, prepare=self._location.prepare)
 
     @forgiving
     def bars(

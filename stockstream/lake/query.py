@@ -6,13 +6,15 @@ else, and that can write nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT, UNASKED
 from stockstream.lake.as_of import Reading
+from stockstream.lake.explain import Explanation, explain
 from stockstream.lake.forbidden import refuse_forbidden
 from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
@@ -222,25 +224,56 @@ def run(
 
     `prepare` makes the connection able to read the files; see `stockstream.lake.location.Location.prepare`.
     """
+    with _asked(query, files, prepare, reading) as connection:
+        statement = _one_select(connection, query)
+        relation = connection.sql(statement, params=_values(params))
+        if relation is None:
+            message = _refusal("that answers rows")
+            raise LakeError(message)
+        relation.execute()  # now, so that a query which fails half-way fails here
+    return relation
+
+
+def cost(
+    files: Files,
+    query: str,
+    params: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    prepare: Callable[[duckdb.DuckDBPyConnection], None],
+    reading: Reading | None = None,
+) -> Explanation:
+    """Say what one SELECT of a user would read, as `run` would run it; see `stockstream.lake.Lake.explain`."""
+    with _asked(query, files, prepare, reading) as connection:
+        _one_select(connection, query)
+        # What prices_adjusted is made of was read for all symbols before the query runs.
+        before = ("FROM raw_prices", "FROM raw_events") if _names_adjusted(query) else ()
+        return explain(connection, files, (query, *before), _values(params))
+
+
+@contextmanager
+def _asked(
+    query: str, files: Files, prepare: Callable[[duckdb.DuckDBPyConnection], None], reading: Reading | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a locked connection with the views, in which a user's query may run."""
     import duckdb
 
     connection = connect()
     try:
         prepare(connection)
-        bind(connection, files, reading, adjusted="prices_adjusted" in query.casefold())
+        bind(connection, files, reading, adjusted=_names_adjusted(query))
         lock(connection, files)
-        statement = _one_select(connection, query)
-        relation = connection.sql(
-            statement, params=dict(params) if isinstance(params, Mapping) else params and list(params)
-        )
-        if relation is None:
-            message = _refusal("that answers rows")
-            raise LakeError(message)
-        relation.execute()  # now, so that a query which fails half-way fails here
+        yield connection
     except duckdb.Error as error:
         message = f"{first_line(error).rstrip('.!')}. The lake has the views {', '.join(VIEWS)}; see DESCRIBE prices."
         raise LakeError(message) from error
-    return relation
+
+
+def _names_adjusted(query: str) -> bool:
+    return "prices_adjusted" in query.casefold()
+
+
+def _values(params: Sequence[Any] | Mapping[str, Any] | None) -> Any:
+    return dict(params) if isinstance(params, Mapping) else params and list(params)
 
 
 def _one_select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:

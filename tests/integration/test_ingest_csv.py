@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from stockstream.ingest.run import Wanted, run_day
 
 import stockstream as ss
 from stockstream import sessions
+from stockstream.ingest.run import Wanted, run_day
 
 NOW = datetime(2024, 6, 14, 20, 0, tzinfo=UTC)  # Saturday 06:00 in Sydney
 LAST = date(2024, 6, 14)
