@@ -5,8 +5,9 @@ import pytest
 
 import stockstream as ss
 from stockstream import Action
-from stockstream.errors import DataError, ParameterError, StrategyError
+from stockstream.errors import DataError, ParameterError, StockstreamError, StrategyError
 from stockstream.indicators import ATR, SMA
+from stockstream.indicators.expression import Parameter
 from tests.reference.scripted import endings, fills, market, play, signals
 
 TENS = [10.0] * 6
@@ -118,6 +119,14 @@ class NoRules(ss.RuleStrategy):
         return {"enter_long": SMA(3) > 1}
 
 
+class Ruled(ss.RuleStrategy):
+    def __init__(self, **parts):
+        self.parts = parts
+
+    def rules(self):
+        return ss.Rules(enter_long=SMA(3) > 1, **self.parts)
+
+
 FALSE = [False] * 6
 REFUSED = {
     "threshold": (lambda: Weights([[0.1] * 6], -0.1), ParameterError, "threshold as a weight"),
@@ -134,6 +143,8 @@ REFUSED = {
     ),
     "stop of NaN": (lambda: ss.SignalStrategy(enter_long=FALSE, stop_loss=nan), ParameterError, "stop_loss above 0"),
     "stop of text": (lambda: ss.SignalStrategy(enter_long=FALSE, stop_loss="5%"), DataError, "numbers for stop_loss"),
+    "expression of bars": (lambda: Ruled(max_bars=SMA(3)), ParameterError, "expected a whole number of bars"),
+    "parameter": (lambda: Ruled(stop_loss=Parameter("far")), ParameterError, "still hold the parameter 'far'"),
     "one indicator": (lambda: Declaring(SMA(3)), ParameterError, r"expected indicators = \(SMA"),
     "name of an indicator": (lambda: Declaring(("sma",)), ParameterError, "found 'sma'"),
     "number": (lambda: Declaring({"x": 5}), ParameterError, "found 5"),
@@ -146,6 +157,25 @@ def test_strategies_are_refused_before_anything_runs(case):
     make, error, message = REFUSED[case]
     with pytest.raises(error, match=message):
         ss.backtest(make(), market(A=TENS))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"rank": SMA(3)}, "rules with rank need all symbols of a day"),
+        ({"stop_loss": 0.1, "take_profit": ATR(2)}, "must be all fractions or all expressions"),
+    ],
+)
+def test_what_cannot_be_stepped_bar_by_bar_is_refused_there_and_runs_as_arrays(parts, message):
+    bars = market(A=[10, 11, 12, 11, 12, 11])
+    assert len(ss.backtest(Ruled(**parts), bars).fills) > 0
+    with pytest.raises(StockstreamError, match=message):
+        ss.backtest(Ruled(**parts), bars, path="event")
+
+
+def test_volatility_is_a_weight_of_the_fill():
+    with pytest.raises(ParameterError, match="volatility sizing is a weight that is resolved at the fill"):
+        play(market(A=TENS), {}, sizing=ss.Sizing("volatility", 0.1, at="decision"))
 
 
 def test_a_declared_condition_is_true_or_false_and_unknown_is_false():
