@@ -143,6 +143,9 @@ POSITION: Final = np.dtype(
         ("pending", "i8"),  # waiting order of the last decision, NEVER without
         ("traded", "f8"),  # shares filled in session traded_on, for the volume cap
         ("traded_on", "i8"),
+        ("tested_stop", "f8"),  # levels that the bar of session tested_on was tested against
+        ("tested_target", "f8"),
+        ("tested_on", "i8"),
     ],
     align=True,
 )
@@ -243,7 +246,6 @@ class Book(NamedTuple):
     held: NDArray[np.int64]
     fills: Records
     trades: Records
-    levels: Series  # (2, S, T): the stop and the target that a bar was tested against, NaN without; or (0, 0, 0)
 
 
 class Market(NamedTuple):
@@ -289,10 +291,14 @@ type Terms = Any
 
 
 class Record(NamedTuple):
-    """What is kept of every session: (T,) each, and positions (T, S) or (0, 0)."""
+    """What is kept of every session: (T,) each, and where they are asked for positions (T, S) and levels (2, S, T).
+
+    Levels are the stop and the target that a bar was tested against, NaN without.
+    """
 
     equity: Series
     cash: Series
     long_value: Series
     short_value: Series
-    positions: Series
+    positions: Series  # or (0, 0)
+    levels: Series  # or (0, 0, 0); here and not in the book, which every step is handed by value

@@ -229,9 +229,13 @@ def stop_level(book: Book, s: int) -> float:
 
 @step
 def note_levels(book: Book, s: int, t: int) -> None:
-    """Keep the levels that a bar is tested against, where they are asked for."""
-    if book.levels.shape[0] > 0:
-        book.levels[0, s, t], book.levels[1, s, t] = stop_level(book, s), book.positions[s]["target"]
+    """Remember the levels that a bar is tested against."""
+    position = book.positions[s]
+    position["tested_stop"], position["tested_target"], position["tested_on"] = (
+        stop_level(book, s),
+        position["target"],
+        t,
+    )
 
 
 @step
@@ -590,3 +594,8 @@ def mark(book: Book, market: Market, terms: Terms, record: Record, t: int) -> No
         for i in range(book.counts[HELD]):
             s = book.held[i]
             record.positions[t, s] = book.positions[s]["quantity"]
+    if record.levels.shape[0] > 0:
+        for s in range(len(book.positions)):
+            position = book.positions[s]
+            if position["tested_on"] == t:
+                record.levels[0, s, t], record.levels[1, s, t] = position["tested_stop"], position["tested_target"]

@@ -128,9 +128,9 @@ class Run:
         sessions, symbols = len(bars.dates), len(bars.symbols)
         positions = np.zeros((sessions, symbols)) if keep_positions else NONE
         equity, cash, longs, shorts = np.zeros((4, sessions))
-        record = ledger.Record(equity, cash, longs, shorts, positions)
         levels = np.full((2, symbols, sessions), np.nan) if keep_levels else np.empty((0, 0, 0))
-        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash, levels)
+        record = ledger.Record(equity, cash, longs, shorts, positions, levels)
+        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash)
         eventful = (
             bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
         )
@@ -291,12 +291,12 @@ def _doubled(values: NDArray[Any]) -> NDArray[Any]:
     return grown
 
 
-def _book(symbols: int, cash: float, levels: NDArray[np.float64]) -> ledger.Book:
+def _book(symbols: int, cash: float) -> ledger.Book:
     size = 12 * symbols + 256
     positions = np.zeros(symbols, dtype=ledger.POSITION)
     for name in ("stop", "target", "trail", "mark"):
         positions[name] = np.nan
-    for name in ("pending", "stopped_on", "traded_on"):
+    for name in ("pending", "stopped_on", "traded_on", "tested_on"):
         positions[name] = ledger.NEVER
     account = np.zeros(ledger.ACCOUNT_SIZE)
     account[ledger.CASH] = account[ledger.OVERNIGHT_CASH] = cash
@@ -309,7 +309,6 @@ def _book(symbols: int, cash: float, levels: NDArray[np.float64]) -> ledger.Book
         np.zeros(symbols, dtype=np.int64),
         np.zeros(size, dtype=ledger.FILL),
         np.zeros(size, dtype=ledger.TRADE),
-        levels,
     )
 
 

@@ -43,8 +43,7 @@ class Result:
     account
         Equity, cash and exposure per session as arrays, as the kernel wrote them.
     ledgers
-        Records of orders, fills, trades and open positions as structured arrays, and the levels that were kept; the
-        frames below are views for people.
+        Records of orders, fills and trades as structured arrays; the frames below are views for people.
     ambiguous_bars
         Bars on which a stop and a target (or an entry and its stop) lay inside the range, so that the order of events
         had to be assumed.
@@ -87,7 +86,6 @@ class Result:
             "fills": book.fills[: counts[ledger.FILLS]].copy(),
             "trades": book.trades[: counts[ledger.TRADES]].copy(),
             "open": _open_trades(book),
-            "levels": book.levels,
         }
         levels = benchmark_levels(benchmark, run.bars)
         figures = metrics(
@@ -257,7 +255,7 @@ class Result:
         """
         import polars as pl
 
-        row, kept = self.bars.row(symbol), self.ledgers["levels"]
+        row, kept = self.bars.row(symbol), self.account.levels
         if kept.shape[0] == 0:
             message = "stops and targets by day were not kept: run backtest(..., keep_levels=True)"
             raise ParameterError(message)

@@ -74,7 +74,7 @@ def test_every_exit_is_at_its_level_or_the_open_beyond_it_and_no_other_bar_touch
         **{name: values[None, :] for name, values in prices.items()},
     )
     result = ss.backtest(Guarded(), bars, path=path, keep_levels=True, maintenance=0.0)
-    stop, target = (result.ledgers["levels"][i, 0] for i in (0, 1))
+    stop, target = (result.account.levels[i, 0] for i in (0, 1))
     reasons = result.fills["reason"].to_list()
     sessions = result.ledgers["fills"]["session"]
     side = -np.sign(result.ledgers["fills"]["quantity"])  # of the position that the fill ends
@@ -97,6 +97,6 @@ def test_every_exit_is_at_its_level_or_the_open_beyond_it_and_no_other_bar_touch
 
 def test_levels_are_kept_only_when_asked_for():
     result = signals(market(A=[10, 10, 10]), enter_long=[0], levels={"stop_loss": 0.2})
-    assert result.ledgers["levels"].size == 0
+    assert result.account.levels.size == 0
     with pytest.raises(ParameterError, match="keep_levels=True"):
         result.levels("A")
