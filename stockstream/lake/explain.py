@@ -117,12 +117,10 @@ def explain(
     params
         Values of the placeholders of the first.
     """
-    plans = []
+    plans: list[Any] = []
     for number, statement in enumerate(statements):
-        values = None if number else params
-        plans += [
-            json.loads(row[1]) for row in connection.execute(f"EXPLAIN (FORMAT json) {statement}", values).fetchall()
-        ]
+        answer = connection.execute(f"EXPLAIN (FORMAT json) {statement}", None if number else params)
+        plans += json.loads(answer.fetchall()[0][1])
     groups = _groups(connection, files)
     kinds = {"prices": files.prices, "events": files.events, "verdicts": files.verdicts}
     owner = {path: kind for kind, paths in kinds.items() for path in paths}
@@ -155,9 +153,9 @@ def _groups(connection: duckdb.DuckDBPyConnection, files: Files) -> dict[tuple[s
     return found
 
 
-def _scans(plan: Any) -> Iterator[tuple[str, set[str], list[_Condition]]]:
-    """Yield of each scan of files in a plan: what it scans, its columns, its conditions."""
-    for node in plan if isinstance(plan, list) else [plan]:
+def _scans(nodes: Sequence[Any]) -> Iterator[tuple[str, set[str], list[_Condition]]]:
+    """Yield of each scan of files in some nodes of plans: what it scans, its columns, its conditions."""
+    for node in nodes:
         told = node.get("extra_info", {})
         if "PARQUET" in str(told.get("Function", "")):
             filters = _listed(told.get("Filters"))
