@@ -1,7 +1,9 @@
-"""Write the pages that are made from declarations in the code: `make docs` runs this.
+"""Write the pages that are made from declarations in the code, or by running it: `make docs` runs this.
 
 ``docs/indicators.md`` says what each indicator is; ``docs/indicators-parity.md`` how far it is from the library it is
-compared with; ``docs/configuration.md`` what can be set. A test fails when a committed page is not what this gives.
+compared with; ``docs/configuration.md`` what can be set; ``docs/data-quality.md`` what each check of the data means and
+finds; ``docs/lake.md`` what the blocks of ``docs/lake.template.txt`` print. A test fails when a committed page is not
+what this gives.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.configuration_page import configuration_page
+from docs.lake_page import lake_page
+from docs.quality_page import quality_page
 from stockstream.indicators.catalogue import builtin
 from tests.reference import parity
 
@@ -141,6 +145,8 @@ PAGES = {
     "indicators.md": catalogue_page,
     "indicators-parity.md": parity_page,
     "configuration.md": lambda: f"{GENERATED}\n{configuration_page()}",
+    "data-quality.md": quality_page,
+    "lake.md": lake_page,
 }
 
 

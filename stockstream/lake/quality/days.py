@@ -90,11 +90,10 @@ DETECTORS: Final = (
                     count(b.s) AS present
                 FROM quality.bars AS b GROUP BY b.symbol
             )
-            SELECT g.symbol, c.session
-                AS date, e.session AS last_date, g.missing AS rows, g.missing, g.p_date AS last_before,
-                g.date AS next,
-                CASE WHEN g.missing > 10 OR NOT (h.lacking <= 0.01 * h.present OR h.lacking <= h.carried) THEN 'info'
-                    END AS severity
+            SELECT g.symbol, c.session AS date, e.session AS last_date, g.missing AS rows, g.missing,
+                g.p_date AS last_before, g.date AS next,
+                CASE WHEN g.missing > 10 OR NOT (h.lacking <= greatest(3, 0.01 * h.present) OR h.lacking <= h.carried)
+                    THEN 'info' END AS severity
             FROM gaps AS g JOIN habits AS h ON g.symbol = h.symbol
             JOIN quality.calendar AS c ON c.s = g.p_s + 1 JOIN quality.calendar AS e ON e.s = g.s - 1
             WHERE NOT EXISTS (SELECT 1 FROM quality.shifted AS f

@@ -47,8 +47,8 @@ DETECTORS: Final = (
             "without."
         ),
         explanation=(
-            "{symbol} on {date} was {close:g} in {answers} answers from {first_answer:.10} to {last_answer:.10}, "
-            "{times:.3g} times the {later:g} known now; {usual:g} is usual around it (days: {rows})."
+            "{symbol} on {date} was {close:g} in the answers from {first_answer:.10} to {last_answer:.10} ({answers} "
+            "in all), {times:.3g} times the {later:g} known now; {usual:g} is usual around it (days: {rows})."
         ),
         remedy="Nothing for today's readers. A backtest as of then would have traded on the wrong price.",
         sql="""
@@ -72,18 +72,18 @@ DETECTORS: Final = (
                 GROUP BY w.symbol, w.date
             ), odd_days AS (
                 SELECT w.symbol, w.date, w.k, any_value(w.later) AS later, any_value(u.usual) AS usual,
-                    arg_max(w.close, w.fetch_timestamp) AS close, list(w.fetch_timestamp ORDER BY w.fetch_timestamp)
-                        AS versions
+                    arg_max(w.close, w.fetch_timestamp) AS close,
+                    list(w.fetch_timestamp ORDER BY w.fetch_timestamp) AS versions
                 FROM wild AS w JOIN usual AS u ON w.symbol = u.symbol AND w.date = u.date
                 WHERE abs(ln(w.close / u.usual)) > 0.5 * w.size AND abs(ln(w.later / u.usual)) < 0.5 * w.size
                 GROUP BY w.symbol, w.date, w.k
             ), numbered AS (
                 SELECT *, k - row_number() OVER (PARTITION BY symbol, versions ORDER BY k) AS stretch FROM odd_days
             )
-            SELECT symbol, versions, min(date)
-                AS date, max(date) AS last_date, count(*) AS rows, len(versions) AS answers,
-                versions[1] AS first_answer, versions[-1] AS last_answer, min_by(close, date) AS close,
-                min_by(later, date) AS later, min_by(usual, date) AS usual, min_by(close / later, date) AS times
+            SELECT symbol, versions, min(date) AS date, max(date) AS last_date, count(*) AS rows,
+                len(versions) AS answers, versions[1] AS first_answer, versions[-1] AS last_answer,
+                min_by(close, date) AS close, min_by(later, date) AS later, min_by(usual, date) AS usual,
+                min_by(close / later, date) AS times
             FROM numbered GROUP BY symbol, versions, stretch
         """,
     ),

@@ -28,8 +28,8 @@ steps AS (
     FROM changed AS c JOIN overlapping AS o ON c.symbol = o.symbol AND c.fetch_timestamp = o.fetch_timestamp
     GROUP BY c.symbol, c.fetch_timestamp
 ), large AS (
-    SELECT *, first AS date, last AS last_date, changed
-        AS rows, spread < greatest(0.05, 0.02 * abs(ln(factor))) AS uniform
+    SELECT *, first AS date, last AS last_date, changed AS rows,
+        spread < greatest(0.05, 0.02 * abs(ln(factor))) AS uniform
     FROM answers WHERE changed >= 5 AND changed >= 0.02 * overlap AND abs(ln(factor)) > 0.002
 )
 """
