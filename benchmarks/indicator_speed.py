@@ -16,6 +16,7 @@ from benchmarks import indicator_twins
 from benchmarks.indicator_twins import BARS, ROUNDS, SESSIONS, SYMBOLS, TWINS
 from stockstream.indicators import Indicator
 from stockstream.indicators.catalogue import builtin
+from stockstream.indicators.grids import cells
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "indicators-speed.md"
@@ -54,7 +55,7 @@ def grids() -> list[str]:
     ]
     for cls in (known for known in builtin().values() if known.grid_kernel and len(known.inputs) == 1):
         grid: Any = cls(WINDOWS)
-        single = grid.grid()
+        single = cells(grid)
         one, many = indicator_twins.race(partial(grid, close), partial(_each, single, close))
         lines.append(f"| `{cls.__name__}({WINDOWS})` | {1e3 * many:.2f} | {1e3 * one:.2f} | {many / one:.1f} |")
     return lines

@@ -233,7 +233,7 @@ def kst(
     line[:] = 0.0
     for rate in range(4):
         middle = at + 2 + changes[rate]
-        end = middle + 2 + size(windows[rate], room(windows[rate]))
+        end = middle + 4 + 2 * windows[rate]
         roc(values, changes[rate], state[at:middle], signals)
         means(windows[rate], state[middle:end], signals)
         for t in range(len(values)):

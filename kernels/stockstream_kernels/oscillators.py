@@ -15,7 +15,6 @@ from stockstream_kernels.ladders import (
     HEADER,
     begin,
     climb,
-    extremes,
     room,
     settle,
     shift,
@@ -24,6 +23,7 @@ from stockstream_kernels.ladders import (
     whole,
 )
 from stockstream_kernels.rolling import extreme, sma
+from stockstream_kernels.tiles import pair_extremes
 
 type Series = NDArray[np.float64]
 
@@ -279,7 +279,7 @@ def shares(close: Series, first: int, second: int, signal: int, state: Series, l
 def fisher(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
     """Fisher transform of the median price's smoothed place in its range, and the value before; gaps are left out.
 
-    State: ``[smoothed place, last value]``, a chunk and that of `extremes`.
+    State: ``[smoothed place, last value]``, a chunk and that of `pair_extremes`.
     """
     start = int(BEGIN)
     while start < len(low):
@@ -299,7 +299,7 @@ def transform(high: Series, low: Series, window: int, state: Series, line: Serie
     place, last, median = state[0], state[1], state[2 : 2 + len(low)]
     for k in range(len(low)):
         median[k] = 0.5 * (high[k] + low[k])
-    extremes(median, median, median, window, state[2 + CHUNK :], line, signals)
+    pair_extremes(median, median, window, state[2 + CHUNK :], line, signals)
     for k in range(len(low)):
         share = (median[k] - signals[k]) / (line[k] - signals[k])
         line[k], signals[k] = np.nan, np.nan
@@ -329,7 +329,7 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
         while start < stop:
             result = out[start : min(start + CHUNK, stop)]
             for stage in range(2):
-                held = at + stage * (8 + 2 * size(window, room(window)))
+                held = at + stage * (13 + 4 * window)
                 cycle(result, window, smooth, stage == 1, state[held:], state[8:at])
             start = min(start + CHUNK, stop)
         if stop < len(values):
@@ -343,11 +343,11 @@ def cycle(values: Series, window: int, smooth: int, scaled: bool, state: Series,
 
     A range that is no more than rounding is none: a line that stays near 100 would give places out of noise. Values
     that are `scaled`, 0 to 100 already, stand for their first place themselves.
-    State: ``[a place is known, the last]``, the memory of an average (4) and that of `extremes`.
+    State: ``[a place is known, the last]``, the memory of an average (4) and that of `pair_extremes`.
     """
     keep = 1.0 - 2.0 / (smooth + 1.0)
     top, bottom = work[: len(values)], work[CHUNK : CHUNK + len(values)]
-    extremes(values, values, values, window, state[6:], top, bottom)
+    pair_extremes(values, values, window, state[6:], top, bottom)
     for k in range(len(values)):
         span = top[k] - bottom[k]
         if span < np.inf and span > ROUNDING * max(abs(top[k]), abs(bottom[k])):

@@ -31,7 +31,7 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
 
     With `upper` as -100 (lowest) to 0 (highest), and held there where the close leaves the range. NaN where there is no
     range and while a gap is in the window, because a gap makes the extremes infinite. `out` may be one of the inputs.
-    State: that of `extremes`.
+    State: that of `take`.
     """
     chunk, last, first = room(window), rungs(window) - 1, int(HEADER)
     length = size(window, chunk)
@@ -65,7 +65,7 @@ def stoch(
     State: that of `place` and of two `means`.
     """
     first = 2 + 2 * size(window, room(window))
-    second = first + 2 + size(smooth, room(smooth))
+    second = first + 4 + 2 * smooth
     place(high, low, close, window, False, state[:first], k)
     if smooth > 1:
         means(smooth, state[first:second], k)
@@ -82,7 +82,7 @@ def stochrsi(
     State: ``[last price, last index]``, 4 of `rsi`, that of `stoch`.
     """
     middle = 8 + 2 * size(window, room(window))
-    last = middle + 2 + size(smooth, room(smooth))
+    last = middle + 4 + 2 * smooth
     start = int(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start)

@@ -165,7 +165,6 @@ class HT_TRENDLINE(Indicator):
     kernel = "adaptive:ht_trendline"
     source = "Ehlers 2001, Rocket Science for Traders"
     oracle = Oracle("TA-Lib", "HT_TRENDLINE")
-    per_bar = "O(1): 64 operations, whatever the cycle's length"
     recursive = True
 
     @override

@@ -90,7 +90,7 @@ def checked_inputs(owner: str, names: Sequence[str], inputs: Sequence[Any]) -> l
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Keep Python from looking for garbage: the compiler makes a million objects and almost none; 8 % of first use."""
     collecting = gc.isenabled()
     gc.disable()
@@ -105,7 +105,7 @@ def _collector_paused() -> Iterator[None]:
 def find_kernel(path: str) -> Callable[..., None]:
     """Import a kernel by ``"module:function"``."""
     module, _, function = path.partition(":")
-    with _collector_paused():
+    with collector_paused():
         return cast("Callable[..., None]", getattr(importlib.import_module(f"stockstream_kernels.{module}"), function))
 
 
@@ -132,26 +132,12 @@ def run_kernel(
     inputs = [as_input(values) for values in series]
     if indicator.kernel not in _compiled:
         _compiled.add(indicator.kernel)
-        with _collector_paused():
+        with collector_paused():
             run_kernel(indicator, series, results, pieces)
         return
     for piece in pieces:
         kernel(*[values[piece] for values in inputs], *arguments, state, *[result[piece] for result in results])
         state.fill(0.0)
-
-
-def run_grid(
-    ends: Sequence[Indicator], windows: Sequence[int], series: Sequence[Series], rows: Sequence[Series]
-) -> None:
-    """Compute many values of the first parameter in one call, a row for each.
-
-    `ends` are the indicators with the smallest and with the largest: what is allowed for both is allowed between, and
-    what the largest remembers is room enough.
-    """
-    kernel, others = find_kernel(ends[0].grid_kernel), ends[0].arguments()[1:]
-    state = np.zeros(max(end.state_size() for end in ends))
-    with _collector_paused():
-        kernel(*[as_input(values) for values in series], np.array(windows, dtype=np.int64), *others, state, *rows)
 
 
 def answers(indicator: Indicator, given: Any, bars: int) -> list[Series]:

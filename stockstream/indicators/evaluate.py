@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.indicators.expression import Applied, Column, Expression, Number, scalar
+from stockstream.indicators.grids import refuse_grid
 from stockstream.indicators.indicator import Indicator, Output
 from stockstream.schema import OHLCV
 
@@ -190,6 +191,7 @@ def _indicator(indicator: Indicator, table: Table) -> tuple[Flat, ...]:
     held = table._known.get(indicator)
     if held is not None:
         return held  # type: ignore[return-value]
+    refuse_grid(indicator)
     inputs = [evaluate(expression, table) for expression in indicator.input_expressions()]
     results = tuple(np.empty(table.bars) for _ in indicator.outputs)
     indicator.write(inputs, results, [own for own in table.slices if own.start < own.stop])

@@ -8,8 +8,6 @@ parity test against the oracle.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -18,9 +16,10 @@ import numpy as np
 
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
-from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_grid, run_kernel
+from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
 from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter, ranges_of
 from stockstream.indicators.expression import Column, Expression, Parameter, as_expression, scalar
+from stockstream.indicators.grids import grid_rows
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
@@ -138,14 +137,9 @@ class Indicator(Expression):
         return {name: getattr(self, name) for name in ranges_of(type(self))}
 
     @property
-    def varied(self) -> tuple[str, ...]:
-        """Names of the parameters that hold several values."""
-        return tuple(name for name, value in self.values.items() if isinstance(value, tuple))
-
-    @property
     def is_grid(self) -> bool:
         """True when a parameter holds several values."""
-        return bool(self.varied)
+        return any(isinstance(value, tuple) for value in self.values.values())
 
     @property
     def children(self) -> tuple[Expression, ...]:
@@ -343,21 +337,7 @@ class Indicator(Expression):
             single = tuple(np.empty(len(arrays[0])) for _ in self.outputs)
             self.write(arrays, single, _ALL)
             return self._pack(*single)
-        cells = math.prod(len(getattr(self, name)) for name in self.varied)
-        rows = tuple(np.empty((cells, len(arrays[0]))) for _ in self.outputs)
-        first = next(iter(self.values))
-        if self.grid_kernel and self.varied == (first,):
-            windows = getattr(self, first)
-            run_grid([replace(self, **{first: end(windows)}) for end in (min, max)], windows, arrays, rows)
-        else:
-            for place, cell in enumerate(self.grid()):
-                cell.write(arrays, [output[place] for output in rows], _ALL)
-        return self._pack(*rows)
-
-    def grid(self) -> list[Indicator]:
-        """Return one indicator per combination of the parameters that hold several values."""
-        axes = [value if isinstance(value, tuple) else (value,) for value in self.values.values()]
-        return [replace(self, **dict(zip(self.values, cell, strict=True))) for cell in itertools.product(*axes)]
+        return self._pack(*grid_rows(self, arrays))
 
     def _checked(self, inputs: Sequence[Any]) -> list[Series]:
         if self.of is not None:
@@ -370,9 +350,6 @@ class Indicator(Expression):
         from stockstream.indicators.evaluate import Table, evaluate
 
         table = Table.from_bars(bars)
-        if self.is_grid:
-            message = f"{self!r} holds several values; call it on arrays, or sweep over the parameter"
-            raise ParameterError(message)
         return self._pack(*(table.scatter(evaluate(Output(self, name), table)) for name in self.outputs))
 
     def _pack(self, *results: Series) -> Any:

@@ -246,7 +246,6 @@ class KST(Indicator):
     kernel = "momentum:kst"
     source = "Pring 1992, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
     oracle = Oracle("talipp", "KST")
-    per_bar = DOUBLING
 
     def pairs(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Return the bars back of the four rates, and the bars of their means."""

@@ -8,7 +8,7 @@ from typing import override
 from stockstream.indicators.convergence import check_order
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
-from stockstream.indicators.ladders import CHUNK, DOUBLING, extremes, ladder, means, room
+from stockstream.indicators.ladders import CHUNK, DOUBLING, ladder, room
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,7 +170,7 @@ class QSTICK(Indicator):
 
     @override
     def state_size(self) -> int:
-        return means(self.window)
+        return 2 + ladder(self.window)
 
     @override
     def warmup(self) -> int:
@@ -236,12 +236,11 @@ class FISHER(Indicator):
     kernel = "oscillators:fisher"
     source = "Ehlers 2002, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("tulipy", "fisher")
-    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 2 + CHUNK + extremes(self.window)
+        return 9 + CHUNK + 4 * self.window
 
     @override
     def warmup(self) -> int:
@@ -273,7 +272,6 @@ class STC(Indicator):
     kernel = "oscillators:stc"
     source = "Schaff 2008, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("TA-Lib", "EMA", "and pandas rolling ranges; talipp STC with EMA in the limit")
-    per_bar = DOUBLING
     recursive = True
 
     @override
@@ -282,7 +280,7 @@ class STC(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 8 + 2 * CHUNK + 2 * (6 + extremes(self.window))
+        return 8 + 2 * CHUNK + 2 * (13 + 4 * self.window)
 
     @override
     def warmup(self) -> int:

@@ -16,6 +16,7 @@ from stockstream.errors import DataError, ParameterError
 from stockstream.indicators.calling import as_input, find_kernel, record
 from stockstream.indicators.evaluate import ELEMENTWISE, UNKNOWN, only_output
 from stockstream.indicators.expression import Applied, Column, Expression, Number, scalar
+from stockstream.indicators.grids import refuse_grid
 from stockstream.indicators.indicator import Indicator, Output
 
 type Bar = Mapping[str, float]
@@ -98,6 +99,7 @@ class Stream:
         return self._steps[indicator]
 
     def _kernel_step(self, indicator: Indicator) -> Callable[[Bar], Any]:
+        refuse_grid(indicator)
         inputs = [self._step(expression) for expression in indicator.input_expressions()]
         if not indicator.is_compiled:
             return _replayed(indicator, inputs)

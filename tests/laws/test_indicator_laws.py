@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import stockstream as ss
 from stockstream.indicators import catalogue
+from stockstream.indicators.grids import cells
 from stockstream.indicators.indicator import Output
 from tests.reference import agreement, indicator_facts
 from tests.reference.catalogue_cases import CASES, DEFAULTS, dated
@@ -343,7 +344,7 @@ def test_grid_equals_its_cells(case):
     grid = type(case)(**{numbers[0]: values})
     answer = grid(*(WALK[column] for column in grid.inputs))
     rows = dict(zip(case.outputs, answer if len(case.outputs) > 1 else (answer,), strict=True))
-    for place, cell in enumerate(grid.grid()):
+    for place, cell in enumerate(cells(grid)):
         for output, expected in agreement.outputs(cell, WALK).items():
             same_bits(rows[output][place], expected, f"{cell!r}.{output}")
 
@@ -356,7 +357,7 @@ def test_grid_in_one_call_equals_its_cells_on_hostile_series(cls):
     grid = cls([45, 2, 7, 2, 300])
     for what, series in HOSTILE.items():
         rows = grid(*(series[column] for column in grid.inputs))
-        for row, cell in zip(rows, grid.grid(), strict=True):
+        for row, cell in zip(rows, cells(grid), strict=True):
             (expected,) = agreement.outputs(cell, series).values()
             same_bits(row, expected, f"{cell!r} on {what}")
 

@@ -166,3 +166,18 @@ def test_several_outputs_are_chosen_from():
         _ = BBANDS().uper
     with pytest.raises(UnknownNameError, match="unknown indicator 'SMMA'"):
         catalogue.find("SMMA")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda grid: grid.stream(),
+        lambda grid: grid.calculate(pl.DataFrame({"close": np.arange(5.0)})),
+        lambda grid: ss.with_indicators(pl.DataFrame({"close": np.arange(5.0)}), [SMA(2), grid]),
+    ],
+)
+def test_grids_are_refused_where_one_value_is_meant(use):
+    with pytest.raises(
+        ParameterError, match=r"SMA\(\(2, 3\)\) holds several values of window; .* one indicator for each"
+    ):
+        use(SMA([2, 3]))
