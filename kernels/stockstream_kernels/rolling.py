@@ -58,15 +58,6 @@ def first_nan(values: Series, start: int) -> int:
     return int(np.int64(t))
 
 
-@step
-def suffix_sums(held: Series, suffix: Series) -> None:
-    """Write suffix[k] = held[k] + … + held[n - 1] for k = 1 … n - 1."""
-    total = 0.0
-    for k in range(len(held) - 1, 0, -1):
-        total += held[k]
-        suffix[k] = total
-
-
 @kernel
 def sma(values: Series, window: int, state: Series, out: Series) -> None:
     """Mean of the last `window` values; a window of equal values gives that value exactly.
@@ -109,18 +100,22 @@ def open_blocks(window: int, state: Series) -> None:
 def sum_bars(values: Series, start: int, window: int, share: float, exact: bool, state: Series, out: Series) -> int:
     """Write the sums up to the end of the block or of the input; return the bar after."""
     held, suffix = state[5 : 5 + window], state[5 + window : 6 + 2 * window]
-    position, prefix, run, last = int(state[1]), state[2], int(state[3]), state[4]
-    stop = min(len(values), start + window - position)
+    position, prefix, run, last = int(state[1]), state[2], state[3], state[4]
+    stop = start + window - position
+    stop = stop if stop < len(values) else len(values)
     for t in range(start, stop):
         value = values[t]
-        run = run + 1 if value == last and exact else 1
+        run = run + 1.0 if value == last and exact else 1.0
         last = value
         prefix += value
         held[position] = value
         position += 1
         out[t] = value if run >= window and exact else (suffix[position] + prefix) * share
     if position == window:
-        suffix_sums(held, suffix)
+        total = 0.0
+        for k in range(window - 1, 0, -1):
+            total += held[k]
+            suffix[k] = total
         position, prefix = 0, 0.0
     state[1], state[2], state[3], state[4] = position, prefix, run, last
     return stop
@@ -161,27 +156,27 @@ def constant_windows(values: Series, start: int, stop: int, window: int, state: 
     """
     n, t, end = np.uint64(window), np.uint64(start), np.uint64(stop)
     first = t
-    before, last = int(state[3]), state[4]
+    before, last = state[3], state[4]
     while t < end:
         value = values[t]
         if t == first or value == values[t - ONE] or n == ONE or (end - t > ONE and value == values[t + ONE]):
-            k, run = t, 0
+            k, run = t, 0.0
             while k > first and t - k < n and values[k - ONE] == value:
                 k -= ONE
-                run += 1
+                run += 1.0
             if k == first and value == last:
                 run += before
-            k, over = t, min(t + n, end)
+            k, over = t, t + n if end - t > n else end
             while k < over and values[k] == value:
                 k += ONE
-                run += 1
+                run += 1.0
                 if run >= window:
                     out[k - ONE] = value
         t += n
     k = end - ONE
     while k > first and end - k < n and values[k - ONE] == values[end - ONE]:
         k -= ONE
-    state[3] = float(end - k) + (before if k == first and values[k] == last else 0)
+    state[3] = float(end - k) + (before if k == first and values[k] == last else 0.0)
     state[4] = values[end - ONE]
 
 
