@@ -119,4 +119,4 @@ def measure_score(result: Score, trades: Series, periods: float, hurdle: float, 
     out[13], out[14], out[15] = closed.trades, closed.expectancy, closed.sqn
     out[16], out[17], out[18] = closed.best_trade, closed.worst_trade, closed.average_bars_held
     out[19], out[20], out[21], out[22] = result.fees, result.slippage, 0.0, 0.0
-    out[23], out[24] = result.equity, 0.0
+    out[23], out[24] = result.equity, result.ambiguous

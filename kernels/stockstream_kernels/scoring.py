@@ -77,6 +77,7 @@ class Score(NamedTuple):
     fees: float
     slippage: float
     traded: float
+    ambiguous: int
 
 
 @step
@@ -146,7 +147,7 @@ def score(
     worth += equity * (sessions - flat_from)
     sums = sums_of(sessions, hurdle, equity / cash, total, squares, shortfall, deepest, exposed, trades[COUNT])
     simple = simple and clear(sums, squares, exposed)
-    return Score(simple, sums, exposed, equity, worth / sessions, fees, slippage, traded)
+    return Score(simple, sums, exposed, equity, worth / sessions, fees, slippage, traded, 0)
 
 
 @step
@@ -264,7 +265,7 @@ def score_by_rate(
     trades[BEST], trades[WORST], trades[MEAN], trades[SQUARES], trades[HELD] = best, worst, mean, spread, held
     sums = sums_of(sessions, hurdle, equity / cash, total, squares, shortfall, deepest, exposed, float(closed))
     simple = simple and clear(sums, squares, exposed)
-    return Score(simple, sums, exposed, equity, worth / sessions, rate * traded, slippage, traded)
+    return Score(simple, sums, exposed, equity, worth / sessions, rate * traded, slippage, traded, 0)
 
 
 @step

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.ledger import NEVER, Series, Terms
+from stockstream_kernels.ledger import NEVER, Market, Series, Terms
+from stockstream_kernels.legs import Walk, fill_spans
 from stockstream_kernels.measures import MEASURES, Sheet, measure_score, write_row
 from stockstream_kernels.scoring import score, score_blocks, score_by_rate
 from stockstream_kernels.sweep import Programs, Scratch, place_codes
 from stockstream_kernels.turns import GROUP, mark_group, turns_of_codes, turns_of_mask
+from stockstream_kernels.walks import score_legs
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from stockstream_kernels.tape import Tape
@@ -108,4 +111,38 @@ def score_codes(
         done = scored(tape, terms, pad, count, account, scratch.trades, sheet, run)
         pad.left[run] = 1 - done
         total += done
+    return total
+
+
+@kernel
+def score_walks(
+    programs: Programs,
+    rows: Series,
+    slots: NDArray[np.int32],
+    values: Series,
+    levels: NDArray[np.int32],
+    session: NDArray[np.int64],
+    scratch: Scratch,
+    tape: Tape,
+    market: Market,
+    terms: Terms,
+    pad: Pad,
+    walk: Walk,
+    account: Series,
+    sheet: Sheet,
+) -> int:
+    """Score runs of long and short legs with stops and targets; ``levels (3,)`` as of `sweep_runs`."""
+    total = 0
+    fill_spans(market, walk.lows, walk.highs)
+    for run in range(len(slots)):
+        place_codes(programs, rows, slots[run], values[run], session, pad.codes, scratch)
+        for k in range(3):
+            walk.levels[k] = values[run, levels[k]] if levels[k] != NEVER else np.nan
+        scratch.trades[:] = 0.0
+        result = score_legs(walk, tape, market, terms, pad.codes, account[0], account[2], scratch.trades)
+        pad.left[run] = 0 if result.simple else 1
+        if result.simple:
+            measure_score(result, scratch.trades, account[1], account[2], sheet.row)
+            write_row(sheet, run)
+            total += 1
     return total

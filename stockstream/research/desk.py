@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from stockstream_kernels import expressions as machine
-from stockstream_kernels import ledger, measures, portfolio, short
+from stockstream_kernels import ledger, legs, measures, portfolio, short
 from stockstream_kernels import paths as path_kernels
 from stockstream_kernels import sweep as kernels
 from stockstream_kernels import tape as tapes
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SIMULATE: Final = 0
 BY_CODES: Final = 1
 BY_CROSS: Final = 2
+BY_LEGS: Final = 3
 
 #: Numbers in a line of the cache.
 LINE: Final = 8
@@ -44,14 +45,13 @@ LINE: Final = 8
 def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[int, str]:
     """Say which way the runs can go, and why.
 
-    The short way serves one symbol, long legs, all cash in fractions, no levels or time exit, no interest, no events,
-    no volume cap, no leverage, a fee of one rate with a minimum. Everything else is simulated.
+    The short way serves one symbol, all cash in fractions, no time exit, no interest, no events, no volume cap, no
+    leverage, a fee of one rate with a minimum. Short legs, stops and targets are walked from event to event, where the
+    symbol trades on all its bars. Everything else is simulated.
     """
     costs, rules = settings.costs, compiled.rules
     venue, fees = costs.venue, costs.commission
     obstacles = {
-        "the rules go short": rules.enter_short is not None,
-        "positions carry stops or targets": any(level >= 0 for level in compiled.levels),
         "positions end after a number of bars": rules.max_bars is not None,
         f"the size is {settings.sizing.kind}": settings.sizing.kind != "all_cash",
         "the size is resolved at the decision": settings.sizing.at == "decision",
@@ -66,9 +66,21 @@ def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[
     for reason, applies in obstacles.items():
         if applies:
             return SIMULATE, reason
+    if rules.enter_short is not None or any(level >= 0 for level in compiled.levels):
+        if not _steady(bars):
+            return SIMULATE, "legs or levels, and the symbol does not trade on every session"
+        return BY_LEGS, "long and short legs, stops and targets, from event to event"
     if _cross(compiled) is not None:
         return BY_CROSS, "long, all cash, entered and left where two series cross"
     return BY_CODES, "long, all cash, entered and left by rules"
+
+
+def _steady(bars: Bars) -> bool:
+    """Whether symbols trade on every session from their first one on."""
+    traded = bars.volume > 0.0
+    traded |= ~traded.any(axis=1, keepdims=True)  # no volume is known
+    here = bars.present
+    return bool((here & traded)[np.maximum.accumulate(here, axis=1)].all())
 
 
 def _cross(compiled: CompiledRules) -> tuple[int, int] | None:
@@ -132,6 +144,7 @@ class Desk:
     settings: Settings
     question: Question
     tape: tapes.Tape | None
+    market: ledger.Market | None
     terms: ledger.Terms | None
     way: int
 
@@ -140,9 +153,9 @@ class Desk:
         """Prepare a desk; it has a tape where the short way is open."""
         way = SIMULATE if question.paths else short_way(compiled, settings, shelf.bars)[0]
         if way == SIMULATE:
-            return cls(compiled, shelf, settings, question, None, None, way)
+            return cls(compiled, shelf, settings, question, None, None, None, way)
         run = Run.start(shelf.bars, settings, quiet=True)
-        return cls(compiled, shelf, settings, question, _tape(shelf, run), run.terms, way)
+        return cls(compiled, shelf, settings, question, _tape(shelf, run), run.market, run.terms, way)
 
     def run(
         self,
@@ -175,19 +188,25 @@ class Desk:
         shelf, sessions, bars = self.shelf, len(self.shelf.bars.dates), self.shelf.series.shape[1]
         pad = short.Pad(
             np.empty((GROUP if self.way == BY_CROSS else 0, bars // WORD + 1), dtype=np.uint64),
-            np.zeros(sessions if self.way == BY_CODES else 0, dtype=np.uint8),
+            np.zeros(0 if self.way == BY_CROSS else sessions, dtype=np.uint8),
             np.empty(sessions + 1, dtype=np.int32),
             _shares(sessions),
             np.empty(len(slots), dtype=np.uint8),
         )
         ours: tuple[Any, ...] = (self.tape, self.terms, pad, self._account())
+        programs, scratch = kernels.Programs(*self.compiled.programs), self._scratch(len(shelf.session))
         if self.way == BY_CROSS:
             pair = np.array(_cross(self.compiled), dtype=np.int64)
             trades = np.zeros(TRADE_SUMS_SIZE)
             crossed = (shelf.series, slots, pair, shelf.known, shelf.place, *ours, trades, sheet)
             done = short.score_crosses(*crossed)
+        elif self.way == BY_LEGS:
+            levels = np.array(self.compiled.levels, dtype=np.int32)
+            walk = _walk_of(sessions, sheet)
+            read: tuple[Any, ...] = (self.tape, self.market, self.terms, pad, walk, self._account())
+            walked = (programs, shelf.series, slots, values, levels, shelf.session, scratch, *read, sheet)
+            done = short.score_walks(*walked)
         else:
-            programs, scratch = kernels.Programs(*self.compiled.programs), self._scratch(len(shelf.session))
             ruled = (programs, shelf.series, slots, values, shelf.session, scratch, *ours, sheet)
             done = short.score_codes(*ruled)
         return int(done), np.flatnonzero(pad.left)
@@ -263,7 +282,7 @@ class Desk:
 
 def ranks(expression: Expression) -> bool:
     """Whether an expression compares the symbols of a day."""
-    return any(getattr(node, "name", "").startswith("rank") for node in expression.walk())
+    return any(isinstance(node, Applied) and node.name.startswith("rank") for node in expression.walk())
 
 
 def panel_for(rows: Sequence[Expression], bars: Bars) -> Table | None:
@@ -299,6 +318,14 @@ def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:
     place = np.maximum.accumulate(np.where(np.isnan(close), 0, np.arange(len(close))))
     carried: NDArray[np.float64] = close[place]
     return carried
+
+
+def _walk_of(sessions: int, sheet: measures.Sheet) -> legs.Walk:
+    """Return the notes of a walk."""
+    spans = -(-sessions // legs.SPAN)
+    blocks = sheet.row[len(measures.MEASURES) :]
+    tally, holding = np.zeros(legs.TALLY_SIZE), np.zeros(legs.HOLDING_SIZE)
+    return legs.Walk(np.empty(spans), np.empty(spans), tally, holding, np.empty(3), sheet.borders, blocks)
 
 
 def aligned(*shape: int) -> NDArray[np.float64]:

@@ -70,6 +70,54 @@ def test_the_short_way(bars, recipe, commission, slippage, fill):
 
 
 @given(
+    panels(symbols=(1, 1), sessions=(30, 150), holes=False),
+    strategies(),
+    st.fixed_dictionaries(
+        {
+            "costs": st.builds(
+                lambda rate, minimum, slippage: ss.Costs(
+                    commission=ss.Commission(rate, minimum=minimum), slippage=slippage
+                ),
+                st.sampled_from([0.0, 0.002]),
+                st.sampled_from([0.0, 7.5]),
+                st.sampled_from([0.0, 0.0011]),
+            ),
+            "fill": st.sampled_from(["next_open", "close"]),
+            "intrabar": st.sampled_from(["pessimistic", "optimistic"]),
+            "risk_free": st.sampled_from([0.0, 0.04]),
+        }
+    ),
+    st.sampled_from([0, 4]),
+)
+@settings(SLOW_DRAWS, max_examples=80)
+def test_legs_and_levels_from_event_to_event(bars, strategy, terms, blocks):
+    recipe = {name: part for name, part in strategy.recipe.items() if name != "max_bars"}
+    if not {"enter_short", "stop_loss", "take_profit", "trailing_stop"} & set(recipe):
+        recipe |= {"trailing_stop": "stop", "take_profit": 0.09}
+    walked = type("Walked", (Drawn,), {"recipe": recipe, "__init__": Drawn.__init__})
+    grid = {"fast": [2, 3], "slow": [4, 9], "level": [0.0, 45.0], "stop": [0.0213, 0.0831]}
+    swept = ss.sweep(walked, bars, grid, metrics=ONE_PASS, blocks=blocks, progress=False, **terms)
+    assert "from event to event" in swept.path.why
+    assert_rows_are_backtests(swept)
+
+
+def test_walks_serve_what_they_are_for():
+    recipe = {
+        "enter_long": ("crosses above", "sma_fast", "sma_slow"),
+        "enter_short": ("crosses below", "sma_fast", "sma_slow"),
+        "stop_loss": "stop",
+        "take_profit": 0.1,
+        "trailing_stop": 0.07,
+    }
+    strategy = type("Walk", (Drawn,), {"recipe": recipe, "__init__": Drawn.__init__})
+    grid = {"fast": range(2, 7), "slow": [12, 30], "stop": [0.02, 0.05]}
+    swept = ss.sweep(strategy, long_panel(2), grid, metrics=ONE_PASS, costs=ss.Costs(commission=0.001), progress=False)
+    assert swept.path.simulated == 0
+    assert swept.frame["trades"].min() > 10
+    assert_rows_are_backtests(swept)
+
+
+@given(
     panels(symbols=(1, 2), sessions=(20, 150)),
     st.sampled_from(crossovers()) | strategies().map(lambda drawn: drawn.recipe),
     st.sampled_from([0.0, 4.5]),
