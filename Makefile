@@ -81,6 +81,7 @@ format: $(VENV)/.installed-dev ## Format the code and mend what ruff can mend
 bench: $(VENV)/.installed-bench ## Run the benchmarks; figures in benchmarks/results/benchmarks.json, tables in the documentation
 	@mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks.indicator_speed
+	$(BIN)/python -m benchmarks.sweep_speed
 	$(PYTEST) benchmarks --override-ini addopts="--import-mode=importlib --strict-markers --strict-config" \
 		--benchmark-only --benchmark-json=benchmarks/results/benchmarks.json $(PYTEST_ARGS)
 

@@ -20,18 +20,17 @@ from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.engine import Run, Settings
+from stockstream.indicators.calling import readonly, run_grid
 from stockstream.indicators.evaluate import Table, evaluate
-from stockstream.indicators.expression import Applied, Expression, Number
-from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.expression import Applied, Expression, Number, Parameter
 from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream.research.question import EVERY, Question, hurdle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from stockstream.bars import Bars
+    from stockstream.research.rows import Rows
 
 SIMULATE: Final = 0
 BY_CODES: Final = 1
@@ -111,7 +110,7 @@ class Shelf:
     session: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Sequence[Expression], bars: Bars, row: int, whole: Table | None) -> Shelf:
+    def of(cls, rows: Rows, bars: Bars, row: int, whole: Table | None) -> Shelf:
         """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` these series."""
         one = bars.select([bars.symbols[row]])
         return cls(one, _series(rows, one, row, whole), np.flatnonzero(one.present[0]))
@@ -194,13 +193,13 @@ class Desk:
             np.empty(len(slots), dtype=np.uint8),
         )
         ours: tuple[Any, ...] = (self.tape, self.terms, pad, self._account())
-        programs, scratch = kernels.Programs(*self.compiled.programs), self._scratch(len(shelf.session))
         if self.way == BY_CROSS:
             pair = np.array(_cross(self.compiled), dtype=np.int64)
             trades = np.zeros(TRADE_SUMS_SIZE)
             crossed = (shelf.series, slots, pair, shelf.known, shelf.place, *ours, trades, sheet)
-            done = short.score_crosses(*crossed)
-        elif self.way == BY_LEGS:
+            return int(short.score_crosses(*crossed)), np.flatnonzero(pad.left)
+        programs, scratch = kernels.Programs(*self.compiled.programs), self._scratch(len(shelf.session))
+        if self.way == BY_LEGS:
             levels = np.array(self.compiled.levels, dtype=np.int32)
             walk = _walk_of(sessions, sheet)
             read: tuple[Any, ...] = (self.tape, self.market, self.terms, pad, walk, self._account())
@@ -285,24 +284,30 @@ def ranks(expression: Expression) -> bool:
     return any(isinstance(node, Applied) and node.name.startswith("rank") for node in expression.walk())
 
 
-def panel_for(rows: Sequence[Expression], bars: Bars) -> Table | None:
+def panel_for(rows: Rows, bars: Bars) -> Table | None:
     """Return the table of all symbols, which only ranks need."""
-    return Table.from_bars(bars) if any(ranks(expression) for expression in rows) else None
+    return Table.from_bars(bars) if any(ranks(expression) for expression in rows.kinds()) else None
 
 
-def _series(rows: Sequence[Expression], one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
+def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
     """Return ``(R, N)``: every distinct series on one symbol's own bars."""
     table = Table.from_bars(one)
     series = aligned(max(len(rows), 1), len(table.session))
-    for place, expression in enumerate(rows):
+    for place, expression in enumerate(rows.named):
         if whole is not None and ranks(expression):
             own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
             series[place] = evaluate(expression, whole)[own]
-        elif isinstance(expression, Indicator) and len(expression.outputs) == 1:  # straight into its row
-            inputs = [evaluate(part, table) for part in expression.input_expressions()]
-            expression.write(inputs, [series[place]], list(table.slices))
         else:
             series[place] = evaluate(expression, table)
+    for family in rows.families:
+        template, out = family.template, series[family.first : family.first + len(family.values)]
+        inputs = [readonly(evaluate(part, table)) for part in template.input_expressions()]
+        if template.grid_kernel and isinstance(next(iter(template.values.values())), Parameter):
+            ends = [family.member(0), family.member(len(out) - 1)]
+            run_grid(ends, tuple(int(value) for value in family.values), inputs, [out])
+            continue
+        for place, row in enumerate(out):
+            family.member(place).write(inputs, [row], [slice(None)])
     return series
 
 

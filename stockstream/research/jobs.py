@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
-    from stockstream.indicators.expression import Expression
     from stockstream.research.collect import Batch
     from stockstream.research.programs import CompiledRules
     from stockstream.research.question import Question
+    from stockstream.research.rows import Rows
 
 #: Bars whose runs one thread does in one go: long enough to make its overhead nothing, short enough for progress.
 CHUNK_BARS: Final = 8_000_000
@@ -72,7 +72,7 @@ class SymbolWork:
 
     symbol: int
     compiled: CompiledRules
-    rows: Sequence[Expression]
+    rows: Rows
     slots: NDArray[np.int32]
     values: NDArray[np.float64]
     settings: Settings

@@ -18,6 +18,7 @@ from stockstream.research.collect import Batch
 from stockstream.research.desk import Desk, Shelf, panel_for, ranks, short_way
 from stockstream.research.jobs import CHUNK_BARS, MIN_CHUNK, PATH_BARS, AccountWork, Job, Package, SymbolWork, answer
 from stockstream.research.programs import Bound, CompiledRules, Needs, compile_rules, numbers_of
+from stockstream.research.rows import Rows
 from stockstream.research.variants import variants
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from stockstream.backtesting.rules import Rules
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
-    from stockstream.indicators.expression import Expression
     from stockstream.research.budget import Budget
     from stockstream.research.checkpoint import Checkpoint
     from stockstream.research.collect import Collector
@@ -57,6 +57,9 @@ RADIX: Final = 1 << 16
 BESIDE: Final = 2
 
 
+#: Rows of a job whose series are there.
+NO_ROWS: Final = Rows([])
+
 #: Kinds of jobs whose kernels are loaded.
 WARM: Final[set[tuple[Any, ...]]] = set()
 
@@ -74,7 +77,7 @@ class Piece:
     """
 
     compiled: CompiledRules
-    rows: list[Expression]
+    rows: Rows
     slots: NDArray[np.int32]
     values: NDArray[np.float64]
     places: NDArray[np.int64]
@@ -217,6 +220,9 @@ class Plan:
         """Leave out what cannot run, and put combinations of the same settings side by side."""
         refused = {**_refused_levels(bound.compiled, values), **bound.refused}
         self.collector.refuse(batch, {int(places[row]): reason for row, reason in refused.items()})
+        if not refused and len(batch.settings) == 1 and batch.settings[0] is not None:
+            cut = (batch.settings[0], slice(0, len(places)))
+            return Piece(bound.compiled, bound.rows, bound.slots, values, places, [cut])
         usable = np.ones(len(places), dtype=bool)
         usable[list(refused)] = False
         kept = np.flatnonzero(usable)
@@ -244,16 +250,24 @@ class Plan:
                 desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
                 seen = self.bars if shelf is None else shelf.bars
                 self.ways[why or short_way(piece.compiled, settings, seen)[1]] += 1
-                chosen = np.arange(cut.start, cut.stop)[pending[cut]]
-                for first in range(0, len(chosen), self.chunk):
-                    part = chosen[first : first + self.chunk]
+                for part in self._parts(cut, pending):
                     if desk is None:
                         work = self._away(symbol, piece, part, settings)
                     else:
                         slots, values, out = piece.slots[part], piece.values[part], batch.values[symbol]
                         into = (desk, out, piece.places[part])
-                        work = SymbolWork(symbol, piece.compiled, (), slots, values, settings, *into)
+                        work = SymbolWork(symbol, piece.compiled, NO_ROWS, slots, values, settings, *into)
                     yield Job(batch, symbol, piece.places[part], work)
+
+    def _parts(self, cut: slice, pending: NDArray[np.bool_]) -> Iterator[Any]:
+        """Cut a range of combinations into jobs; those that are done already are left out."""
+        if pending[cut].all():
+            yield from (
+                slice(first, min(first + self.chunk, cut.stop)) for first in range(cut.start, cut.stop, self.chunk)
+            )
+            return
+        chosen = np.arange(cut.start, cut.stop)[pending[cut]]
+        yield from (chosen[first : first + self.chunk] for first in range(0, len(chosen), self.chunk))
 
     def _warm_up(self, work: SymbolWork | AccountWork) -> None:
         """Run one combination of the first job, so that loading or compiling kernels does not count as running."""
@@ -268,15 +282,16 @@ class Plan:
         """Return what says which kernels a job needs."""
         if isinstance(work, AccountWork):
             return ("account",)
-        series = {type(part).__qualname__ for row in work.rows for part in row.walk()}
+        series = {type(part).__qualname__ for row in work.rows.kinds() for part in row.walk()}
         return (bool(self.question.paths), short_way(work.compiled, work.settings, self.bars)[0], *sorted(series))
 
-    def _away(self, symbol: int, piece: Piece, chosen: NDArray[np.int64], settings: Settings) -> SymbolWork:
+    def _away(self, symbol: int, piece: Piece, chosen: Any, settings: Settings) -> SymbolWork:
         """Return work that can travel, with its own series only."""
         used, places = np.unique(piece.slots[chosen], return_inverse=True)
-        rows = [piece.rows[row] for row in used] if piece.rows else []
-        slots = places.reshape(len(chosen), -1).astype(np.int32)
-        return SymbolWork(symbol, piece.compiled, rows, slots, piece.values[chosen], settings)
+        rows = Rows([piece.rows[row] for row in used] if len(piece.rows) else [])
+        values = piece.values[chosen]
+        slots = places.reshape(len(values), -1).astype(np.int32)
+        return SymbolWork(symbol, piece.compiled, rows, slots, values, settings)
 
 
 def chunk_of(bars: Bars, question: Question, *, runs: int, remote: bool, shared: bool) -> int:

@@ -17,9 +17,12 @@ from stockstream_kernels import expressions as machine
 from stockstream.backtesting.rules import CONDITIONS, LEVELS, Rules
 from stockstream.errors import ParameterError
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
+from stockstream.research.rows import Family, Rows, family_of, fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stockstream.indicators.indicator import Indicator
 
 #: Operation -> instruction; `when` becomes one of two, by what it gives.
 INSTRUCTIONS: Final = {
@@ -196,23 +199,38 @@ class Needs:
         return sum(_used(self.codes[part, place], len(values)).size for place, (_, values) in enumerate(self.cells))
 
     def bound(self, compiled: CompiledRules, part: NDArray[np.int64]) -> Bound:
-        """Name the series that some combinations need."""
-        distinct: dict[Expression, int] = {}
+        """Name the series that some combinations need; indicators of one open number are named as families."""
         slots = np.zeros((len(part), self.codes.shape[1]), dtype=np.int32)
+        named: dict[Expression, int] = {}
         reasons: dict[int, str] = {}
+        families: dict[Indicator, list[tuple[int, NDArray[np.float64]]]] = {}
         for place, (names, values) in enumerate(self.cells):
             codes = self.codes[part, place]
+            used = _used(codes, len(values))
+            template = family_of(compiled.slots[place], names[0]) if len(names) == 1 else None
+            if template is not None and fits(template, values[used, 0]):
+                families.setdefault(template, []).append((place, values[used, 0]))
+                continue
             numbers, cells = np.zeros(len(values), dtype=np.int32), values.tolist()
-            for code in _used(codes, len(values)):
+            for code in used:
                 try:
                     bound = compiled.slots[place].bind(dict(zip(names, cells[code], strict=True)))
-                    numbers[code] = distinct.setdefault(bound, len(distinct))
+                    numbers[code] = named.setdefault(bound, len(named))
                 except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a plugin's indicator may too
                     numbers[code] = -1 - len(reasons)
                     reasons[int(numbers[code])] = f"{type(error).__name__}: {error}"
             slots[:, place] = numbers[codes]
         refused = {int(row): reasons[int(slots[row].min())] for row in np.flatnonzero((slots < 0).any(axis=1))}
-        return Bound(compiled, list(distinct), slots, refused)
+        rows = Rows(list(named))
+        for template, parts in families.items():
+            members = np.unique(np.concatenate([values for _, values in parts]))
+            first = len(rows)
+            rows.families.append(Family(template, members, first))
+            for place, _ in parts:
+                known = self.cells[place][1][:, 0]
+                numbers = (first + np.searchsorted(members, known)).astype(np.int32)
+                slots[:, place] = numbers[self.codes[part, place]]
+        return Bound(compiled, rows, slots, refused)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +250,7 @@ class Bound:
     """
 
     compiled: CompiledRules
-    rows: list[Expression]
+    rows: Rows
     slots: NDArray[np.int32]
     refused: dict[int, str]
 

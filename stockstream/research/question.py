@@ -197,7 +197,9 @@ def borders_of(sessions: int, blocks: int) -> NDArray[np.int64]:
     >>> borders_of(10, 3).tolist()
     [0, 4, 7, 10]
     """
-    each, longer = divmod(sessions, max(blocks, 1))
+    if blocks == 0:
+        return np.zeros(1, dtype=np.int64)
+    each, longer = divmod(sessions, blocks)
     lengths = each + (np.arange(blocks) < longer)
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
