@@ -75,7 +75,7 @@ def rules(found):
     if "missing" in ours:
         return [f"Other rules were not measured: {ours['missing']}."]
     lines = [
-        "| rules, microseconds a run of 2,520 bars | stockstream | vectorbt, Numba | vectorbt, Rust | times the faster |",
+        "| microseconds a run of 2,520 bars | stockstream | vectorbt, Numba | vectorbt, Rust | times the faster |",
         "|---|---|---|---|---|",
     ]
     for name, row in ours.items():
