@@ -20,7 +20,7 @@ from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.engine import Run, Settings
-from stockstream.indicators.calling import readonly, run_grid
+from stockstream.indicators.calling import as_input, find_kernel
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
 from stockstream.research.programs import DEPTH, CompiledRules
@@ -301,10 +301,12 @@ def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[
             series[place] = evaluate(expression, table)
     for family in rows.families:
         template, out = family.template, series[family.first : family.first + len(family.values)]
-        inputs = [readonly(evaluate(part, table)) for part in template.input_expressions()]
+        inputs = [as_input(evaluate(part, table)) for part in template.input_expressions()]
         if template.grid_kernel and isinstance(next(iter(template.values.values())), Parameter):
-            ends = [family.member(0), family.member(len(out) - 1)]
-            run_grid(ends, tuple(int(value) for value in family.values), inputs, [out])
+            least, greatest = family.member(0), family.member(len(out) - 1)
+            state = np.zeros(max(least.state_size(), greatest.state_size()))
+            windows = family.values.astype(np.int64)
+            find_kernel(template.grid_kernel)(*inputs, windows, *least.arguments()[1:], state, out)
             continue
         for place, row in enumerate(out):
             family.member(place).write(inputs, [row], [slice(None)])
