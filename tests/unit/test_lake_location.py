@@ -11,6 +11,7 @@ import pytest
 from stockstream.errors import LakeError
 from stockstream.lake.bucket import Bucket
 from stockstream.lake.bucket_access import BucketOptions
+from stockstream.lake.check import check
 from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.rows import connect
 
@@ -160,6 +161,28 @@ def test_a_filler_that_fails_leaves_nothing(place):
     with pytest.raises(LakeError, match=r"No space left on device.*Nothing was stored"):
         place.publish("raw-data", DAY, fail)
     assert place.files("raw-data") == []
+
+
+def test_a_place_is_checked_for_what_writers_need(place):
+    place.publish("raw-data", DAY, lambda path: _fill(path, b"abc"))
+    found = check(place, write=True)
+    assert (found.batches, found.bytes, found.writable) == (1, 3, True)
+    assert place.files("checks") == []
+    assert check(place).writable is None
+
+
+def test_a_server_that_ignores_conditions_is_refused(store, bucket_name, monkeypatch):
+    place = locate(f"s3://{bucket_name}/ignored", store.options())
+    monkeypatch.setattr(place, "_put", lambda name, content, condition: Bucket._put(place, name, content, {}))
+    with pytest.raises(LakeError, match="ignores the conditions If-None-Match and If-Match"):
+        check(place, write=True)
+
+
+def test_a_place_that_cannot_be_used_is_said_to_be_so(store, bucket_name):
+    with pytest.raises(LakeError, match="access was denied"):
+        check(locate(f"s3://{bucket_name}", store.reader()), write=True)
+    with pytest.raises(LakeError, match="there is no such bucket"):
+        check(locate("s3://no-such-lake", store.options()))
 
 
 def test_a_bucket_is_its_address_and_travels_without_its_connections(store):
