@@ -12,6 +12,7 @@ from stockstream.cli import (
     config,
     demonstration,
     indicators,
+    ingest,
     lakes,
     plugins,
     quality,
@@ -37,6 +38,8 @@ app = typer.Typer(
 # The order is that of the help page.
 for _panel, _name, _function, _examples in (
     ("Start here", "demo", demonstration.demo, demonstration.EXAMPLES),
+    ("Data", "ingest", ingest.ingest, ingest.INGEST_EXAMPLES),
+    ("Data", "fetch", ingest.fetch, ingest.FETCH_EXAMPLES),
     ("Data", "import", lakes.import_files, lakes.IMPORT_EXAMPLES),
     ("Data", "query", lakes.query, lakes.QUERY_EXAMPLES),
     ("Data", "quality", quality.quality, quality.EXAMPLES),

@@ -70,12 +70,22 @@ def batches_name(session: date) -> str:
 
 
 def fix_batches(location: Location, session: date, symbols: Iterable[str], size: int) -> Batches:
-    """Store the batches of a session, unless an earlier run has: then those stand, and are returned."""
-    ordered = sorted(set(symbols))
-    made = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    """Store the batches of a session. Those of an earlier run stand; symbols that are in none of them get new ones."""
     into_empty = not location.batch_files(RAW_DATA)
-    content = {"session": session.isoformat(), "into_empty": into_empty, "batches": made}
-    location.create(batches_name(session), _bytes(content))
+
+    def fixed(before: bytes | None) -> bytes:
+        content: dict[str, Any] = {"into_empty": into_empty, "batches": []}
+        content |= json.loads(before) if before else {}
+        have = {symbol for batch in content["batches"] for symbol in batch}
+        more = sorted(set(symbols) - have)
+        added = [more[start : start + size] for start in range(0, len(more), size)]
+        return _bytes({**content, "session": session.isoformat(), "batches": [*content["batches"], *added]})
+
+    if has_batches(location, session):
+        known = {symbol for batch in read_batches(location, session).symbols for symbol in batch}
+        if known >= set(symbols):
+            return read_batches(location, session)
+    location.update(batches_name(session), fixed)
     return read_batches(location, session)
 
 

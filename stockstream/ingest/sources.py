@@ -46,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a second source says of the first one's answer for a symbol: for the run's manifest.
+    """What is doubtful about an answer, mostly as a second source says it: for the run's manifest.
 
     Attributes
     ----------
@@ -54,7 +54,8 @@ class Finding:
         The symbol.
     kind
         ``close_differs``, ``row_missing`` (the second has a traded day that the first lacks), ``filled_in``,
-        ``not_filled_in`` (the closes of the two do not agree well enough), ``second_source_failed``.
+        ``not_filled_in`` (the closes of the two do not agree well enough), ``second_source_failed``; of one source,
+        ``event_currency`` (a dividend in another currency than the prices, left out).
     days
         How many days it is about.
     first_day

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream import plugins, sessions
 from stockstream.errors import BatchIncompleteError, ParameterError
 from stockstream.ingest import manifest as manifests
-from stockstream.ingest.batches import fix_batches, has_batches, read_batches
+from stockstream.ingest.batches import Batches, fix_batches, has_batches, read_batches
 from stockstream.ingest.fetching import Batch, Wish
 from stockstream.ingest.sources import Outcome
 from stockstream.lake.location import locate
@@ -61,14 +61,13 @@ def update_symbols(event: Mapping[str, Any]) -> dict[str, Any]:
     location = locate(event.get("lake"))
     session = _session(event, market)
     backfill = _day(event.get("backfill"))
+    started = has_batches(location, session)
+    symbols = market.wanted(()) if started else _symbols(location, market, session, event)
+    batches = fix_batches(location, session, symbols, settings.batch_size)
     done = manifests.read_manifest(location, session)
-    if done is not None and done["state"] == manifests.COMPLETE and _covers(done, backfill):
+    if done is not None and _is_done(done, batches, backfill):
         reason = f"the session of {session} is complete already"
         return {"new_session": False, "session": session.isoformat(), "reason": reason}
-    if has_batches(location, session):
-        batches = read_batches(location, session)
-    else:
-        batches = fix_batches(location, session, _symbols(location, market, session, event), settings.batch_size)
     if not batches.symbols:
         message = f"expected at least one company on {market.market}; the list and the configuration leave none"
         raise ParameterError(message)
@@ -217,8 +216,12 @@ def _session(event: Mapping[str, Any], market: Market) -> date:
     return session
 
 
-def _covers(manifest: Mapping[str, Any], backfill: date | None) -> bool:
-    """Whether a finished run has asked as far back as is wanted now."""
+def _is_done(manifest: Mapping[str, Any], batches: Batches, backfill: date | None) -> bool:
+    """Whether a finished run has asked for every symbol, for changed ones whole, and as far back as is wanted now."""
+    if manifest["state"] != manifests.COMPLETE or manifest["symbols"] != sum(map(len, batches.symbols)):
+        return False
+    if manifest["whole_due"]:
+        return False
     since = manifest.get("backfilled_from")
     return backfill is None or (since is not None and since <= backfill.isoformat())
 

@@ -117,7 +117,10 @@ class Web:
         import requests
 
         try:
-            with session.get(url, timeout=self._timeout, stream=True) as answer:
+            # Said again here: what a session says gives way to REQUESTS_CA_BUNDLE and HTTPS_PROXY of the environment.
+            with session.get(
+                url, timeout=self._timeout, stream=True, verify=session.verify, proxies=session.proxies
+            ) as answer:
                 if answer.status_code in TRANSIENT:
                     message = f"{url} answered {answer.status_code} {answer.reason}"
                     raise _WorthAnotherTryError(message)

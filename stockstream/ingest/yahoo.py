@@ -6,19 +6,20 @@ an answer is one: the right listing, in the right currency, of sessions that are
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stockstream import sessions
 from stockstream.errors import ParameterError, SourceError
-from stockstream.ingest.sources import Answer, Event, Outcome
+from stockstream.ingest.sources import Answer, Event, Finding, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +48,6 @@ _COLUMNS: Final = {
     "volume": "Volume",
     "adjusted_close": "Adj Close",
 }
-_EVENTS: Final[dict[Literal["dividend", "split"], str]] = {"dividend": "Dividends", "split": "Stock Splits"}
 
 
 #: yfinance is set up once for the process; the folder that it caches in is the last one asked for.
@@ -230,30 +230,23 @@ class Yahoo:
         index: Any = frame.index  # of days in the exchange's own time zone
         days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
         values = {name: frame[column].to_numpy(dtype=np.float64) for name, column in _COLUMNS.items()}
-        events = {name: frame[column].to_numpy(dtype=np.float64) for name, column in _EVENTS.items()}
         priced = ~np.isnan(np.stack([values[name] for name in ("open", "high", "low", "close")])).all(axis=0)
         settled = days <= np.datetime64(last)
         kept = priced & settled
         if not kept.any():
             return self._failure(symbol, Outcome.no_data, "Yahoo has no bars in the range", fetched_at)
+        events, findings = _events(symbol, served, self._zone, last)
         return Answer(
             symbol=symbol,
             outcome=Outcome.ok,
             fetched_at=fetched_at,
             columns={"date": days[kept], **{name: column[kept] for name, column in values.items()}},
-            events=tuple(
-                Event(
-                    ex_date=days[place].item(),
-                    kind="dividend" if name == "dividend" else "split",
-                    value=float(amounts[place]),
-                )
-                for name, amounts in events.items()
-                for place in np.flatnonzero((amounts != 0) & ~np.isnan(amounts) & settled)
-            ),
+            events=events,
             currency=served["meta"].get("currency"),
             timezone=served["meta"].get("exchangeTimezoneName"),
             duplicates=_dates_given_twice(served, self._zone, last),
             unsettled=int((priced & ~settled).sum()),
+            findings=findings,
         )
 
     def _failure(self, symbol: str, outcome: Outcome, message: str, fetched_at: datetime | None = None) -> Answer:
@@ -269,6 +262,7 @@ class Yahoo:
             raise SourceError(message) from error
         with _setting_up:
             yfinance.config.debug.hide_exceptions = False  # hidden, a time-out is an empty answer
+            logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # the answers say it
             if self.cache is not None and self.cache not in _caches:
                 yfinance.set_tz_cache_location(self.cache)
                 _caches[:] = [self.cache]
@@ -298,6 +292,30 @@ def _may_go_on(pace: Pace | None, deadline: float | None) -> bool:
     if pace is not None:
         return pace.wait(deadline)
     return deadline is None or time.monotonic() <= deadline
+
+
+def _events(
+    symbol: str, served: dict[str, Any], zone: ZoneInfo, last: date
+) -> tuple[tuple[Event, ...], tuple[Finding, ...]]:
+    """Return the events up to a day, by date, from what was served: yfinance moves those of days without a bar.
+
+    An event in another currency than the prices is on no scale of theirs: it is left out, and a finding says so.
+    """
+    kept: list[Event] = []
+    findings: list[Finding] = []
+    groups, currency = served.get("events") or {}, served["meta"].get("currency")
+    for one in (groups.get("dividends") or {}).values():
+        day, other = datetime.fromtimestamp(one["date"], zone).date(), one.get("currency") or currency
+        if other == currency:
+            kept.append(Event(ex_date=day, kind="dividend", value=float(one["amount"])))
+        elif day <= last:
+            words = f"Yahoo gave a dividend of {one['amount']} {other} for prices in {currency}; it is not stored"
+            findings.append(Finding(symbol=symbol, kind="event_currency", days=1, first_day=day, message=words))
+    for one in (groups.get("splits") or {}).values():
+        day = datetime.fromtimestamp(one["date"], zone).date()
+        kept.append(Event(ex_date=day, kind="split", value=one["numerator"] / one["denominator"]))
+    kept.sort(key=lambda event: (event.ex_date, event.kind))
+    return tuple(event for event in kept if event.ex_date <= last), tuple(findings)
 
 
 def _dates_given_twice(served: dict[str, Any], zone: ZoneInfo, last: date) -> tuple[date, ...]:

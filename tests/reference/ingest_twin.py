@@ -57,7 +57,7 @@ class Twin:
         self.book, self.symbols, self.overlap, self.threshold = book, symbols, timedelta(overlap_days), threshold
         self.rows: dict[tuple[str, date], Row] = {}
         self.events: dict[tuple[str, date, str], float] = {}
-        self.stored_on: dict[date, dict[tuple[str, date], Row]] = {}
+        self.stored_on: dict[date, dict[str, dict[date, Row]]] = {}
         self.outcomes: dict[date, Outcome] = {}
 
     def run(self, now: datetime) -> Outcome | None:
@@ -87,7 +87,7 @@ class Twin:
         entry.missing = sorted((expected | set(gaps)) - answer.keys() - known.keys())
         self._store(symbol, session, answer, entry)
         if series is not None and answer:
-            self._store_events(symbol, series, (date.min if entry.whole else window, session), min(answer))
+            self._store_events(symbol, series, date.min if entry.whole else window, session)
         return entry
 
     def _gaps(self, symbol: str, session: date) -> list[date]:
@@ -101,7 +101,7 @@ class Twin:
         """Return what the files of the last five sessions before hold of a symbol."""
         known: dict[date, Row] = {}
         for stored in sorted(day for day in self.stored_on if day < session)[-5:]:
-            known |= {day: row for (code, day), row in self.stored_on[stored].items() if code == symbol}
+            known |= self.stored_on[stored].get(symbol, {})
         return known
 
     def _is_whole(self, symbol: str, session: date, known: dict[date, Row]) -> bool:
@@ -116,12 +116,12 @@ class Twin:
                 entry.quarantined += 1
             else:
                 self.rows[symbol, day] = row
-                self.stored_on.setdefault(session, {})[symbol, day] = row
+                self.stored_on.setdefault(session, {}).setdefault(symbol, {})[day] = row
 
-    def _store_events(self, symbol: str, series: Series, asked: tuple[date, date], first: date) -> None:
+    def _store_events(self, symbol: str, series: Series, start: date, session: date) -> None:
         for kind, found in (("dividend", series.dividends), ("split", series.splits)):
             for day, value in found:
-                if max(asked[0], first) <= day <= asked[1]:
+                if start <= day <= session:
                     self.events[symbol, day, kind] = value
 
     def _answer(self, series: Series | None, start: date, session: date) -> tuple[dict[date, Row], str | None]:

@@ -14,7 +14,8 @@ from stockstream.errors import ParameterError
 from stockstream.ingest.budget import Budget
 from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Outcome, PriceSource
 from stockstream.ingest.yahoo import Yahoo
-from tests.replay.books import Generated, Recorded, Series, Shelf, Vintages
+from tests.replay import chart
+from tests.replay.books import VALUES, Generated, Recorded, Series, Shelf, Vintages
 from tests.replay.server import ReplayServer
 
 NOW = datetime(2026, 5, 14, 20, tzinfo=UTC)  # Friday 06:00 in Sydney
@@ -306,3 +307,22 @@ def test_recorded_events_of_another_exchange(server: ReplayServer, market_data: 
     }
     (refused,) = source(server, suffix="").fetch(["AAPL"], date(2020, 8, 31), date(2020, 11, 7))
     assert refused.outcome is Outcome.wrong_listing
+
+
+def test_events_keep_their_day_and_their_currency(server: ReplayServer) -> None:
+    days = np.array(["2026-05-11", "2026-05-13", "2026-05-14"], dtype="datetime64[D]")
+    values = {name: np.array([10.0, 11.0, 12.0]) for name in VALUES}
+    body = json.loads(
+        chart.body("EVT", Series(days, values, [(date(2026, 5, 12), 0.5)], [(date(2026, 5, 13), 0.1)]), NOW, 0, 2**40)
+    )
+    dividends = body["chart"]["result"][0]["events"]["dividends"]
+    foreign = chart.open_instant(date(2026, 5, 14))
+    dividends[str(foreign)] = {"amount": 0.3, "date": foreign, "currency": "USD"}
+    server.pages["/v8/finance/chart/EVT.AX"] = json.dumps(body).encode()
+    (answer,) = ask(server, "EVT")
+    assert [(event.ex_date, event.kind, event.value) for event in answer.events] == [
+        (date(2026, 5, 12), "dividend", 0.5),  # a day without a bar
+        (date(2026, 5, 13), "split", 0.1),
+    ]
+    (finding,) = answer.findings
+    assert (finding.kind, finding.first_day) == ("event_currency", date(2026, 5, 14))
