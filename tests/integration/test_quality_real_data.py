@@ -215,16 +215,26 @@ def test_prices_as_traded(raw_top, file):
     assert ("ALD", "2020-05-19") in raw_top.keys("code_reused")
     assert raw_top.keys("unit_error") == {("FLT", "2006-10-23")}
     assert raw_top.of("unit_error")[0].hides
-    assert raw_top.rows(*RANGES) == broken_ranges(file("asx_raw_top_2005_2024"))
+    broken = file("asx_raw_top_2005_2024").filter(~pl.all_horizontal(*ORDERED))
+    assert raw_top.rows(*RANGES) == broken.height
 
 
 RANGES = ("high_below_low", "outside_range", "range_rounded", "price_not_positive")
 
 
-def broken_ranges(frame):
-    inner = [pl.col("low") <= pl.col(name) for name in ("open", "close")]
-    outer = [pl.col(name) <= pl.col("high") for name in ("open", "close")]
-    return frame.filter(~pl.all_horizontal(*inner, *outer)).height
+ORDERED = [
+    *(pl.col("low") <= pl.col(name) for name in ("open", "close")),
+    *(pl.col(name) <= pl.col("high") for name in ("open", "close")),
+]
+
+
+def test_broken_ranges_of_the_whole_market(file):
+    frame = file("asx_raw_market_2023_2024").with_columns(adjusted_close=pl.col("close"))
+    broken = frame.filter(~pl.all_horizontal(*ORDERED))
+    assert broken.height + file("asx_raw_top_2005_2024").filter(~pl.all_horizontal(*ORDERED)).height == 356
+    judged = Judged(frame.filter(pl.col("symbol").is_in(broken["symbol"].unique().to_list())))
+    found = set().union(*(judged.keys(reason) for reason in RANGES))
+    assert found >= {(symbol, day.isoformat()) for symbol, day in broken.select("symbol", "date").iter_rows()}
 
 
 @pytest.mark.parametrize(

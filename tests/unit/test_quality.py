@@ -1,6 +1,7 @@
 """Checks of a lake: what readers see is judged, nothing is changed, verdicts have a time, corrections an author."""
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -338,3 +339,16 @@ def test_what_cannot_be_served_is_refused(lake, flags, words):
     outcome = CliRunner().invoke(app, ["quality", "--lake", str(lake.location), *flags])
     assert outcome.exit_code == 2
     assert words in outcome.stderr.replace("\n", " ")
+
+
+def test_a_batch_of_the_daily_run_is_judged_within_a_second():
+    """A hundred symbols with forty days each, as a function in the cloud judges them between two requests."""
+    together = pl.concat([frame(f"S{place:02}", days=DAYS[:40], price=10.0 + place) for place in range(100)])
+    rows = together.with_columns(adjusted_close=pl.col("close"), fetch_timestamp=pl.lit("2024-03-01T00:00:00.000000Z"))
+    connection = duckdb.connect()
+    connection.register("given", rows)
+    connection.execute("CREATE TABLE rows AS SELECT * FROM given")
+    judge_rows(connection)  # loads the calendar
+    started = time.process_time()
+    assert judge_rows(connection).rows == 4000
+    assert time.process_time() - started < 1.0

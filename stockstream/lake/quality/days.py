@@ -73,10 +73,10 @@ DETECTORS: Final = (
         severity="warning",
         needs=("calendar",),
         meaning=(
-            "The symbol has bars before and after, and none on these sessions. Only a note for a symbol that often "
-            "has no row for a day without a trade, and where the pause is longer than 10 sessions: a suspension."
+            "The symbol has bars before and after, and none on these sessions. A pause longer than 10 sessions, a "
+            "suspension, is only a note; a symbol that often has no row for a day without a trade gets one note in all."
         ),
-        explanation="Between {last_before} and {next} {symbol} has no bar; sessions without: {missing}.",
+        explanation="{symbol} lacks bars between {last_before} and {next}; sessions without one: {missing}.",
         remedy="Fetch the days again; the daily run does so by itself.",
         sql="""
             WITH gaps AS (
@@ -89,16 +89,22 @@ DETECTORS: Final = (
                     max(b.s) - min(b.s) + 1 - count(b.s) AS lacking,
                     count(b.s) AS present
                 FROM quality.bars AS b GROUP BY b.symbol
+            ), told AS (
+                SELECT g.symbol, c.session AS date, e.session AS last_date, g.missing, g.p_date, g.date AS next,
+                    h.lacking <= greatest(3, 0.01 * h.present) OR h.lacking <= h.carried AS regular
+                FROM gaps AS g JOIN habits AS h ON g.symbol = h.symbol
+                JOIN quality.calendar AS c ON c.s = g.p_s + 1 JOIN quality.calendar AS e ON e.s = g.s - 1
+                WHERE NOT EXISTS (SELECT 1 FROM quality.shifted AS f
+                        WHERE f.symbol = g.symbol AND g.date BETWEEN f.date - 7 AND f.last_date + 7)
+                    AND g.symbol NOT IN (SELECT symbol FROM quality.foreign_listings)
             )
-            SELECT g.symbol, c.session AS date, e.session AS last_date, g.missing AS rows, g.missing,
-                g.p_date AS last_before, g.date AS next,
-                CASE WHEN g.missing > 10 OR NOT (h.lacking <= greatest(3, 0.01 * h.present) OR h.lacking <= h.carried)
-                    THEN 'info' END AS severity
-            FROM gaps AS g JOIN habits AS h ON g.symbol = h.symbol
-            JOIN quality.calendar AS c ON c.s = g.p_s + 1 JOIN quality.calendar AS e ON e.s = g.s - 1
-            WHERE NOT EXISTS (SELECT 1 FROM quality.shifted AS f
-                    WHERE f.symbol = g.symbol AND g.date BETWEEN f.date - 7 AND f.last_date + 7)
-                AND g.symbol NOT IN (SELECT symbol FROM quality.foreign_listings)
+            SELECT symbol, date, last_date, missing AS rows, missing, p_date AS last_before, next,
+                CASE WHEN missing > 10 THEN 'info' END AS severity
+            FROM told WHERE regular
+            UNION ALL
+            SELECT symbol, min(date), max(last_date), sum(missing)::BIGINT, sum(missing)::BIGINT, min(p_date),
+                max(next), 'info'
+            FROM told WHERE NOT regular GROUP BY symbol
         """,
     ),
     Detector(

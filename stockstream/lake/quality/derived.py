@@ -128,7 +128,43 @@ SELECT * FROM lost;
 """
 
 
+#: Symbols with answers of different time, and per answer of theirs how the closes of days that were known before
+#: changed. A day that keeps its close is in ``overlap`` only; ``back`` counts days whose close is the one before the
+#: last change again.
+_CHANGES: Final = """
+CREATE OR REPLACE TABLE quality.answered_again AS
+SELECT symbol FROM quality.versions GROUP BY symbol HAVING min(fetch_timestamp) < max(fetch_timestamp);
+
+CREATE OR REPLACE TABLE quality.changes AS
+WITH steps AS (
+    SELECT symbol, date, fetch_timestamp, close, lag(close) OVER w AS before FROM (
+        SELECT symbol, date, fetch_timestamp, max(close) AS close FROM quality.versions
+        WHERE usable AND symbol IN (SELECT symbol FROM quality.answered_again)
+        GROUP BY symbol, date, fetch_timestamp
+    ) WINDOW w AS (PARTITION BY symbol, date ORDER BY fetch_timestamp)
+), overlapping AS (
+    SELECT symbol, fetch_timestamp, count(*) AS overlap FROM steps WHERE before IS NOT NULL
+    GROUP BY symbol, fetch_timestamp
+), changed AS (
+    SELECT *, lag(before) OVER (PARTITION BY symbol, date ORDER BY fetch_timestamp) AS earlier
+    FROM steps WHERE abs(close / before - 1) > 0.002
+), answers AS (
+    SELECT c.symbol, c.fetch_timestamp, min(c.date) AS first, max(c.date) AS last, count(*) AS changed,
+        any_value(o.overlap) AS overlap, median(c.close / c.before) AS factor,
+        ln(quantile_cont(c.close / c.before, 0.9) / quantile_cont(c.close / c.before, 0.1)) AS spread,
+        count(*) FILTER (WHERE abs(c.close / c.earlier - 1) < 0.002) AS back
+    FROM changed AS c JOIN overlapping AS o ON c.symbol = o.symbol AND c.fetch_timestamp = o.fetch_timestamp
+    GROUP BY c.symbol, c.fetch_timestamp
+), large AS (
+    SELECT *, first AS date, last AS last_date, changed AS rows,
+        spread < greatest(0.05, 0.02 * abs(ln(factor))) AS uniform
+    FROM answers WHERE changed >= 5 AND changed >= 0.02 * overlap AND abs(ln(factor)) > 0.002
+)
+SELECT * FROM large;
+"""
+
+
 def derive(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the shared tables out of those of `stockstream.lake.quality.tables`."""
-    for statements in (_JUMPS, _SHIFTED, _LISTINGS, _LOST):
+    for statements in (_JUMPS, _SHIFTED, _LISTINGS, _LOST, _CHANGES):
         connection.execute(statements)

@@ -6,34 +6,6 @@ from typing import Final
 
 from stockstream.lake.quality.detector import Detector
 
-#: Per answer of a symbol: how the closes of days that were known before changed. A day that keeps its close is in
-#: ``overlap`` only; ``back`` counts days whose close is the one before the last change again.
-_CHANGES: Final = """
-steps AS (
-    SELECT symbol, date, fetch_timestamp, close, lag(close) OVER w AS before FROM (
-        SELECT symbol, date, fetch_timestamp, max(close) AS close FROM quality.versions WHERE usable
-        GROUP BY symbol, date, fetch_timestamp
-    ) WINDOW w AS (PARTITION BY symbol, date ORDER BY fetch_timestamp)
-), overlapping AS (
-    SELECT symbol, fetch_timestamp, count(*) AS overlap FROM steps WHERE before IS NOT NULL
-    GROUP BY symbol, fetch_timestamp
-), changed AS (
-    SELECT *, lag(before) OVER (PARTITION BY symbol, date ORDER BY fetch_timestamp) AS earlier
-    FROM steps WHERE abs(close / before - 1) > 0.002
-), answers AS (
-    SELECT c.symbol, c.fetch_timestamp, min(c.date) AS first, max(c.date) AS last, count(*) AS changed,
-        any_value(o.overlap) AS overlap, median(c.close / c.before) AS factor,
-        ln(quantile_cont(c.close / c.before, 0.9) / quantile_cont(c.close / c.before, 0.1)) AS spread,
-        count(*) FILTER (WHERE abs(c.close / c.earlier - 1) < 0.002) AS back
-    FROM changed AS c JOIN overlapping AS o ON c.symbol = o.symbol AND c.fetch_timestamp = o.fetch_timestamp
-    GROUP BY c.symbol, c.fetch_timestamp
-), large AS (
-    SELECT *, first AS date, last AS last_date, changed AS rows,
-        spread < greatest(0.05, 0.02 * abs(ln(factor))) AS uniform
-    FROM answers WHERE changed >= 5 AND changed >= 0.02 * overlap AND abs(ln(factor)) > 0.002
-)
-"""
-
 DETECTORS: Final = (
     Detector(
         code="rescaled",
@@ -48,9 +20,8 @@ DETECTORS: Final = (
             "{factor:.6g} ({date} to {last_date})."
         ),
         remedy="Fetch the whole history of the symbol again, so that all of it is on one scale.",
-        sql=f"""
-            WITH {_CHANGES}
-            SELECT * EXCLUDE (first, last, spread, uniform) FROM large WHERE uniform AND back * 2 < changed
+        sql="""
+            SELECT * EXCLUDE (first, last, spread, uniform) FROM quality.changes WHERE uniform AND back * 2 < changed
         """,
     ),
     Detector(
@@ -66,9 +37,8 @@ DETECTORS: Final = (
             "days (times {factor:.6g})."
         ),
         remedy="Take no basis from this answer; wait for two that agree.",
-        sql=f"""
-            WITH {_CHANGES}
-            SELECT * EXCLUDE (first, last, spread, uniform) FROM large WHERE uniform AND back * 2 >= changed
+        sql="""
+            SELECT * EXCLUDE (first, last, spread, uniform) FROM quality.changes WHERE uniform AND back * 2 >= changed
         """,
     ),
     Detector(
@@ -84,8 +54,8 @@ DETECTORS: Final = (
             "around {factor:.4g} that differ by {apart:.1%}: it is another series."
         ),
         remedy="Find out which series is the symbol's, and leave the answers of the other out.",
-        sql=f"""
-            WITH {_CHANGES} SELECT * EXCLUDE (first, last, spread, uniform), exp(spread) - 1 AS apart FROM large
+        sql="""
+            SELECT * EXCLUDE (first, last, spread, uniform), exp(spread) - 1 AS apart FROM quality.changes
             WHERE NOT uniform AND changed >= 30 AND changed > 0.3 * overlap
         """,
     ),
@@ -102,7 +72,8 @@ DETECTORS: Final = (
         sql="""
             WITH answers AS (
                 SELECT symbol, fetch_timestamp, max(date) AS latest, min(date) AS oldest FROM quality.versions
-                WHERE usable GROUP BY symbol, fetch_timestamp
+                WHERE usable AND symbol IN (SELECT symbol FROM quality.answered_again)
+                GROUP BY symbol, fetch_timestamp
             ), reach AS (
                 SELECT symbol, fetch_timestamp, min(oldest) OVER w AS oldest, max(latest) OVER w AS latest FROM answers
                 WINDOW w AS (PARTITION BY symbol ORDER BY fetch_timestamp)
@@ -111,7 +82,8 @@ DETECTORS: Final = (
                 FROM reach GROUP BY symbol, latest
             ), first_seen AS (
                 SELECT symbol, date, min(fetch_timestamp) AS seen
-                    FROM quality.versions WHERE usable OR hidden GROUP BY symbol, date
+                    FROM quality.versions WHERE (usable OR hidden)
+                    AND symbol IN (SELECT symbol FROM quality.answered_again) GROUP BY symbol, date
             ), late AS (
                 SELECT f.symbol, f.date, f.seen, r.fetch_timestamp AS lacking
                 FROM first_seen AS f ASOF JOIN farthest AS r ON f.symbol = r.symbol AND f.date < r.latest
