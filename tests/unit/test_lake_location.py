@@ -2,6 +2,8 @@
 
 import datetime as dt
 import pickle
+import subprocess
+import sys
 import threading
 
 import duckdb
@@ -200,3 +202,56 @@ def test_places_come_by_bucket_and_prefix():
     assert str(bucket_location("./prices", "asx")) == "prices/asx"
     with pytest.raises(LakeError, match="together"):
         BucketOptions(access_key_id="only")
+
+
+def test_aws_is_reached_by_its_own_names_and_another_server_by_path():
+    keys = {"access_key_id": "k", "secret_access_key": "s", "session_token": "it's a token"}
+    aws = Bucket("prices.asx", "", BucketOptions(region="ap-southeast-2", **keys))
+    assert aws.storage_options() == {
+        "aws_region": "ap-southeast-2",
+        "aws_access_key_id": "k",
+        "aws_secret_access_key": "s",
+        "aws_session_token": "it's a token",
+    }
+    told = secret_of(aws)
+    assert "region=ap-southeast-2" in told
+    assert "use_ssl=true" in told
+    assert "url_style=path" in told  # no certificate covers dots before the host's name
+    assert "endpoint" not in told
+    assert "url_style=path" not in secret_of(Bucket("prices", "", BucketOptions(region="ap-southeast-2", **keys)))
+    other = Bucket("prices", "", BucketOptions(endpoint_url="https://objects.example:9000/s3/", region="here", **keys))
+    assert "endpoint=objects.example:9000/s3;" in secret_of(other)
+    assert other.storage_options()["aws_endpoint_url"] == "https://objects.example:9000/s3/"
+
+
+def secret_of(place):
+    connection = connect()
+    place.prepare(connection)
+    return connection.execute("SELECT secret_string FROM duckdb_secrets()").fetchone()[0]
+
+
+WITHOUT = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from stockstream.errors import LakeError
+from stockstream.lake import BucketOptions, Lake
+from stockstream.lake.rows import connect
+options = BucketOptions(endpoint_url="http://127.0.0.1:9", region="x", access_key_id="a", secret_access_key="b")
+lake = Lake("s3://b", options)
+try:
+    lake.symbols() if "boto3" in sys.argv[1] else lake.location.prepare(connect())
+except LakeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("absent", "package"), [("boto3,botocore", "botocore"), ("duckdb_extension_httpfs", "duckdb_extension_httpfs")]
+)
+def test_a_missing_package_says_what_to_install(absent, package):
+    done = subprocess.run([sys.executable, "-c", WITHOUT, absent], capture_output=True, text=True, check=True)
+    assert f"needs the package {package}: pip install 'stockstream[aws]'" in done.stdout
