@@ -247,6 +247,12 @@ def test_the_exchange_of_the_lake_says_which_days_are_sessions(tmp_path):
     assert found.filter(reason="other_listing")["explanation"][0].startswith(f"The {len(days)} bars of IBM keep the")
 
 
+def test_days_before_the_calendar_begins_are_no_fault(tmp_path):
+    days = [date(1985, 3, 4) + timedelta(days=place) for place in range(60) if place % 7 < 5]
+    Lake(tmp_path).write_rows(frame(days=days), fetched_at=FETCHED)
+    assert Lake(tmp_path).quality().findings.is_empty()
+
+
 def test_without_calendars_what_needs_them_is_skipped_and_named(lake, monkeypatch):
     monkeypatch.setattr("stockstream.lake.quality.tables.find_spec", lambda name: None)
     quality = lake.quality()

@@ -51,7 +51,7 @@ DETECTORS: Final = (
         sql="""
             SELECT b.symbol, b.date, b.close, coalesce(b.volume, 0) AS volume, coalesce(b.volume, 0) = 0 AS hides
             FROM quality.bars AS b
-            WHERE b.s IS NULL
+            WHERE b.closed
                 AND NOT EXISTS (SELECT 1 FROM quality.shifted AS f
                     WHERE f.symbol = b.symbol AND b.date BETWEEN f.date AND f.last_date)
                 AND b.symbol NOT IN (SELECT symbol FROM quality.foreign_listings)

@@ -57,8 +57,8 @@ _SHIFTED: Final = """
 CREATE OR REPLACE TABLE quality.shifted AS
 WITH weeks AS (
     SELECT symbol, date_trunc('week', date + 1)::DATE AS week, count(*) AS bars,
-        count(*) FILTER (WHERE s IS NULL
-            AND next_is_session) AS eves, count(*) FILTER (WHERE dayofweek(date) = 5) AS fridays
+        count(*) FILTER (WHERE closed AND next_is_session) AS eves,
+        count(*) FILTER (WHERE dayofweek(date) = 5) AS fridays
     FROM (
         SELECT b.*, c.session IS NOT NULL AS next_is_session
         FROM quality.bars AS b LEFT JOIN quality.calendar AS c ON c.session = b.date + 1
@@ -84,9 +84,9 @@ SELECT * FROM shifted;
 _LISTINGS: Final = """
 CREATE OR REPLACE TABLE quality.foreign_listings AS
 WITH spans AS (
-    SELECT symbol, min(date) AS date, max(date) AS last_date, count(*) AS rows, count(*) FILTER (WHERE s IS NULL) AS odd
+    SELECT symbol, min(date) AS date, max(date) AS last_date, count(*) AS rows, count(*) FILTER (WHERE closed) AS odd
     FROM quality.bars GROUP BY symbol
-    HAVING count(*) FILTER (WHERE s IS NULL AND dayofweek(date) BETWEEN 1 AND 5) >= 3
+    HAVING count(*) FILTER (WHERE closed AND dayofweek(date) BETWEEN 1 AND 5) >= 3
 ), here AS (
     SELECT p.symbol, p.odd + count(*) FILTER (WHERE b.date IS NULL) AS misfits
     FROM spans AS p JOIN quality.calendar AS c ON c.session BETWEEN p.date AND p.last_date

@@ -2,10 +2,12 @@
 
 - ``versions``: every row given; ``usable`` when its prices are numbers above 0 and no verdict hides it;
 - ``bars``: the latest usable version of each symbol and date, with its neighbours: ``p_`` is the bar before, ``k`` the
-  number of the bar within the symbol, ``s`` that of the session in the calendar (null: not a session);
+  number of the bar within the symbol, ``s`` that of the session in the calendar; ``closed``: the calendar knows that
+  there was none;
 - ``dividends``, ``splits``: symbol, ex_date, value, and ``applied``, the date of the first bar on or after it;
 - ``ticks`` (for an exchange whose price steps are known): whether each close lies on a step, as stored and as traded;
-- ``calendar`` (with exchange_calendars): session, ``s``; ``settled`` (session, settled_at): when its bars are final;
+- ``calendar`` (with exchange_calendars): session, ``s``; ``horizon``: the days it knows; ``settled`` (session,
+  settled_at): when its bars are final;
 - ``elsewhere``: the sessions of other exchanges, filled when a symbol does not fit this one;
 - ``second_source`` (when given): closes as traded, from elsewhere, beside the stored ones.
 """
@@ -46,7 +48,8 @@ SELECT *, row_number() OVER w AS k, lag(date) OVER w AS p_date, lag(open) OVER w
     lag(adjusted_close) OVER w AS p_adjusted_close, lag(fetch_timestamp) OVER w AS p_fetch_timestamp,
     lag(s) OVER w AS p_s, count(*) OVER (PARTITION BY symbol) AS bars
 FROM (
-    SELECT v.*, c.s
+    SELECT v.*, c.s, coalesce(c.s IS NULL AND v.date BETWEEN (SELECT first FROM quality.horizon)
+        AND (SELECT last FROM quality.horizon), false) AS closed
     FROM (
         SELECT * EXCLUDE (usable, hidden) FROM quality.versions WHERE usable
         QUALIFY row_number() OVER (PARTITION BY symbol, date ORDER BY fetch_timestamp DESC, open DESC, high DESC,
@@ -153,15 +156,18 @@ def _on_step(steps: tuple[tuple[float, float], ...]) -> str:
 def _calendar(connection: duckdb.DuckDBPyConnection, exchange: str) -> bool:
     """Make the tables of sessions, empty without the library that knows them."""
     connection.execute("CREATE OR REPLACE TABLE quality.calendar (session DATE, s INTEGER)")
+    connection.execute("CREATE OR REPLACE TABLE quality.horizon (first DATE, last DATE)")
     connection.execute("CREATE OR REPLACE TABLE quality.settled (session DATE, settled_at VARCHAR)")
     connection.execute("CREATE OR REPLACE TABLE quality.elsewhere (exchange VARCHAR, session DATE)")
     if not exchange or find_spec("exchange_calendars") is None:
         return False
-    from stockstream.sessions import SETTLED_AFTER, closes_at, sessions
+    from stockstream.sessions import SETTLED_AFTER, closes_at, horizon, sessions
 
     first, last = connection.execute("SELECT min(date), max(date) FROM quality.versions").fetchone() or (None, None)
     if first is None:
         return True
+    known = horizon(exchange)
+    insert(connection, "horizon", {"first": [known[0]], "last": [known[1]]})
     days = sessions(first, last, exchange)
     insert(connection, "calendar", {"session": days, "s": list(range(len(days)))})
     early = connection.execute(
@@ -179,7 +185,7 @@ def _elsewhere(connection: duckdb.DuckDBPyConnection, exchange: str) -> None:
 
     odd = connection.execute(
         "SELECT min(first), max(last) FROM (SELECT min(date) AS first, max(date) AS last FROM quality.bars "
-        "GROUP BY symbol HAVING count(*) FILTER (WHERE s IS NULL AND dayofweek(date) BETWEEN 1 AND 5) >= $least)",
+        "GROUP BY symbol HAVING count(*) FILTER (WHERE closed AND dayofweek(date) BETWEEN 1 AND 5) >= $least)",
         {"least": _MISPLACED},
     ).fetchone()
     if odd is None or odd[0] is None:
