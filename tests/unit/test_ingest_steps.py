@@ -1,6 +1,10 @@
 """The steps of the daily run, one by one and repeated, against the replay server."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +18,11 @@ from stockstream import plugins, sessions
 from stockstream.errors import BatchIncompleteError, LakeError, ParameterError, PluginError, SettingsError
 from stockstream.ingest import steps
 from stockstream.ingest.fetching import ROLLING_SESSIONS, Wish
-from stockstream.ingest.sources import Checked
+from stockstream.ingest.landing import land
+from stockstream.ingest.sources import Answer, Checked, Event, Outcome
 from stockstream.lake import Lake
 from stockstream.lake.folder import LocalFolder
-from tests.replay.books import Generated, Series
+from tests.replay.books import VALUES, Generated, Series
 from tests.replay.running import environment, run_at, settings_for
 from tests.replay.server import DIRECTORY_PATH, ReplayServer
 
@@ -424,3 +429,38 @@ def test_without_any_list_nothing_is_written(server: ReplayServer, lake: Path) -
         run_at(server, lake, {}, NOW)
     assert not list(lake.rglob("*.parquet"))
     assert not (lake / "runs").exists()
+
+
+# Its bounds
+
+
+def test_a_batch_is_checked_and_written_within_a_second(lake: Path) -> None:
+    days = np.array(sessions.sessions(date(2026, 3, 18), date(2026, 5, 14)), dtype="datetime64[D]")[-40:]
+    columns = {"date": days, **{name: np.linspace(5.0, 6.0, 40) for name in VALUES}, "volume": np.full(40, 1e6)}
+    paid = (Event(ex_date=date(2026, 5, 4), kind="dividend", value=0.1),)
+    answers = [
+        Answer(symbol=f"W{n:03}", outcome=Outcome.ok, fetched_at=NOW, columns=columns, events=paid) for n in range(100)
+    ]
+    place = LocalFolder(lake)
+    taken = []
+    for number in (1, 2, 3):
+        began = time.process_time()
+        landed = land(place, answers, Wish(session=date(2026, 5, 14)), [], [number])
+        taken.append(time.process_time() - began)
+        name = f"2026-05-14-batch-{number}.parquet"
+        assert landed.files == [f"raw-events/{name}", f"raw-data/{name}"]
+    assert Lake(lake).sql("SELECT count(*) FROM prices").fetchone() == (4000,)
+    assert min(taken) < 1.0
+
+
+def test_the_steps_are_imported_in_time_and_without_what_they_may_not_need() -> None:
+    code = (
+        "import time, sys; began = time.process_time(); import stockstream.ingest.steps; "
+        "print(time.process_time() - began, *{'pandas', 'yfinance', 'polars', 'numba'} & set(sys.modules))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "kernels")])}
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.run(command, env=env, capture_output=True, text=True, check=True) for _ in range(3)]
+    assert all(len(one.stdout.split()) == 1 for one in runs), runs[0].stdout
+    assert min(float(one.stdout) for one in runs) < 1.5
