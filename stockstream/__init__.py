@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from stockstream.indicators.own import indicator as indicator
     from stockstream.lake import Lake as Lake
     from stockstream.research.sweep import sweep as sweep
+    from stockstream.research.walk import walk_forward as walk_forward
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _HOMES: Final[dict[str, str]] = {
     "open": "stockstream.indicators.expression:open_",
     "sweep": "stockstream.research.sweep",
     "volume": "stockstream.indicators.expression",
+    "walk_forward": "stockstream.research.walk",
     "when": "stockstream.indicators.expression",
     "with_indicators": "stockstream.indicators.frames",
 }

@@ -137,7 +137,7 @@ def identity(
         "the grid": _hash(*_grid(combinations)),
         "the bars": _hash(*_data(bars)),
         "the settings": _hash(repr((settings, portfolio)).encode()),
-        "the metrics": _hash(repr((question.metrics, reductions, question.blocks)).encode(), benchmark),
+        "the metrics": _hash(repr((question.metrics, reductions, question.blocks, question.edges)).encode(), benchmark),
         "the version of stockstream": stockstream.__version__,
     }
 

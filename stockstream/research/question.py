@@ -60,12 +60,15 @@ class Question:
         Levels ``(T,)``, or None.
     blocks
         Contiguous blocks of sessions whose sums of returns are kept, 0 for none.
+    edges
+        First session of each block and the end, where the blocks are not about equal.
     """
 
     metrics: tuple[str, ...]
     reduce: Mapping[str, Reduction] = field(default_factory=dict)
     benchmark: Series | None = None
     blocks: int = 0
+    edges: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -74,6 +77,7 @@ class Question:
         reduce: Mapping[str, Reduction] | None,
         benchmark: Series | None,
         blocks: int = 0,
+        edges: tuple[int, ...] = (),
     ) -> Question:
         """Check names before anything runs."""
         chosen = (metrics,) if isinstance(metrics, str) else tuple(metrics)
@@ -93,7 +97,7 @@ class Question:
         if not names or len(set(names)) != len(names):
             message = f"expected at least one metric, and each name once; found {', '.join(names) or 'none'}"
             raise ParameterError(message)
-        return cls(chosen, reductions, benchmark, blocks)
+        return cls(chosen, reductions, benchmark, blocks, edges)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +127,7 @@ class Question:
 
     def borders(self, sessions: int) -> NDArray[np.int64]:
         """First session of each block, and the end: blocks differ by a session at most, longer ones come first."""
-        return borders_of(sessions, self.blocks)
+        return np.array(self.edges, dtype=np.int64) if self.edges else borders_of(sessions, self.blocks)
 
     def summed(self, paths: Series, cash: float) -> Series:
         """Return ``(3 * blocks, runs)``: the sums of the blocks of equity paths."""

@@ -70,6 +70,8 @@ class Sweep:
         Settings among the parameters.
     blocks
         Blocks of sessions that were asked for.
+    borders
+        ``(blocks + 1,)``: first session of each block, and the number of sessions.
     """
 
     frame: pl.DataFrame
@@ -89,6 +91,7 @@ class Sweep:
     benchmark: Any = None
     options: tuple[str, ...] = ()
     blocks: int = 0
+    borders: Any = field(default=None, repr=False)
     held_sums: Any = field(default=None, repr=False)
 
     @property
@@ -112,13 +115,6 @@ class Sweep:
         names = [f"block_{block}_{name}" for block in range(self.blocks) for name in ("count", "return", "square")]
         table = self.rows.select(names).collect().to_numpy()
         return table.reshape(len(table), self.blocks, 3)
-
-    @property
-    def borders(self) -> NDArray[np.int64]:
-        """``(blocks + 1,)``: first session of each block, and the number of sessions."""
-        from stockstream.research.question import borders_of
-
-        return borders_of(len(self.bars.dates), self.blocks)
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -59,7 +60,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     metrics: Sequence[str] = DEFAULT_METRICS,
     reduce: Mapping[str, Reduction] | None = None,
     benchmark: Any = None,
-    blocks: int = 0,
+    blocks: int | Sequence[int] = 0,
     portfolio: str = "each",
     max_bytes: float | None = None,
     out: str | FilePath | None = None,
@@ -96,6 +97,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     blocks
         Cut the sessions into so many contiguous blocks and keep, for each run and block, how many returns there are,
         their sum and the sum of their squares, as `Sweep.block_sums`: what Sharpe ratios of any union of blocks need.
+        A list gives the first session of each block, from 0 on, and the number of sessions.
     portfolio
         ``"each"``: one row per symbol and combination. ``"shared"``: one row per combination, all symbols on one
         account. A rank sees all symbols in both.
@@ -146,7 +148,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     _check(strategy, bars, portfolio)
     chosen = settings_of(**settings)
     levels = None if benchmark is None else benchmark_levels(benchmark, bars)
-    question = Question.of(metrics, reduce, levels, _blocks(blocks, len(bars.dates)))
+    question = Question.of(metrics, reduce, levels, *_blocks(blocks, len(bars.dates)))
     found = combinations(strategy, grid, where, sample=sample, seed=seed)
     shared = portfolio == "shared"
     hands = threads(workers)
@@ -216,6 +218,7 @@ class _Run:
             benchmark=plan.question.benchmark,
             options=plan.options,
             blocks=plan.question.blocks,
+            borders=plan.question.borders(len(plan.bars.dates)),
             held_sums=sums,
         )
 
@@ -276,11 +279,17 @@ def _sums(frame: pl.DataFrame, question: Question) -> NDArray[np.float64]:
     return sums.reshape(frame.height, question.blocks, len(BLOCK_SUMS))
 
 
-def _blocks(blocks: Any, sessions: int) -> int:
+def _blocks(blocks: Any, sessions: int) -> tuple[int, tuple[int, ...]]:
+    if not isinstance(blocks, int):
+        edges = tuple(int(edge) for edge in blocks)
+        if edges[:1] != (0,) or edges[-1] != sessions or any(b <= a for a, b in pairwise(edges)):
+            message = f"expected blocks to rise from 0 to the {sessions:,} sessions; found {list(edges[:6])} …"
+            raise ParameterError(message)
+        return len(edges) - 1, edges
     if isinstance(blocks, bool) or not isinstance(blocks, int) or not 0 <= blocks <= sessions:
         message = f"expected blocks to be a whole number of at most the {sessions:,} sessions; found {blocks!r}"
         raise ParameterError(message)
-    return blocks
+    return blocks, ()
 
 
 def _outlets(
