@@ -268,6 +268,10 @@ def growth():
     return found
 
 
+#: More combinations than this are made of values of the costs.
+MILLION = 1_000_000
+
+
 def grown(combinations, sessions, symbols, stopped):
     """Return one point of the plot."""
     side = min(round(combinations**0.5), 1000)
@@ -275,12 +279,14 @@ def grown(combinations, sessions, symbols, stopped):
     if stopped:
         strategy, side = StoppedCrossover, round((combinations / 10) ** 0.5)
         grid["stop"] = np.linspace(0.02, 0.2, 10).round(3).tolist()
-    rest = -(-combinations // (side * side * max(len(grid.get("stop", [])), 1)))
+    rest = max(combinations // MILLION, 1)
     half = min(sessions // 5, 200)
     grid |= {"fast_period": range(2, 2 + side), "slow_period": range(half, half + side)}
     if rest > 1 and not stopped:
         grid["costs.commission"] = np.linspace(0.0, 0.004, rest).round(5).tolist()
     bars = market(symbols, sessions)
+    few = {name: values[:2] for name, values in grid.items()}
+    sweep(strategy, bars, few, metrics=METRICS, top_k=100)  # loads kernels
     run = lambda: sweep(strategy, bars, grid, metrics=METRICS, top_k=100)  # noqa: E731
     begun = time.perf_counter()
     swept = run()

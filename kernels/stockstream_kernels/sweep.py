@@ -118,8 +118,14 @@ def add_code(
     for begin in range(0, len(codes), BLOCK):
         count = min(BLOCK, len(codes) - begin)
         run_program(program, rows, slots, values, begin, count, scratch.numbers, scratch.truths, scratch.sides)
-        for i in range(count):
-            codes[begin + i] |= np.uint8(bit) * np.uint8(scratch.truths[0, i] == TRUE)
+        set_bits(scratch.truths[0, :count], bit, codes[begin : begin + count])
+
+
+@step
+def set_bits(truth: Truths, bit: int, codes: Codes) -> None:
+    """Set a bit where a truth value is TRUE."""
+    for i in range(len(codes)):
+        codes[i] |= np.uint8(bit) * np.uint8(truth[i] == TRUE)
 
 
 @step

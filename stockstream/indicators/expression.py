@@ -269,13 +269,14 @@ class Parameter(Expression):
 
 @dataclass(frozen=True, eq=False)
 class Unknown(Parameter):
-    """A parameter while a strategy builds its rules: it refuses to say whether it equals a number."""
+    """A parameter while a strategy builds its rules: it refuses to be compared or looked up."""
 
     def __eq__(self, other: object) -> bool:
         return _same(self, other)
 
     def __hash__(self) -> int:
-        return hash((Parameter, self.name))
+        message = f"{self!r} is not known yet: it cannot be looked up in a dictionary or a set"
+        raise ParameterError(message)
 
 
 def _same(one: Expression, other: object) -> bool:

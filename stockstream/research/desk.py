@@ -23,6 +23,7 @@ from stockstream.backtesting.engine import Run, Settings
 from stockstream.indicators.calling import as_input, find_kernel
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
+from stockstream.indicators.indicator import Output
 from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream.research.question import EVERY, Question, hurdle_of
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stockstream.bars import Bars
+    from stockstream.indicators.indicator import Indicator
     from stockstream.research.rows import Rows
 
 SIMULATE: Final = 0
@@ -111,7 +113,7 @@ class Shelf:
 
     @classmethod
     def of(cls, rows: Rows, bars: Bars, row: int, whole: Table | None) -> Shelf:
-        """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` these series."""
+        """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` their rules."""
         one = bars.select([bars.symbols[row]])
         return cls(one, _series(rows, one, row, whole), np.flatnonzero(one.present[0]))
 
@@ -284,31 +286,42 @@ def ranks(expression: Expression) -> bool:
     return any(isinstance(node, Applied) and node.name.startswith("rank") for node in expression.walk())
 
 
-def panel_for(rows: Rows, bars: Bars) -> Table | None:
+def panel_for(compiled: CompiledRules, bars: Bars) -> Table | None:
     """Return the table of all symbols, which only ranks need."""
-    return Table.from_bars(bars) if any(ranks(expression) for expression in rows.kinds()) else None
+    return Table.from_bars(bars) if any(ranks(expression) for expression in compiled.slots) else None
 
 
 def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
     """Return ``(R, N)``: every distinct series on one symbol's own bars."""
     table = Table.from_bars(one)
     series = aligned(max(len(rows), 1), len(table.session))
+    several: dict[Indicator, dict[str, int]] = {}  # compiled indicators -> output -> row
     for place, expression in enumerate(rows.named):
-        if whole is not None and ranks(expression):
+        if isinstance(expression, Output) and expression.indicator.is_compiled and whole is None:
+            several.setdefault(expression.indicator, {})[expression.name] = place
+        elif whole is not None and ranks(expression):
             own = slice(int(whole.offsets[symbol]), int(whole.offsets[symbol + 1]))
             series[place] = evaluate(expression, whole)[own]
         else:
             series[place] = evaluate(expression, table)
+    unwanted: dict[str, NDArray[np.float64]] = {}
+    for indicator, wanted in several.items():  # straight into their rows, what nobody asked for into one and the same
+        inputs = [evaluate(part, table) for part in indicator.input_expressions()]
+        out = [
+            series[wanted[name]] if name in wanted else unwanted.setdefault(name, np.empty(series.shape[1]))
+            for name in indicator.outputs
+        ]
+        indicator.write(inputs, out, [slice(None)])
     for family in rows.families:
-        template, out = family.template, series[family.first : family.first + len(family.values)]
+        template, block = family.template, series[family.first : family.first + len(family.values)]
         inputs = [as_input(evaluate(part, table)) for part in template.input_expressions()]
         if template.grid_kernel and isinstance(next(iter(template.values.values())), Parameter):
-            least, greatest = family.member(0), family.member(len(out) - 1)
+            least, greatest = family.member(0), family.member(len(block) - 1)
             state = np.zeros(max(least.state_size(), greatest.state_size()))
             windows = family.values.astype(np.int64)
-            find_kernel(template.grid_kernel)(*inputs, windows, *least.arguments()[1:], state, out)
+            find_kernel(template.grid_kernel)(*inputs, windows, *least.arguments()[1:], state, block)
             continue
-        for place, row in enumerate(out):
+        for place, row in enumerate(block):
             family.member(place).write(inputs, [row], [slice(None)])
     return series
 

@@ -85,7 +85,7 @@ class SymbolWork:
         desk = self.desk
         if desk is None:
             bars = package.bars
-            shelf = Shelf.of(self.rows, bars, self.symbol, panel_for(self.rows, bars))
+            shelf = Shelf.of(self.rows, bars, self.symbol, panel_for(self.compiled, bars))
             desk = Desk.of(self.compiled, shelf, self.settings, package.question)
         count = len(self.slots)
         out = np.empty((package.question.width, count)) if self.out is None else self.out

@@ -240,7 +240,7 @@ class Plan:
     def _of_piece(self, batch: Batch, piece: Piece) -> Iterator[Job]:
         why = self.question.paths
         self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0]))
-        whole = None if self.remote else panel_for(piece.rows, self.bars)
+        whole = None if self.remote else panel_for(piece.compiled, self.bars)
         for symbol in range(len(self.bars.symbols)):
             pending = ~batch.done[symbol, piece.places]
             if not pending.any():
@@ -294,13 +294,19 @@ class Plan:
         return SymbolWork(symbol, piece.compiled, rows, slots, values, settings)
 
 
-def chunk_of(bars: Bars, question: Question, *, runs: int, remote: bool, shared: bool) -> int:
-    """Return how many combinations make a job."""
+def chunk_of(
+    bars: Bars, question: Question, *, combinations: int, rows_each: int, hands: int, remote: bool, shared: bool
+) -> int:
+    """Return how many combinations make a job; threads get the same number of jobs of the same size."""
     sessions = len(bars.dates) * (len(bars.symbols) if shared else 1)
     most = PATH_BARS if question.paths or shared else CHUNK_BARS
     if remote:  # jobs that travel are larger, but no fewer than a few for each of many workers
-        most = int(np.clip(runs * sessions / 32, most, 8 * most))
-    return max(1 if shared else MIN_CHUNK, most // sessions)
+        most = int(np.clip(combinations * rows_each * sessions / 32, most, 8 * most))
+    chunk = max(1 if shared else MIN_CHUNK, most // sessions)
+    if remote or shared:
+        return chunk
+    jobs = -(-combinations // (chunk * hands)) * hands
+    return -(-combinations // (jobs * MIN_CHUNK)) * MIN_CHUNK
 
 
 def series_bytes(compiled: CompiledRules, bars: Bars) -> int:

@@ -17,6 +17,7 @@ from stockstream_kernels import expressions as machine
 from stockstream.backtesting.rules import CONDITIONS, LEVELS, Rules
 from stockstream.errors import ParameterError
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
+from stockstream.indicators.indicator import Output
 from stockstream.research.rows import Family, Rows, family_of, fits
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class Needs:
         """Name the series that some combinations need; indicators of one open number are named as families."""
         slots = np.zeros((len(part), self.codes.shape[1]), dtype=np.int32)
         named: dict[Expression, int] = {}
+        made: dict[tuple[Any, ...], Any] = {}  # outputs of one indicator share it
         reasons: dict[int, str] = {}
         families: dict[Indicator, list[tuple[int, NDArray[np.float64]]]] = {}
         for place, (names, values) in enumerate(self.cells):
@@ -212,10 +214,16 @@ class Needs:
                 families.setdefault(template, []).append((place, values[used, 0]))
                 continue
             numbers, cells = np.zeros(len(values), dtype=np.int32), values.tolist()
+            slot = compiled.slots[place]
+            whole = slot.indicator if isinstance(slot, Output) else slot
             for code in used:
                 try:
-                    bound = compiled.slots[place].bind(dict(zip(names, cells[code], strict=True)))
-                    numbers[code] = named.setdefault(bound, len(named))
+                    key = (whole, names, tuple(cells[code]))
+                    bound: Any = made.get(key)
+                    if bound is None:
+                        bound = made[key] = whole.bind(dict(zip(names, cells[code], strict=True)))
+                    series = Output(bound, slot.name) if isinstance(slot, Output) else bound
+                    numbers[code] = named.setdefault(series, len(named))
                 except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a plugin's indicator may too
                     numbers[code] = -1 - len(reasons)
                     reasons[int(numbers[code])] = f"{type(error).__name__}: {error}"

@@ -174,7 +174,15 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
                 () if shared else bars.symbols, (*question.names, *question.sums), found.failures, outlets
             ),
             checkpoint=memory,
-            chunk=chunk_of(bars, question, runs=found.count * rows_each, remote=crew.remote, shared=shared),
+            chunk=chunk_of(
+                bars,
+                question,
+                combinations=found.count,
+                rows_each=rows_each,
+                hands=hands,
+                remote=crew.remote,
+                shared=shared,
+            ),
             remote=crew.remote,
             shared=shared,
         )

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 import stockstream as ss
 from stockstream.backtesting.strategies import MovingAverageCrossover
+from stockstream.indicators import SMA
+
+
+class LooksUp(ss.RuleStrategy):
+    """A strategy that has other numbers for some of its parameters."""
+
+    def __init__(self, days: int = 5) -> None:
+        self.days = days
+
+    def rules(self) -> ss.Rules:
+        mean = SMA({151: 7}.get(self.days, self.days))
+        return ss.Rules(enter_long=ss.close > mean, exit_long=ss.close < mean)
+
+
+def test_a_strategy_that_looks_its_numbers_up_gets_the_right_ones() -> None:
+    close = 50 + np.cumsum(np.random.default_rng(3).normal(size=240))
+    bars = ss.Bars.from_arrays(
+        symbols=["A"],
+        dates=np.arange(240).astype("datetime64[D]"),
+        volume=np.ones(240),
+        **dict.fromkeys(("open", "high", "low", "close"), close),
+    )
+    found = ss.sweep(LooksUp, bars, {"days": range(2, 200)}, metrics=["final_equity"], progress=False).frame
+    alone = ss.backtest(LooksUp(151), bars).equity["equity"][-1]
+    assert found.filter(pl.col("days") == 151)["final_equity"][0] == pytest.approx(alone, rel=1e-12)
 
 
 def test_a_sweep_of_a_run_without_any_return_has_no_sharpe() -> None:
