@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from stockstream.indicators.indicator import Indicator as Indicator
     from stockstream.indicators.own import indicator as indicator
     from stockstream.lake import Lake as Lake
+    from stockstream.research.audit import audit as audit
     from stockstream.research.sweep import sweep as sweep
     from stockstream.research.walk import walk_forward as walk_forward
 
@@ -57,6 +58,7 @@ _HOMES: Final[dict[str, str]] = {
     "Strategy": "stockstream.backtesting.strategy",
     "TargetStrategy": "stockstream.backtesting.strategy",
     "Venue": "stockstream.backtesting.costs",
+    "audit": "stockstream.research.audit",
     "backtest": "stockstream.backtesting.engine",
     "close": "stockstream.indicators.expression",
     "high": "stockstream.indicators.expression",

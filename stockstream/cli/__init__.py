@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from stockstream.cli import (
+    audits,
     backtests,
     config,
     demonstration,
@@ -45,6 +46,7 @@ for _panel, _name, _function, _examples in (
     ("Data", "quality", quality.quality, quality.EXAMPLES),
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
+    ("Research", "audit", audits.audit, audits.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
     ("Research", "indicators", indicators.indicators, indicators.EXAMPLES),
     ("About", "config", config.config, config.EXAMPLES),

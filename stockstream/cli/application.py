@@ -1,7 +1,7 @@
 """The application: what all commands share, from the first flag to the exit code.
 
 Exit codes: 0 done; 2 something in the request is wrong and nothing was written, said in one sentence on stderr;
-1 a defect of this program, with a traceback; 130 interrupted.
+4 an audit or a verification that found something; 1 a defect of this program, with a traceback; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from stockstream.errors import StockstreamError
 
 DONE: Final = 0
 REFUSED: Final = 2
+FOUND: Final = 4
 
 #: Ways in which a file that the user named can be wrong. Other OSErrors are defects.
 FILE_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -40,6 +41,7 @@ Exit codes:
   0    done
   1    a defect of the program, with a traceback
   2    the request cannot be served: one sentence on stderr, nothing written
+  4    `audit` found a look-ahead or cannot tell, `verify` found a difference
   130  interrupted
 """
 

@@ -60,7 +60,7 @@ def find_strategy(name: str) -> type:
     if colon and path.endswith(".py"):
         return _strategy_in_file(Path(path).expanduser(), class_name)
     if name.endswith(".py"):
-        classes = ", ".join(_strategies_of(_load(Path(name).expanduser()))) or "the class"
+        classes = ", ".join(_strategies_of(load_file(Path(name).expanduser()))) or "the class"
         message = f"expected {name}:ClassName; found no class name. Choose of {classes}."
         raise ParameterError(message)
     built_in = built_in_strategies()
@@ -175,7 +175,7 @@ def _strategies_of(module: ModuleType) -> dict[str, type]:
 
 
 def _strategy_in_file(path: Path, class_name: str) -> type:
-    module = _load(path)
+    module = load_file(path)
     own = _strategies_of(module)
     found = getattr(module, class_name, None)
     if found is None:
@@ -196,7 +196,14 @@ def _checked(found: object, what: str) -> type:
     return typing.cast("type", found)
 
 
-def _load(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
+    """Import a file of the user's; its neighbours can be imported from it.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError, StrategyError
+        There is no such file, it is not Python, or it failed.
+    """
     if not path.is_file():
         message = f"there is no file {path} to read a strategy from"
         raise UnknownNameError(message)
