@@ -21,7 +21,9 @@ Examples:
   stockstream audit RSIMeanReversion --param oversold=25
   stockstream audit signals.py:make_signals --start-date 2015-01-01
 
-Exit codes: 0 when nothing was found, 4 when the target looked ahead or nothing can be said about it.
+Exit codes:
+  0  nothing was found
+  4  the target looked ahead, or nothing can be said about it
 """
 
 Target = Annotated[

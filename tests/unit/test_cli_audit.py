@@ -1,0 +1,80 @@
+"""The command `audit`: what it prints and how it ends."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import stockstream as ss
+from stockstream.cli import app
+from tests.unit.test_audit import panel
+
+FILE = """
+import numpy as np
+import stockstream as ss
+
+
+class Honest(ss.RuleStrategy):
+    def __init__(self, days: int = 5) -> None:
+        self.days = days
+
+    def rules(self):
+        return ss.Rules(enter_long=ss.close > ss.close.shift(self.days), max_bars=3)
+
+
+def tomorrow(bars):
+    ahead = np.roll(bars.close, -1, axis=1)
+    return ss.SignalStrategy(enter_long=ahead > bars.close, exit_long=ahead < bars.close)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _lake_and_file() -> None:
+    frame = panel(2, 120).to_pandas()
+    frame["volume"] = frame["volume"].astype(np.int64)
+    ss.Lake("data/lake").write_rows(frame)
+    Path("mine.py").write_text(FILE)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["audit", *arguments, "--cuts", "6", "--adjust", "none"])
+
+
+def test_an_honest_strategy_passes() -> None:
+    done = run("mine.py:Honest", "--param", "days=3")
+    assert done.exit_code == 0, done.output
+    assert "No look-ahead found" in done.output
+    assert "Honest(days=3)" in done.output
+    assert run("BuyAndHold").exit_code == 0
+
+
+def test_a_leak_ends_with_four_and_its_line() -> None:
+    done = run("mine.py:tomorrow")
+    assert done.exit_code == 4
+    assert "tomorrow looked ahead" in done.output
+    assert "mine.py:15: ahead = np.roll(bars.close, -1, axis=1)" in done.output
+
+
+def test_a_close_fill_is_named() -> None:
+    done = run("mine.py:Honest", "--fill", "close")
+    assert done.exit_code == 4
+    assert "same-bar fill" in done.output
+
+
+def test_what_is_not_there_is_refused() -> None:
+    for arguments, words in (
+        (["mine.py:Honet"], "Did you mean 'Honest'"),
+        (["nowhere.py:Honest"], "there is no file"),
+        (["mine.py:tomorrow", "--param", "a=1"], "not a class"),
+        (["mine.py:Honest", "--param", "dys=1"], "Did you mean 'days'"),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2, done.output
+        assert words in " ".join(done.output.split())
+
+
+def test_its_help_fits_a_terminal() -> None:
+    shown = CliRunner().invoke(app, ["audit", "--help"]).stdout
+    assert "  stockstream audit" in shown[shown.index("Example") :]
+    assert max(map(len, shown.splitlines())) <= 80
