@@ -2,7 +2,8 @@
 
 ``docs/indicators.md`` says what each indicator is; ``docs/indicators-parity.md`` how far it is from the library it is
 compared with; ``docs/configuration.md`` what can be set; ``docs/data-quality.md`` what each check of the data means and
-finds; ``docs/lake.md`` what the blocks of ``docs/lake.template.txt`` print. A test fails when a committed page is not
+finds; ``docs/review.md`` what the review of a result asks; ``docs/lake.md`` what the blocks of
+``docs/lake.template.txt`` print. A test fails when a committed page is not
 what this gives.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from docs.configuration_page import configuration_page
 from docs.lake_page import lake_page
 from docs.quality_page import quality_page
+from docs.review_page import review_page
 from stockstream.indicators.catalogue import builtin
 from tests.reference import parity
 
@@ -147,6 +149,7 @@ PAGES = {
     "configuration.md": lambda: f"{GENERATED}\n{configuration_page()}",
     "data-quality.md": quality_page,
     "lake.md": lake_page,
+    "review.md": lambda: f"{GENERATED}\n{review_page()}",
 }
 
 

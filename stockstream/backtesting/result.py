@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from stockstream.backtesting.engine import Run, Settings
+    from stockstream.backtesting.review.check import Review
+    from stockstream.backtesting.review.facts import Audited
     from stockstream.backtesting.strategy import AnyStrategy
     from stockstream.bars import Bars, Day
 
@@ -305,6 +307,24 @@ class Result:
         Order 0 (entry signal of 2024-01-01: buy all cash): filled 100 at 11.
         """
         return explain(self, day, symbol)
+
+    def review(self, *, audit: Audited | None = None) -> Review:
+        """Look at the run as a sceptical colleague would: what its figures rest on, and what they may not mean.
+
+        Parameters
+        ----------
+        audit
+            The answer of a look-ahead audit of the strategy, or anything with its ``outcome``.
+
+        Returns
+        -------
+        Review
+            The findings, grave ones first; each says what was found, with figures, and what to do. docs/review.md
+            lists every check with its thresholds.
+        """
+        from stockstream.backtesting.review.judge import review
+
+        return review(self, audit)
 
     def report(self, path: str | Path = "report.html", **options: Any) -> Path:
         """Write one self-contained HTML page and return its path; see `stockstream.reports`."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from stockstream.backtesting.periods import MONTHS, monthly_returns
 from stockstream.reports.decimate import extremes
-from stockstream.reports.periods import MONTHS, monthly_returns
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stockstream.backtesting.measures import DEFINITIONS, Definition
+from stockstream.backtesting.periods import monthly_returns
 from stockstream.reports.numbers import count, price, shares
-from stockstream.reports.periods import monthly_returns
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result

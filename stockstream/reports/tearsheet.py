@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import stockstream
+from stockstream.backtesting.periods import MONTHS
 from stockstream.errors import ParameterError
 from stockstream.reports import charts, tables, wording
 from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
-from stockstream.reports.periods import MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from stockstream.backtesting.result import Result
+    from stockstream.backtesting.review.facts import Audited
 
 #: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 6 MB.
 CHARTED: Final = 10
@@ -23,7 +24,12 @@ MARKED: Final = 2000
 
 
 def write_report(
-    result: Result, path: str | Path, *, title: str | None = None, symbols: Sequence[str] | None = None
+    result: Result,
+    path: str | Path,
+    *,
+    title: str | None = None,
+    symbols: Sequence[str] | None = None,
+    audit: Audited | None = None,
 ) -> Path:
     """Write the report of a run as one HTML page that opens without a network, and return its path.
 
@@ -37,6 +43,8 @@ def write_report(
         Heading; default the strategy's name.
     symbols
         Symbols with a price chart, at most 10; default those with the most trades.
+    audit
+        The answer of a look-ahead audit of the strategy, for the review.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def write_report(
     marked = max(MARKED // max(len(charted), 1), charts.MARKED)
     figures |= {f"price-{place}": charts.prices(result, symbol, marked) for place, symbol in enumerate(charted)}
     descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
-    context = _context(result, title) | {"descriptions": descriptions, "charted": charted}
+    context = _context(result, title, audit) | {"descriptions": descriptions, "charted": charted}
     return write_page("report.html", path, figures=figures, **context)
 
 
@@ -68,7 +76,7 @@ def _charted(result: Result, symbols: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-def _context(result: Result, title: str | None) -> dict[str, Any]:
+def _context(result: Result, title: str | None, audit: Audited | None) -> dict[str, Any]:
     bars = result.bars
     parameters = ", ".join(f"{name} = {value}" for name, value in result.parameters.items())
     names = ", ".join(bars.symbols[:6]) + (f" and {len(bars.symbols) - 6:,} more" if len(bars.symbols) > 6 else "")  # noqa: PLR2004
@@ -80,7 +88,7 @@ def _context(result: Result, title: str | None) -> dict[str, Any]:
         "first": str(bars.dates[0]),
         "last": str(bars.dates[-1]),
         "lead": _lead(result),
-        "notices": wording.notices(result),
+        "review": result.review(audit=audit),
         "headlines": tables.headlines(result),
         "months": MONTHS,
         "calendar": tables.calendar(result),

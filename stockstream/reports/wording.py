@@ -1,11 +1,9 @@
-"""How a run was made, in plain words: fills, costs, sizing, data, and what a reader must be warned of."""
+"""How a run was made, in plain words: fills, costs, sizing and data."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from stockstream.reports.numbers import count, percent, trimmed
 
@@ -21,85 +19,6 @@ if TYPE_CHECKING:
 #: Most names in a list of symbols, and most characters of one value from outside.
 NAMED: Final = 60
 LONGEST: Final = 400
-
-
-class Notice(NamedTuple):
-    """Something that a reader must know before the figures."""
-
-    grave: bool
-    title: str
-    text: str
-
-
-def notices(result: Result) -> list[Notice]:
-    """Return the warnings, grave ones first."""
-    found = [
-        _close_fills(result),
-        _ruin(result),
-        _no_trades(result),
-        _one_bar(result),
-        _ambiguous(result),
-        _free_trading(result),
-    ]
-    return sorted((notice for notice in found if notice is not None), key=lambda notice: not notice.grave)
-
-
-def _close_fills(result: Result) -> Notice | None:
-    if result.settings.fill != "close":
-        return None
-    text = (
-        "Every order was filled at the very close its decision was made from. That close is known only when it can no "
-        "longer be traded, so live results will differ. The default, next_open, fills at the next open."
-    )
-    return Notice(grave=True, title="Fills at the close of the decision", text=text)
-
-
-def _ruin(result: Result) -> Notice | None:
-    broke = np.flatnonzero(result.account.equity <= 0.0)
-    if not len(broke):
-        return None
-    day, equity = result.bars.dates[broke[0]], result.account.equity[broke[0]]
-    text = f"The equity fell to {equity:,.2f} on {day}. The account stopped there; no measure looks beyond that day."
-    return Notice(grave=True, title="The account was ruined", text=text)
-
-
-def _no_trades(result: Result) -> Notice | None:
-    if len(result.ledgers["trades"]) or len(result.ledgers["open"]):
-        return None
-    orders = result.orders
-    if orders.is_empty():
-        text = "The strategy never asked for one: no entry condition was true, or the bars are fewer than its warm-up."
-    else:
-        reasons = orders["reason"].value_counts(sort=True)
-        most = reasons["reason"][0] or "no reason given"
-        text = f"{count(orders.height, 'order')} asked for, none filled; most often: {most}."
-    return Notice(grave=True, title="No trades", text=text)
-
-
-def _one_bar(result: Result) -> Notice | None:
-    if len(result.bars) > 1:
-        return None
-    text = "The run has one session, so nothing that compares sessions is defined."
-    return Notice(grave=True, title="One bar only", text=text)
-
-
-def _ambiguous(result: Result) -> Notice | None:
-    if not result.ambiguous_bars:
-        return None
-    taken = "the stop" if result.settings.intrabar == "pessimistic" else "the target"
-    text = (
-        f"On {count(result.ambiguous_bars, 'bar')} a stop and a target, or an entry and its stop, both lay within the "
-        f"day's range. Daily prices do not say which came first; {taken} was taken ({result.settings.intrabar})."
-    )
-    return Notice(grave=False, title="Ambiguous bars", text=text)
-
-
-def _free_trading(result: Result) -> Notice | None:
-    costs = result.settings.costs
-    if _commission(costs.commission) != "none" or costs.slippage.rate or costs.slippage.ticks:
-        return None
-    text = "Neither commission nor slippage was charged. Try the run with costs before believing it."
-    return Notice(grave=False, title="No trading costs", text=text)
 
 
 def rules(result: Result) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from stockstream.backtesting.engine import Settings
     from stockstream.backtesting.result import Result
+    from stockstream.backtesting.review.check import Review
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
 
@@ -236,6 +237,16 @@ class Sweep:
         order = pl.col(metric).fill_nan(None)
         rows = self.rows.sort(order, descending=largest, nulls_last=True, maintain_order=True)
         return rows.slice(rank - 1, 1).collect().row(0, named=True)
+
+    def review(self, metric: str = "sharpe") -> Review:
+        """Look at the best combination as a sceptical colleague would: at the edge of the grid, alone on a peak, lucky.
+
+        The run behind it has a review of its own: ``sweep.result(row).review()``. docs/review.md lists all checks.
+        """
+        from stockstream.research.review import review
+
+        self._check_metric(metric)
+        return review(self, metric)
 
     # ---- views -----------------------------------------------------------------------------------------------
 

@@ -12,9 +12,9 @@ from bs4 import BeautifulSoup
 
 import stockstream as ss
 from stockstream.backtesting.measures import DEFINITIONS
+from stockstream.backtesting.periods import monthly_returns
 from stockstream.reports import charts, tables, tearsheet, write_report
 from stockstream.reports.decimate import extremes
-from stockstream.reports.periods import monthly_returns
 
 pytestmark = pytest.mark.filterwarnings("ignore:no volume for")
 
@@ -339,7 +339,7 @@ def test_fills_at_the_close_are_announced(tmp_path):
     assert at_close.select_one(".notice.grave strong").get_text() == "Fills at the close of the decision."
     assert pairs_of(at_close, "rules")["Fills"] == "at the close of the decision itself"
     at_open = page_of(ss.backtest(signals, walk(["X"], 60)), tmp_path)[1]
-    assert not at_open.select(".notice.grave")
+    assert not at_open.select("[data-check=close-fills]")
     assert "next open" in pairs_of(at_open, "rules")["Fills"]
 
 

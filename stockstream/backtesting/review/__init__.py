@@ -1,0 +1,1 @@
+"""The automatic review of a finished run: what a sceptical colleague would ask about it."""
