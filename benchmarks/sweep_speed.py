@@ -30,7 +30,7 @@ CASES = {
     "crossovers": ("sweep_cases", 60),
     "raptorbt": ("sweep_peers", 60),
     "vectorbt_numba": ("sweep_peers", 150),
-    "vectorbt_rust": ("sweep_peers", 90),
+    "vectorbt_rust": ("sweep_peers", 120),
     "rules": ("sweep_cases", 90),
     "million": ("sweep_cases", 60),
     "many_symbols": ("sweep_cases", 90),
@@ -50,11 +50,19 @@ def child(module, case, seconds, cache=None):
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
         )
-    except subprocess.TimeoutExpired:
-        return {"missing": f"took more than {seconds} s"}
-    if done.returncode:
-        return {"missing": (done.stderr.strip().splitlines() or ["no answer"])[-1]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout or b""
+        return answered(said.decode() if isinstance(said, bytes) else said, f"took more than {seconds:.0f} s")
+    failed = (done.stderr.strip().splitlines() or ["no answer"])[-1] if done.returncode else ""
+    return answered(done.stdout, failed)
+
+
+def answered(said, failed):
+    """Return the last answer of a case, which may have given a part of it before it failed."""
+    lines = [line for line in said.splitlines() if line.startswith("{") and line.endswith("}")]
+    if not lines:
+        return {"missing": failed or "no answer"}
+    return json.loads(lines[-1]) | ({"ended early": failed} if failed else {})
 
 
 def starts():
@@ -80,7 +88,7 @@ def measured():
             found[case] = {"missing": f"not begun after {WHOLE} s"}
             continue
         found[case] = child(module, case, min(seconds, left)) if module else starts()
-        said = found[case].get("missing") or "done"
+        said = found[case].get("missing") or found[case].get("ended early") or "done"
         print(f"{case}: {said} ({time.perf_counter() - begun:.0f} s so far)", flush=True)
     return found
 

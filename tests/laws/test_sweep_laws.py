@@ -89,7 +89,7 @@ def test_the_short_way(bars, recipe, commission, slippage, fill):
     ),
     st.sampled_from([0, 4]),
 )
-@settings(SLOW_DRAWS, max_examples=80)
+@settings(SLOW_DRAWS, max_examples=40)
 def test_legs_and_levels_from_event_to_event(bars, strategy, terms, blocks):
     recipe = {name: part for name, part in strategy.recipe.items() if name != "max_bars"}
     if not {"enter_short", "stop_loss", "take_profit", "trailing_stop"} & set(recipe):

@@ -67,3 +67,9 @@ def test_the_plot_has_a_line_for_each_axis():
 
 def test_a_case_that_fails_is_an_answer():
     assert "no_such_case" in sweep_speed.child("sweep_cases", "no_such_case", 60)["missing"]
+
+
+def test_a_part_that_was_answered_is_kept():
+    found = sweep_speed.answered('{"crossovers": 1}\nnoise\n', "took more than 5 s")
+    assert found == {"crossovers": 1, "ended early": "took more than 5 s"}
+    assert sweep_speed.answered("noise", "") == {"missing": "no answer"}
