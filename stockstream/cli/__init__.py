@@ -43,6 +43,7 @@ for _panel, _name, _function, _examples in (
     ("Data", "fetch", ingest.fetch, ingest.FETCH_EXAMPLES),
     ("Data", "import", lakes.import_files, lakes.IMPORT_EXAMPLES),
     ("Data", "query", lakes.query, lakes.QUERY_EXAMPLES),
+    ("Data", "compact", lakes.compact, lakes.COMPACT_EXAMPLES),
     ("Data", "quality", quality.quality, quality.EXAMPLES),
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),

@@ -1,4 +1,4 @@
-"""Commands on a lake: `import` fills it, `query` asks it."""
+"""Commands on a lake: `import` fills it, `query` asks it, `compact` tidies it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ Examples:
   stockstream import prices.csv
   stockstream import bhp.parquet cba.parquet --lake data/asx
   stockstream import prices.csv --quarantine
+"""
+
+COMPACT_EXAMPLES: Final = """
+Examples:
+  stockstream compact
+  stockstream compact --lake s3://bucket/prefix
+  stockstream compact --expire
 """
 
 QUERY_EXAMPLES: Final = """
@@ -108,3 +115,26 @@ def query(
     with working("Reading …"):
         frame = Lake(lake).sql(sql).pl()
     write_frame(frame, form, path)
+
+
+def compact(
+    lake: LakePath = None,
+    expire: Annotated[
+        bool, typer.Option("--expire", help="Delete batches whose rows were verified in compacted files a day ago.")
+    ] = False,
+) -> None:
+    """Turn the many small batches of a lake into few large files.
+
+    No answer changes, at no instant. Readers and writers may go on meanwhile. Replaced files are deleted a day later.
+    """
+    from stockstream.lake import Lake
+
+    place = Lake(lake)
+    with working("Compacting …"):
+        done = place.compact(expire=expire)
+    if done.added:
+        say(f"{done.batches:,} batches of {place.location} are {done.rows:,} rows now, {done.bars:,} of them bars.")
+    else:
+        say(f"Nothing new since the last compaction of {place.location}.")
+    if done.expired or done.removed:
+        say(f"Deleted: {done.expired:,} batches and {done.removed:,} replaced files.")

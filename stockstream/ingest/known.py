@@ -9,8 +9,8 @@ import numpy as np
 
 from stockstream.errors import LakeError
 from stockstream.lake.location import RAW_DATA
-from stockstream.lake.query import read_parquet
 from stockstream.lake.rows import connect, first_line
+from stockstream.lake.sources import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

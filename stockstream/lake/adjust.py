@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from stockstream.errors import DataError, LakeError, ParameterError, did_you_mean
-from stockstream.lake.links import BASIS, check_one_basis
+from stockstream.lake.links import check_one_basis
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ FROM (
 """
 
 #: Over what `stockstream.lake.links` needs: the factors of all prices, and `prices_adjusted`.
-ADJUSTMENT: Final = BASIS + _CUMULATIVE + _FACTORS + _ADJUSTED
+ADJUSTMENT: Final = _CUMULATIVE + _FACTORS + _ADJUSTED
 
 _ROWS: Final = f"""
 SELECT date, {", ".join(f"{name} * price_basis AS {name}" for name in PRICES)}, volume * volume_basis AS volume,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stockstream.errors import LakeError, UnknownNameError, did_you_mean
 from stockstream.lake.as_of import Instant, Reading, instant
+from stockstream.lake.curated import HISTORY, LATEST, Curated, key, not_covered, read_manifest
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
-from stockstream.lake.query import EVENT_TYPES, Files, bind, read_parquet
+from stockstream.lake.query import EVENT_TYPES, Files, bind
 from stockstream.lake.rows import connect, first_line
 from stockstream.lake.soundness import Problem, Soundness
+from stockstream.lake.sources import read_parquet
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     import duckdb
@@ -45,27 +47,65 @@ class Contents:
         self.exchange = exchange
         self.soundness = Soundness(location, strict=strict)
 
-    def files(self) -> Files:
+    def listed(self) -> dict[str, list[Stored]]:
+        """Return the batch files by folder."""
+        return {folder: self.location.batch_files(folder) for folder in (RAW_DATA, RAW_EVENTS, QUARANTINE)}
+
+    def files(self, listed: Mapping[str, list[Stored]] | None = None) -> Files:
         """Return the files, listed now.
+
+        The manifest is read after the batches are listed: a batch that a compaction deletes meanwhile is in its files.
 
         Raises
         ------
         LakeError
             There are none.
         """
-        prices = self.prices()
-        if not prices and (problems := self.problems()):
-            raise LakeError(self.soundness.refusal(problems))
-        if not prices:
-            message = (
-                f"there is no lake at {self.location}: no price files in it. "
-                "Type `stockstream import FILE` to fill it (CSV or Parquet), or `stockstream demo` to see one."
-            )
-            raise LakeError(message)
+        listed = listed or self.listed()
+        found = read_manifest(self.location)
+        manifest = found[0] if found else None
+        covered = {} if manifest is None else manifest["raw"]
+        tail = {folder: not_covered(listed[folder], covered) for folder in (RAW_DATA, RAW_EVENTS)}
+        prices = self.soundness.readable(tail[RAW_DATA], ROW_TYPES, exact=True)
+        if not prices and manifest is None:
+            self._refuse_empty()
         return Files(
             prices=prices,
-            events=self.soundness.readable(self.location.batch_files(RAW_EVENTS), EVENT_TYPES),
-            verdicts=self.soundness.readable(self.location.batch_files(QUARANTINE), {"symbol": "VARCHAR"}),
+            events=self.soundness.readable(tail[RAW_EVENTS], EVENT_TYPES),
+            verdicts=self.soundness.readable(listed[QUARANTINE], {"symbol": "VARCHAR"}),
+            curated=None if manifest is None else self._curated(manifest, listed, tail),
+        )
+
+    def _refuse_empty(self) -> NoReturn:
+        if problems := self.problems():
+            raise LakeError(self.soundness.refusal(problems))
+        message = (
+            f"there is no lake at {self.location}: no price files in it. "
+            "Type `stockstream import FILE` to fill it (CSV or Parquet), or `stockstream demo` to see one."
+        )
+        raise LakeError(message)
+
+    def _curated(
+        self, manifest: dict[str, Any], listed: Mapping[str, list[Stored]], tail: Mapping[str, list[Stored]]
+    ) -> Curated:
+        there = {file.name: file for folder in (LATEST, HISTORY) for file in self.location.files(folder)}
+        missing = [name for name in manifest["parts"].values() if name not in there]
+        if missing:
+            message = (
+                f"{self.location.url(missing[0])} is missing, which the last compaction wrote. Restore it, or, if no "
+                "batches were expired, remove curated/manifest.json and compact again."
+            )
+            raise LakeError(message)
+        parts = list(manifest["parts"])
+        paths = self.location.readable([there[manifest["parts"][part]] for part in parts])
+        judged = {file.name: key(file) for file in listed[QUARANTINE]}
+        known = {name: stamp for name, (stamp, _) in manifest["verdicts"].items()}
+        whole = manifest["complete"] and not tail[RAW_DATA] and not tail[RAW_EVENTS] and judged == known
+        return Curated(
+            parts=dict(zip(parts, paths, strict=True)),
+            first=manifest["first"],
+            through=manifest["through"],
+            whole=whole and manifest["exchange"] == self.exchange,
         )
 
     def prices(self, session: date | None = None) -> list[str]:
@@ -95,9 +135,7 @@ class Contents:
         """
         until = None if as_of is None else instant(as_of, self.exchange)
         if until is not None:
-            with self.connection() as connection:
-                found = read_parquet(connection, files.prices).aggregate("min(fetch_timestamp)").fetchone()
-            first = found[0] if found else None
+            first = self._first_answer(files)
             if first is not None and first > until:
                 message = (
                     f"as of {until} the lake at {self.location} knew nothing: its first answer was fetched {first}. "
@@ -105,6 +143,14 @@ class Contents:
                 )
                 raise LakeError(message)
         return Reading(exchange=self.exchange, until=until, provisional=provisional)
+
+    def _first_answer(self, files: Files) -> str | None:
+        known = [] if files.curated is None else [files.curated.first]
+        if files.prices:
+            with self.connection() as connection:
+                found = read_parquet(connection, files.prices).aggregate("min(fetch_timestamp)").fetchone()
+            known += [found[0]] if found else []
+        return min(known, default=None)
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -123,15 +169,24 @@ class Contents:
 
     def scan(self, files: Files, reading: Reading, symbols: Sequence[str] | None = None) -> pl.LazyFrame:
         """Return the rows that count, lazily, sorted by symbol and date."""
+        import polars as pl
+
         from stockstream.lake.scan import latest
 
+        options = self.location.storage_options()
+        shortcut = files.shortcut(reading)
+        if shortcut is not None:
+            path = shortcut.parts["latest"]
+            rows = pl.scan_parquet(path, glob=False, storage_options=options if "://" in path else None)
+            return rows.select(list(ROW_TYPES))
         with self.connection() as connection:
             bind(connection, files, reading, symbols=symbols)
+            if files.curated is not None:
+                return connection.sql("FROM prices ORDER BY symbol, date").pl().lazy()
             excluded = connection.sql(
                 "SELECT symbol, date, fetch_timestamp FROM derived.versions WHERE stored AND NOT counts"
             ).pl()
             gone = connection.sql("SELECT symbol, date FROM withdrawn WHERE tombstone IS NOT NULL").pl()
-        options = self.location.storage_options()
         return latest(files.prices, options, until=reading.until, excluded=excluded, gone=gone)
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
@@ -171,7 +226,8 @@ class Contents:
     def empty_range(self, start: date | None, end: date | None, files: Files) -> str:
         """Say that there is nothing between two days, and between which there is."""
         with self.connection() as connection:
-            relation = read_parquet(connection, files.prices)
+            paths = [*files.prices, *([files.curated.parts["latest"]] if files.curated else [])]
+            relation = read_parquet(connection, paths, alike=False)
             first, last = relation.aggregate("min(date), max(date)").fetchone() or (None, None)
         return (
             f"no prices between {start or 'the beginning'} and {end or 'the end'}; "

@@ -122,7 +122,15 @@ def explain(
         answer = connection.execute(f"EXPLAIN (FORMAT json) {statement}", None if number else params)
         plans += json.loads(answer.fetchall()[0][1])
     groups = _groups(connection, files)
-    kinds = {"prices": files.prices, "events": files.events, "verdicts": files.verdicts}
+    parts = {} if files.curated is None else files.curated.parts
+    compacted = {kind: [parts[part] for part in names if part in parts] for kind, names in _COMPACTED.items()}
+    kinds = {
+        "prices": [*files.prices, *compacted["prices"]],
+        "events": [*files.events, *compacted["events"]],
+        "verdicts": files.verdicts,
+        "history": compacted["history"],
+        "snapshots": compacted["snapshots"],
+    }
     owner = {path: kind for kind, paths in kinds.items() for path in paths}
     read: set[tuple[str, int, str]] = set()
     for kind, columns, conditions in _scans(plans):
@@ -165,7 +173,20 @@ def _scans(nodes: Sequence[Any]) -> Iterator[tuple[str, set[str], list[_Conditio
         yield from _scans(node.get("children", []))
 
 
+#: Kind of scan -> the parts of a compaction that it reads.
+_COMPACTED: Final = {
+    "prices": ("latest",),
+    "events": ("events", "dividends"),
+    "history": ("history",),
+    "snapshots": ("snapshots",),
+}
+
+
 def _kind(columns: set[str]) -> str:
+    if columns & {"last_seen", "tie"}:
+        return "history"
+    if columns & {"first_date", "last_date", "bars", "patch", "link_from", "ratio"}:
+        return "snapshots"
     if columns & {"ex_date", "kind", "value"}:
         return "events"
     return "verdicts" if columns & {"reason", "hides", "decided_at", "severity", "explanation"} else "prices"

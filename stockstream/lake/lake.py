@@ -10,10 +10,12 @@ from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
 from stockstream.lake.arguments import Day, day, day_range, wanted_symbols
 from stockstream.lake.as_of import Instant, check_exchange
 from stockstream.lake.contents import Contents
+from stockstream.lake.kept import Kept
 from stockstream.lake.listings import LISTINGS, read_listings
 from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.quality.checked import Checked
 from stockstream.lake.query import Files, bind, cost, run
+from stockstream.lake.revisions import known_through
 from stockstream.lake.soundness import Problem, forgiving
 from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from stockstream.lake.rows import Rows
 
 
-class Lake(Checked):
+class Lake(Checked, Kept):
     """A lake of daily prices in a folder or in a bucket.
 
     Writing adds files and never changes one. Reading is a pure function of the files: of all rows of a symbol and a
@@ -373,6 +375,7 @@ class Lake(Checked):
             # Prices after the end are read only where the closes before later ex-dates are needed.
             bind(connection, files, reading, symbols=wanted, start=first, end=until, adjusted=True, listings=listings)
             self._contents.check_range(connection, wanted, (first, last), listings, (files, reading))
+            provenance["through"] = known_through(connection)
             bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
         bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)

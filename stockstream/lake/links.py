@@ -27,44 +27,85 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from stockstream.lake.as_of import Reading
+
 #: Fewer common bars than this say nothing about a scale.
 _LEAST_COMMON: Final = 5
 
 _TICK: Final = "CASE WHEN {0} < 0.1 THEN 0.001 WHEN {0} < 2 THEN 0.005 ELSE 0.01 END"
 
+#: Only symbols of which several answers are read need links.
+MIXED: Final = "SELECT symbol FROM prices GROUP BY symbol HAVING min(fetch_timestamp) < max(fetch_timestamp)"
+
 #: The step of a snapshot counts those that are no patches; a patch stands on the step before it.
 _STEPS: Final = f"""
-CREATE VIEW derived.steps AS
-WITH mixed AS MATERIALIZED (
-    SELECT symbol FROM prices GROUP BY symbol HAVING min(fetch_timestamp) < max(fetch_timestamp)
-),
-small AS (
-    SELECT s.symbol, s.fetch_timestamp FROM derived.snapshots AS s SEMI JOIN mixed ON s.symbol = mixed.symbol
+CREATE VIEW derived.patches AS
+WITH small AS (
+    SELECT s.symbol, s.fetch_timestamp FROM derived.snapshots AS s SEMI JOIN derived.mixed ON s.symbol = mixed.symbol
     WHERE s.bars < {_LEAST_COMMON}
 ),
-patches AS (
-    SELECT v.symbol, v.fetch_timestamp
-    FROM derived.versions AS v
-    SEMI JOIN small ON v.symbol = small.symbol AND v.fetch_timestamp = small.fetch_timestamp
-    JOIN (
-        SELECT symbol, date, min(fetch_timestamp) AS known FROM derived.versions WHERE stored GROUP BY symbol, date
-    ) AS k ON v.symbol = k.symbol AND v.date = k.date
-    WHERE v.stored
-    GROUP BY v.symbol, v.fetch_timestamp HAVING bool_and(k.known < v.fetch_timestamp)
+known AS (
+    SELECT symbol, date, min(fetch_timestamp) AS known
+    FROM (
+        SELECT symbol, date, fetch_timestamp FROM derived.versions WHERE stored AND complete
+        UNION ALL SELECT symbol, date, first_seen FROM derived.known_runs
+    )
+    WHERE symbol IN (SELECT symbol FROM small) GROUP BY symbol, date
 )
-SELECT s.symbol, s.fetch_timestamp, p.symbol IS NOT NULL AS patch,
-    count(*) FILTER (p.symbol IS NULL) OVER (PARTITION BY s.symbol ORDER BY s.fetch_timestamp) AS step
-FROM (SELECT * FROM derived.snapshots WHERE bars > 0) AS s SEMI JOIN mixed ON s.symbol = mixed.symbol
-LEFT JOIN patches AS p ON s.symbol = p.symbol AND s.fetch_timestamp = p.fetch_timestamp;
+SELECT v.symbol, v.fetch_timestamp
+FROM derived.versions AS v
+SEMI JOIN small ON v.symbol = small.symbol AND v.fetch_timestamp = small.fetch_timestamp
+JOIN known AS k ON v.symbol = k.symbol AND v.date = k.date
+WHERE v.stored AND v.complete
+GROUP BY v.symbol, v.fetch_timestamp HAVING bool_and(k.known < v.fetch_timestamp)
+UNION SELECT symbol, fetch_timestamp FROM derived.known_snapshots WHERE patch;
+
+CREATE VIEW derived.steps AS
+SELECT *, CASE WHEN NOT patch THEN max(fetch_timestamp) FILTER (NOT patch) OVER (
+        PARTITION BY symbol ORDER BY fetch_timestamp ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) END AS link_from
+FROM (
+    SELECT s.symbol, s.fetch_timestamp, s.first_date, s.last_date, p.symbol IS NOT NULL AS patch,
+        count(*) FILTER (p.symbol IS NULL) OVER (PARTITION BY s.symbol ORDER BY s.fetch_timestamp) AS step
+    FROM (SELECT * FROM derived.snapshots WHERE bars > 0) AS s
+    SEMI JOIN derived.mixed ON s.symbol = mixed.symbol
+    LEFT JOIN derived.patches AS p ON s.symbol = p.symbol AND s.fetch_timestamp = p.fetch_timestamp
+);
+
+CREATE VIEW derived.known_links AS
+SELECT s.symbol, s.step, k.ratio
+FROM derived.steps AS s
+JOIN derived.known_snapshots AS k ON s.symbol = k.symbol AND s.fetch_timestamp = k.fetch_timestamp
+    AND s.link_from = k.link_from;
 """
 
+#: Links that a compaction has not derived: from all that their two snapshots answered.
 _LINKS: Final = f"""
 CREATE VIEW derived.links AS
-WITH answers AS MATERIALIZED (
-    SELECT DISTINCT v.symbol, v.date, s.step, v.close, coalesce(v.volume, 0) > 0 AS traded
-    FROM derived.versions AS v
-    JOIN derived.steps AS s ON v.symbol = s.symbol AND v.fetch_timestamp = s.fetch_timestamp
-    WHERE v.stored AND v.settled AND NOT s.patch
+WITH unknown AS MATERIALIZED (
+    SELECT s.symbol, s.step FROM derived.steps AS s
+    ANTI JOIN derived.known_links AS k ON s.symbol = k.symbol AND s.step = k.step
+    WHERE s.link_from IS NOT NULL
+),
+needed AS MATERIALIZED (
+    SELECT * FROM derived.steps AS s WHERE NOT patch AND EXISTS (
+        SELECT 1 FROM unknown AS u WHERE u.symbol = s.symbol AND u.step IN (s.step, s.step + 1)
+    )
+),
+answers AS MATERIALIZED (
+    SELECT DISTINCT symbol, date, step, close, coalesce(volume, 0) > 0 AS traded
+    FROM (
+        SELECT v.symbol, v.date, n.step, v.close, v.volume, v.fetch_timestamp
+        FROM derived.versions AS v
+        JOIN needed AS n ON v.symbol = n.symbol AND v.fetch_timestamp = n.fetch_timestamp
+        WHERE v.stored AND v.complete
+        UNION ALL
+        SELECT r.symbol, r.date, n.step, r.close, r.volume, n.fetch_timestamp
+        FROM derived.known_runs AS r
+        JOIN needed AS n ON r.symbol = n.symbol AND n.fetch_timestamp BETWEEN r.first_seen AND r.last_seen
+            AND r.date BETWEEN n.first_date AND n.last_date
+    )
+    WHERE NOT $unsettled
 ),
 common AS (
     SELECT n.symbol, n.step, n.date, n.close AS new, o.close AS old, n.traded AND o.traded AS traded
@@ -86,9 +127,11 @@ agreement AS (
     FROM evidence AS e JOIN medians AS m ON e.symbol = m.symbol AND e.step = m.step
 )
 SELECT symbol, step, CASE WHEN abs(any_value(ratio) - 1) <= 1e-5 THEN 1.0 ELSE any_value(ratio) END AS ratio
-FROM agreement GROUP BY symbol, step
+FROM agreement SEMI JOIN unknown ON agreement.symbol = unknown.symbol AND agreement.step = unknown.step
+GROUP BY symbol, step
 HAVING count(*) >= {_LEAST_COMMON} AND count(*) FILTER (NOT agrees) * 10 <= count(*)
-    AND bool_and(agrees OR (place > 3 AND place <= bars - 3));
+    AND bool_and(agrees OR (place > 3 AND place <= bars - 3))
+UNION ALL SELECT symbol, step, ratio FROM derived.known_links;
 """
 
 #: A link that the ratio of a recorded split explains moves volumes the other way; any other leaves them alone.
@@ -145,7 +188,12 @@ FROM parts GROUP BY symbol ORDER BY symbol LIMIT 1
 
 #: Over `prices`, `dividends`, `splits` and the views of `stockstream.lake.versions`. Tables, because each is mentioned
 #: by several that follow, and views within views would be computed, and even bound, over and over.
-BASIS: Final = (_STEPS + _LINKS + _SCALES + _ENDS).replace("CREATE VIEW", "CREATE TABLE") + _BASED
+_BASIS: Final = (_STEPS + _LINKS + _SCALES + _ENDS).replace("CREATE VIEW", "CREATE TABLE") + _BASED
+
+
+def basis_statements(reading: Reading, mixed: str = MIXED) -> str:
+    """Return the statements up to ``derived.based_dividends``, for the symbols that a query names."""
+    return f"CREATE TABLE derived.mixed AS {mixed};" + _BASIS.replace("$unsettled", reading.is_provisional())
 
 
 def check_one_basis(connection: duckdb.DuckDBPyConnection, until: date) -> None:

@@ -14,10 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT, UNASKED
 from stockstream.lake.as_of import Reading
+from stockstream.lake.curated import (
+    CURATED_ROWS,
+    DIVIDEND_TYPES,
+    LATEST_TYPES,
+    NOTHING_CURATED,
+    RUN_TYPES,
+    SNAPSHOT_TYPES,
+    Curated,
+)
 from stockstream.lake.explain import Explanation, explain
 from stockstream.lake.forbidden import refuse_forbidden
+from stockstream.lake.links import basis_statements
 from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
+from stockstream.lake.sources import Sources, equal_or_after, equal_or_before
 from stockstream.lake.versions import VERDICT_TYPES, prices_query, version_views
 from stockstream.schema import ROW_TYPES
 
@@ -73,18 +84,18 @@ class Files:
     prices: Sequence[str]
     events: Sequence[str] = ()
     verdicts: Sequence[str] = ()
+    curated: Curated | None = None
 
     @property
     def all(self) -> list[str]:
         """Every file."""
-        return [*self.prices, *self.events, *self.verdicts]
+        return [*self.prices, *self.events, *self.verdicts, *(self.curated.parts.values() if self.curated else ())]
 
-
-def read_parquet(
-    connection: duckdb.DuckDBPyConnection, files: Iterable[str], *, alike: bool = True
-) -> duckdb.DuckDBPyRelation:
-    """Return the rows of some files, whatever characters are in their names."""
-    return connection.read_parquet([literal(path) for path in files], union_by_name=not alike)
+    def shortcut(self, reading: Reading) -> Curated | None:
+        """Return the compaction whose latest rows are all that a reading asks for, if there is one."""
+        if self.curated is None or not self.curated.whole or reading.provisional:
+            return None
+        return self.curated if reading.until is None or reading.until >= self.curated.through else None
 
 
 def bind(
@@ -120,89 +131,77 @@ def bind(
     """
     reading = reading or Reading()
     names = None if symbols is None else list(symbols)
-    sources = _Sources(connection, reading.until, names, listings)
     connection.execute("CREATE SCHEMA derived")  # not shown beside the views that questions are asked of
-    sources.create("raw_prices", files.prices, "date")
-    sources.create("raw_events", files.events, "ex_date", EVENT_TYPES)
-    sources.create("verdicts", files.verdicts, "date", VERDICT_TYPES)
+    sources = Sources(connection, reading.until, names, listings)
+    _bind_sources(connection, sources, files, reading)
     connection.execute(version_views(reading, judged=bool(files.verdicts), stored=adjusted))
-    relation = connection.sql(prices_query())
+    shortcut = None if sources.split else files.shortcut(reading)
+    if shortcut is not None:
+        names_of_columns = LATEST_TYPES if adjusted else ROW_TYPES
+        relation = connection.sql(f"SELECT {', '.join(names_of_columns)} FROM derived.curated_latest")
+    else:
+        relation = connection.sql(prices_query())
     if start is not None:
-        relation = relation.filter(_column("date") >= _constant(start))
+        relation = relation.filter(equal_or_after("date", start))
     if end is not None:
-        relation = relation.filter(_column("date") <= _constant(end))
-    if adjusted:
+        relation = relation.filter(equal_or_before("date", end))
+    if adjusted and shortcut is not None:
+        sources.store("derived.present", relation)
+        connection.execute(f"CREATE VIEW prices AS SELECT {', '.join(ROW_TYPES)} FROM derived.present")
+    elif adjusted:
         relation.create("prices")
     else:
         relation.create_view("prices")
-    connection.execute(_EVENTS + _SYMBOLS + (ADJUSTMENT if adjusted else UNASKED))
+    connection.execute(_EVENTS + _SYMBOLS)
+    if not adjusted:
+        connection.execute(UNASKED)
+    elif shortcut is not None:
+        sources.create(
+            "derived.curated_dividends", [shortcut.parts["dividends"]], "ex_date", DIVIDEND_TYPES, known=None
+        )
+        connection.execute(_CURATED_BASIS + ADJUSTMENT)
+    else:
+        connection.execute(basis_statements(reading) + ADJUSTMENT)
 
 
-class _Sources:
-    """Views of files, of which every row is filtered by instant and symbol, and called by its listing."""
-
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        until: str | None,
-        names: Sequence[str] | None,
-        listings: Listings | None,
-    ) -> None:
-        self._connection, self._until, self._names = connection, until, names
-        self._codes = names if names is None or listings is None else listings.codes(names)
-        spans = [] if listings is None else listings.spans(self._codes)
-        self._split = bool(spans)
-        if spans:
-            connection.execute("CREATE TEMP TABLE spans (symbol VARCHAR, first DATE, last DATE, called VARCHAR)")
-            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?)", spans)
-
-    def create(self, view: str, files: Sequence[str], day: str, types: Mapping[str, str] | None = None) -> None:
-        """Make a view of some files; with `types`, of these columns, which files may lack."""
-        if not files:
-            columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in (types or ROW_TYPES).items())
-            self._connection.execute(f"CREATE VIEW {view} AS SELECT {columns} WHERE false")
-            return
-        rows = read_parquet(self._connection, files, alike=types is None)
-        if types is not None:
-            rows = rows.select(*(self._typed(name, kind, rows.columns) for name, kind in types.items()))
-        if self._codes is not None:
-            rows = rows.filter(_column("symbol").isin(*map(_constant, self._codes)))
-        if self._until is not None:
-            known = "decided_at" if "decided_at" in (types or ()) else "fetch_timestamp"
-            rows = rows.filter(_column(known) <= _constant(self._until))
-        if self._split:
-            rows = _split(self._connection, rows, day, f"by_code_{view}")
-            if self._names is not None:
-                rows = rows.filter(_column("symbol").isin(*map(_constant, self._names)))
-        rows.create_view(view)
-
-    @staticmethod
-    def _typed(name: str, kind: str, held: Sequence[str]) -> duckdb.Expression:
-        value = _column(name) if name in held else _constant(None)
-        return value.cast(kind).alias(name)
+def bind_for_compaction(connection: duckdb.DuckDBPyConnection, files: Files, reading: Reading) -> None:
+    """Make the views that a compaction reads: all answers, all links, no adjustment."""
+    connection.execute("CREATE SCHEMA derived")
+    _bind_sources(connection, Sources(connection, None, None, None), files, reading)
+    connection.execute(version_views(reading, judged=bool(files.verdicts), stored=True))
+    connection.sql(prices_query()).create("prices")
+    everything = "SELECT DISTINCT symbol FROM derived.snapshots WHERE bars > 0"
+    connection.execute(_EVENTS + basis_statements(reading, everything))
 
 
-def _column(name: str) -> duckdb.Expression:
-    import duckdb
-
-    return duckdb.ColumnExpression(name)
-
-
-def _constant(value: str | date | None) -> duckdb.Expression:
-    import duckdb
-
-    return duckdb.ConstantExpression(value)
+_CURATED_BASIS: Final = """
+CREATE VIEW derived.based AS FROM derived.present;
+CREATE VIEW derived.based_dividends AS FROM derived.curated_dividends;
+"""
 
 
-def _split(
-    connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, day: str, view: str
-) -> duckdb.DuckDBPyRelation:
-    """Call the rows of earlier listings by their names; needs the table ``spans``."""
-    rows.create_view(view)
-    return connection.sql(
-        f"SELECT r.* REPLACE (coalesce(s.called, r.symbol) AS symbol) FROM {view} AS r "
-        f"LEFT JOIN spans AS s ON r.symbol = s.symbol AND r.{day} BETWEEN s.first AND s.last"
-    )
+def _bind_sources(connection: duckdb.DuckDBPyConnection, sources: Sources, files: Files, reading: Reading) -> None:
+    """Make ``raw_prices``, ``raw_events``, ``verdicts`` and ``derived.rows`` of the files, compacted or not."""
+    sources.create("verdicts", files.verdicts, "date", VERDICT_TYPES, known="decided_at")
+    curated = files.curated
+    if curated is None:
+        sources.create("raw_prices", files.prices, "date")
+        sources.create("raw_events", files.events, "ex_date", EVENT_TYPES)
+        connection.execute("CREATE VIEW derived.rows AS SELECT *, true AS complete FROM raw_prices;" + NOTHING_CURATED)
+        return
+    sources.create("raw_events", [*files.events, curated.parts["events"]], "ex_date", EVENT_TYPES)
+    connection.execute("CREATE TABLE derived.bound AS SELECT ?::VARCHAR AS until", [reading.until or "9999"])
+    kinds = {
+        "derived.tail_prices": (files.prices, ROW_TYPES, "fetch_timestamp"),
+        "derived.curated_latest": ([curated.parts["latest"]], LATEST_TYPES, "first_seen"),
+        "derived.curated_history": ([curated.parts["history"]], RUN_TYPES, "first_seen"),
+        "derived.curated_snapshots": ([curated.parts["snapshots"]], SNAPSHOT_TYPES, "fetch_timestamp"),
+    }
+    for view, (paths, types, known) in kinds.items():
+        sources.create(view, paths, None, types, known=known)
+    connection.execute(CURATED_ROWS)
+    sources.create_split("derived.rows", "derived.rows_by_code", "date")
+    connection.execute(f"CREATE VIEW raw_prices AS SELECT {', '.join(ROW_TYPES)} FROM derived.rows")
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:

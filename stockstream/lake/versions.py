@@ -58,18 +58,19 @@ WHERE hides IS NULL AND regexp_full_match(fetch_timestamp, '\\d{4}-\\d{2}-\\d{2}
 _JUDGED: Final = f"""
 CREATE VIEW derived.versions AS
 SELECT r.*, $counts AND h.symbol IS NULL AND a.symbol IS NULL AS counts, true AS stored
-FROM (SELECT *, NOT $unsettled AS settled FROM raw_prices) AS r
+FROM (SELECT *, NOT $unsettled AS settled FROM derived.rows) AS r
 LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NOT NULL) AS h
     ON r.symbol = h.symbol AND r.date = h.date AND r.fetch_timestamp = h.fetch_timestamp
 LEFT JOIN (SELECT * FROM derived.hidden WHERE fetch_timestamp IS NULL) AS a ON r.symbol = a.symbol AND r.date = a.date
 UNION ALL
-SELECT symbol, date, {", ".join(f"NULL::{ROW_TYPES[name]}" for name in CONTENT)}, fetch_timestamp, true, false, false
+SELECT symbol, date, {", ".join(f"NULL::{ROW_TYPES[name]}" for name in CONTENT)}, fetch_timestamp,
+    true AS complete, true, false, false
 FROM derived.rejected;
 """
 
 _UNJUDGED: Final = """
 CREATE VIEW derived.versions AS
-SELECT r.*, $counts AS counts, true AS stored FROM (SELECT *, NOT $unsettled AS settled FROM raw_prices) AS r;
+SELECT r.*, $counts AS counts, true AS stored FROM (SELECT *, NOT $unsettled AS settled FROM derived.rows) AS r;
 """
 
 _WINNERS: Final = f"""
@@ -80,11 +81,17 @@ FROM derived.versions GROUP BY symbol, date;
 
 _SNAPSHOTS: Final = """
 CREATE VIEW derived.snapshots AS
-SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY fetch_timestamp) AS position
+SELECT *, 14 * bars >= 5 * (last_date - first_date + 1) AS dense,
+    row_number() OVER (PARTITION BY symbol ORDER BY fetch_timestamp) AS position
 FROM (
-    SELECT symbol, fetch_timestamp, min(date) FILTER (stored) AS first_date, max(date) FILTER (stored) AS last_date,
-        count(DISTINCT date) FILTER (stored) AS bars, 14 * bars >= 5 * (last_date - first_date + 1) AS dense
-    FROM derived.versions GROUP BY symbol, fetch_timestamp
+    SELECT symbol, fetch_timestamp, min(first_date) AS first_date, max(last_date) AS last_date, max(bars) AS bars
+    FROM (
+        SELECT symbol, fetch_timestamp, min(date) FILTER (stored) AS first_date,
+            max(date) FILTER (stored) AS last_date, count(DISTINCT date) FILTER (stored) AS bars
+        FROM derived.versions WHERE complete GROUP BY symbol, fetch_timestamp
+        UNION ALL SELECT symbol, fetch_timestamp, first_date, last_date, bars FROM derived.known_snapshots
+    )
+    GROUP BY symbol, fetch_timestamp
 );
 """
 
@@ -130,7 +137,7 @@ WHERE w.best IS NOT NULL
 
 
 def version_views(reading: Reading, *, judged: bool, stored: bool) -> str:
-    """Return the statements that make the views from ``raw_prices`` (and ``verdicts``) up to ``withdrawn``.
+    """Return the statements that make the views from ``derived.rows`` (and ``verdicts``) up to ``withdrawn``.
 
     Parameters
     ----------

@@ -2,71 +2,15 @@
 
 import datetime as dt
 import tempfile
-from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockstream.errors import LakeError
 from stockstream.lake import Lake
+from tests.reference.lake_cases import COLUMNS, CONTENT, MONDAY, bar, filled, snapshots, stamp, verdict
 from tests.reference.lake_reading import as_of
-
-MONDAY = dt.date(2024, 1, 1)
-CONTENT = ("open", "high", "low", "close", "volume", "adjusted_close")
-COLUMNS = ("symbol", "date", *CONTENT)
-
-
-def stamp(hour):
-    """Return an instant some hours after the ninth of the days, in whose midst provisional rows are."""
-    moment = dt.datetime(2024, 1, 9, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def bar(symbol, day, price, volume, fetched):
-    prices = dict.fromkeys(("open", "high", "low", "close", "adjusted_close"), float(price))
-    return {"symbol": symbol, "date": MONDAY + dt.timedelta(day), **prices, "volume": volume, "fetched": stamp(fetched)}
-
-
-@st.composite
-def snapshots(draw):
-    """Draw answers about one symbol: windows of days with holes, fetched hours apart, prices from few."""
-    symbol, fetched = draw(st.sampled_from("AB")), draw(st.integers(0, 9))
-    first = draw(st.integers(0, 9))
-    days = [day for day in range(first, first + draw(st.integers(1, 6))) if draw(st.integers(0, 3))]
-    volume = st.none() | st.integers(0, 1)
-    return [bar(symbol, day, draw(st.integers(1, 2)), draw(volume), fetched) for day in days]
-
-
-@st.composite
-def verdict(draw):
-    return {
-        "symbol": draw(st.sampled_from("AB")),
-        "date": MONDAY + dt.timedelta(draw(st.integers(0, 12))),
-        "fetched": draw(st.none() | st.integers(0, 9).map(stamp)),
-        "hides": draw(st.sampled_from([True, True, False, None])),
-        "decided_at": stamp(draw(st.integers(0, 12))),
-    }
-
-
-def filled(folder, answers, verdicts):
-    lake = Lake(folder)
-    for rows in answers:
-        columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        lake.write_rows(columns | {"fetch_timestamp": [row["fetched"] for row in rows]}, session=MONDAY)
-    for number, each in enumerate(verdicts, start=1):
-        write_verdict(lake, number, each)
-    return lake
-
-
-def write_verdict(lake, number, each):
-    folder = Path(str(lake.location)) / "quarantine"
-    folder.mkdir(exist_ok=True)
-    values = [each[name] for name in ("symbol", "date", "fetched", "hides", "decided_at")]
-    names = "?::VARCHAR AS symbol, ?::DATE AS date, ?::VARCHAR AS fetch_timestamp, ?::BOOLEAN AS hides"
-    query = f"SELECT {names}, ?::VARCHAR AS decided_at, 'test' AS reason"
-    duckdb.sql(query, params=values).write_parquet(str(folder / f"2024-01-01-batch-{number}.parquet"))
 
 
 def rows_of(found):

@@ -6,28 +6,11 @@ import tempfile
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stockstream.errors import LakeError
 from stockstream.lake import Lake
+from tests.reference.lake_cases import PATH, answer, daily, histories
 from tests.reference.lake_reading import as_of, bases
-
-DAYS = [dt.date(2024, 1, 1) + dt.timedelta(day) for day in range(40)]
-PATH = [round(2 + 0.5 * np.sin(day / 3), 3) for day in range(40)]
-
-
-def stamp(number):
-    return (dt.datetime(2024, 3, 1, tzinfo=dt.UTC) + dt.timedelta(number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def answer(number, days, scale=1.0, changed=(), volume=100, **more):
-    """Return one answer: the path on a scale, on some days another price."""
-    prices = {day: PATH[day] * scale for day in days} | {day: price for day, price in changed if day in days}
-    flat = {name: list(prices.values()) for name in ("open", "high", "low", "close")}
-    return {
-        "symbol": ["A"] * len(prices), "date": [DAYS[day] for day in prices], **flat, "volume": [volume] * len(prices),
-        "fetch_timestamp": [stamp(number)] * len(prices), **more,
-    }  # fmt: skip
 
 
 def filled(folder, answers):
@@ -44,7 +27,7 @@ def closes(lake, **how):
 def test_a_consolidation_carries_older_rows_to_the_new_scale(tmp_path):
     lake = filled(tmp_path, [answer(0, range(20)), answer(1, range(5, 24), 10.0)])
     np.testing.assert_allclose(closes(lake), np.array(PATH[:24]) * 10, rtol=1e-12)
-    np.testing.assert_allclose(closes(lake, as_of=stamp(0)), PATH[:20], rtol=1e-12)
+    np.testing.assert_allclose(closes(lake, as_of=daily(0)), PATH[:20], rtol=1e-12)
     served = [close for (close,) in lake.sql("SELECT close FROM prices ORDER BY date").fetchall()]
     np.testing.assert_allclose(served, [*PATH[:5], *(price * 10 for price in PATH[5:24])], rtol=1e-12)
     view = [close for (close,) in lake.sql("SELECT close FROM prices_adjusted ORDER BY date").fetchall()]
@@ -54,7 +37,7 @@ def test_a_consolidation_carries_older_rows_to_the_new_scale(tmp_path):
 def test_a_flip_there_and_back_changes_nothing(tmp_path):
     lake = filled(tmp_path, [answer(0, range(20)), answer(1, range(3, 22), 20.0), answer(2, range(6, 24))])
     np.testing.assert_allclose(closes(lake), PATH[:24], rtol=1e-12)
-    np.testing.assert_allclose(closes(lake, as_of=stamp(1)), np.array(PATH[:22]) * 20, rtol=1e-12)
+    np.testing.assert_allclose(closes(lake, as_of=daily(1)), np.array(PATH[:22]) * 20, rtol=1e-12)
 
 
 def test_volumes_follow_the_links_that_a_split_explains(tmp_path):
@@ -97,10 +80,10 @@ def test_what_cannot_be_linked_is_refused_and_says_what_to_do(tmp_path, answers)
         closes(lake)
     first = dt.date.fromisoformat(str(e.value).partition("read from ")[2][:10])
     assert closes(lake, start=first).tolist() == list(answers[1]["close"])
-    assert closes(lake, as_of=stamp(0)).tolist() == list(answers[0]["close"])
+    assert closes(lake, as_of=daily(0)).tolist() == list(answers[0]["close"])
     whole = answer(2, range(24))
     assert closes(filled(tmp_path, [whole])).tolist() == PATH[:24]
-    lost = lake.sql("SELECT count(*) - count(close) FROM prices_adjusted", as_of=stamp(1)).fetchone()
+    lost = lake.sql("SELECT count(*) - count(close) FROM prices_adjusted", as_of=daily(1)).fetchone()
     assert lost == (len([day for day in answers[0]["date"] if day < answers[1]["date"][0]]),)
 
 
@@ -119,21 +102,6 @@ def test_corrections_do_not_break_a_link(tmp_path, answers):
     for each in answers:
         expected |= dict(zip(each["date"], each["close"], strict=True))
     assert closes(lake).tolist() == list(expected.values())
-
-
-@st.composite
-def histories(draw):
-    """Draw successive answers: windows that move on, with holes and corrections, now and then on another scale."""
-    answers, scale, first = [], 1.0, 0
-    for number in range(draw(st.integers(2, 6))):
-        scale = draw(st.sampled_from([scale, scale, 1.0, 10.0, 0.05, 1.0168]))
-        size = draw(st.sampled_from([3, 12, 14, 16]))
-        days = [day for day in range(first, min(first + size, 40)) if draw(st.integers(0, 15))]
-        if days:
-            changed = draw(st.lists(st.tuples(st.sampled_from(days), st.just(7.0)), max_size=2))
-            answers.append(answer(number, days, scale, changed))
-        first = min(max(first + draw(st.sampled_from([0, 1, 3, -4])), 0), 30)
-    return answers
 
 
 @settings(max_examples=12)

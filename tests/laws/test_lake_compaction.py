@@ -1,0 +1,205 @@
+"""Compaction changes no answer: as of every instant, whatever was compacted, expired and written in between."""
+
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stockstream.errors import LakeError
+from stockstream.lake import Lake, compact
+from tests.reference.lake_cases import (
+    COLUMNS,
+    MONDAY,
+    answer,
+    bar,
+    daily,
+    filled,
+    histories,
+    snapshots,
+    stamp,
+    verdict,
+    write_verdict,
+)  # fmt: skip
+
+NOW = dt.timedelta(0)
+VIEWS = ("prices", "prices_adjusted", "withdrawn", "symbols", "dividends", "splits")
+
+#: All views in one question, each as a list of rows.
+EVERYTHING = "SELECT " + ", ".join(f"(SELECT list(v) FROM {view} AS v)" for view in VIEWS)
+
+
+def answers(lake, **how):
+    """Return all that a lake says as of an instant."""
+    (found,) = lake.sql(EVERYTHING, **how).fetchall()
+    parts = [sorted(map(str, rows or ())) for rows in found]
+    return [*parts, lake.load_all_data(**how).rows()]
+
+
+def panels(lake):
+    """Return what bars says now, errors included."""
+    found = {}
+    for symbol in lake.symbols():
+        try:
+            bars = lake.bars(symbol)
+            found[symbol] = repr([bars.dates, bars.close.tolist(), bars.volume.tolist(), bars.price_factor])
+        except LakeError as error:
+            found[symbol] = str(error)
+    return found
+
+
+def put(lake, rows):
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    lake.write_rows(columns | {"fetch_timestamp": [row["fetched"] for row in rows]}, session=MONDAY)
+
+
+def same(raw, compacted, instants):
+    for number, until in enumerate(instants):
+        how = {"as_of": until, "provisional": number % 2 == 1}
+        assert answers(compacted, **how) == answers(raw, **how), how
+    assert panels(compacted) == panels(raw)
+
+
+@settings(max_examples=4)
+@given(
+    st.lists(snapshots().filter(len), min_size=2, max_size=9),
+    st.lists(verdict(), max_size=3),
+    st.lists(st.integers(0, 8), min_size=1, max_size=3, unique=True),
+)
+def test_reading_a_compacted_lake_is_reading_its_batches(given_answers, verdicts, moments):
+    with tempfile.TemporaryDirectory() as folder:
+        raw = filled(f"{folder}/raw", given_answers, verdicts)
+        lake = Lake(f"{folder}/compacted")
+        for number, rows in enumerate(given_answers):
+            put(lake, rows)
+            for place, each in enumerate(verdicts):
+                if place == number:
+                    write_verdict(lake, place + 1, each)
+            if number in moments:
+                lake.compact(expire=True, grace=NOW)
+        for place in range(len(given_answers), len(verdicts)):
+            write_verdict(lake, place + 1, verdicts[place])
+        first = min(row["fetched"] for rows in given_answers for row in rows)
+        same(raw, lake, [None, *[stamp(hour) for hour in (3, 6) if stamp(hour) >= first]])
+
+
+@settings(max_examples=4)
+@given(histories().filter(len), st.lists(st.integers(0, 5), min_size=1, max_size=2, unique=True))
+def test_flips_and_links_survive(given_answers, moments):
+    with tempfile.TemporaryDirectory() as folder:
+        raw, lake = Lake(f"{folder}/raw"), Lake(f"{folder}/compacted")
+        for number, each in enumerate(given_answers):
+            for place in (raw, lake):
+                place.write_rows(each, session="2024-03-01")
+            if number in moments:
+                lake.compact(expire=True, grace=NOW)
+        first = given_answers[0]["fetch_timestamp"][0]
+        same(raw, lake, [None, *[daily(day) for day in (1, 3) if daily(day) >= first]])
+
+
+def batches(lake):
+    return sorted(path.name for path in Path(str(lake.location)).glob("raw-*/*.parquet"))
+
+
+def test_a_late_answer_splits_the_runs_it_falls_into(tmp_path):
+    rows = [[bar("A", day, 1, 1, hour) for day in range(3)] for hour in (0, 4, 8)]
+    late = [bar("A", day, 2, 1, 6) for day in range(2)]
+    raw = filled(tmp_path / "raw", [*rows, late], [])
+    lake = filled(tmp_path / "compacted", rows, [])
+    lake.compact(expire=True, grace=NOW)
+    put(lake, late)
+    instants = [None, *map(stamp, (0, 4, 6, 7))]
+    same(raw, lake, instants)
+    lake.compact(expire=True, grace=NOW)
+    assert batches(lake) == []
+    same(raw, lake, instants)
+
+
+def test_dividends_and_splits_are_compacted_too(tmp_path):
+    cash, split = [None, None, 0.2, *[None] * 17], [None] * 18 + [10.0]
+    parts = [answer(0, range(20), dividend=cash), answer(1, range(5, 24), 10.0, split=[*split])]
+    raw, lake = Lake(tmp_path / "raw"), Lake(tmp_path / "compacted")
+    for each in parts:
+        for place in (raw, lake):
+            place.write_rows(each, session="2024-03-01")
+        lake.compact(expire=True, grace=NOW)
+        assert batches(lake) == []
+        same(raw, lake, [None, daily(0)])
+    for adjust in ("total", "splits", "none"):
+        one, other = (place.bars("A", adjust=adjust) for place in (raw, lake))
+        for name in ("close", "volume", "price_factor", "volume_factor"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert (one.dividend is None) == (other.dividend is None)
+        if one.dividend is not None:
+            np.testing.assert_array_equal(one.dividend, other.dividend)
+
+
+def test_equal_answers_collapse_and_what_is_done_is_not_done_again(tmp_path):
+    lake = filled(tmp_path, [[bar("A", day, 1, 1, hour) for day in range(5)] for hour in range(10)], [])
+    done = lake.compact()
+    assert (done.batches, done.added, done.rows, done.bars, done.expired, done.removed) == (10, 10, 5, 5, 0, 0)
+    assert len(batches(lake)) == 10  # kept, unless asked
+    again = lake.compact()
+    assert (again.added, again.rows, again.removed) == (0, 5, 0)
+    put(lake, [bar("A", 9, 1, 1, 11)])
+    assert lake.compact().rows == 6
+    kept = lake.compact(expire=True)  # nothing is old enough yet
+    assert (kept.expired, kept.removed) == (0, 0)
+    over = lake.compact(expire=True, grace=NOW)
+    assert (over.expired, over.removed) == (11, 5)
+    assert batches(lake) == []
+    assert len(list(Path(tmp_path).glob("curated/*/*"))) == 5
+
+
+def test_a_batch_that_takes_the_name_of_an_expired_one_is_read(tmp_path):
+    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)]], [])
+    lake.compact(expire=True, grace=NOW)
+    put(lake, [bar("A", 0, 5, 1, 3)])
+    assert batches(lake) == ["2024-01-01-batch-1.parquet"]
+    assert lake.load_all_data()["close"].to_list() == [5.0]
+
+
+def test_a_killed_compaction_leaves_the_lake_as_it_was(tmp_path, monkeypatch):
+    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)]], [])
+    before = answers(lake)
+    for step in ("_verify", "_publish"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"stockstream.lake.compact.{step}", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                lake.compact()
+        assert answers(lake) == before
+        # Whether a manifest arrived whose writer was cut off is not known, so its files stay until the next compaction.
+        assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == (0 if step == "_verify" else 5)
+    with monkeypatch.context() as patch:
+        patch.setattr("stockstream.lake.compact._publish", lambda *_: False)
+        with pytest.raises(LakeError, match=r"another compaction of the lake .* was faster"):
+            lake.compact()
+    assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == 5
+    lake.compact(grace=NOW)
+    assert answers(lake) == before
+    assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == 5
+
+
+def test_files_that_do_not_hold_the_batches_are_thrown_away(tmp_path, monkeypatch):
+    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)], [bar("A", 0, 2, 1, 1)]], [])
+    monkeypatch.setitem(compact._PARTS, "history", compact._PARTS["history"] + " LIMIT 0")
+    with pytest.raises(LakeError, match="do not hold what its batches do"):
+        lake.compact()
+    assert list(Path(tmp_path).glob("curated/*/*")) == []
+
+
+def test_a_missing_file_and_a_manifest_from_the_future_are_named(tmp_path):
+    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)]], [])
+    lake.compact()
+    manifest = Path(tmp_path) / "curated" / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"format": 1', '"format": 9'))
+    with pytest.raises(LakeError, match=r"manifest\.json has format 9; this release reads 1"):
+        lake.load_all_data()
+    manifest.write_text(text)
+    next(iter(Path(tmp_path).glob("curated/latest/*"))).unlink()
+    with pytest.raises(LakeError, match=r"latest\.parquet is missing"):
+        lake.load_all_data()
