@@ -90,6 +90,15 @@ docs: $(VENV)/.installed-dev ## Write the generated pages and check the document
 	$(BIN)/python -m docs.generate
 	$(PYTEST) tests/distribution/test_documentation.py stockstream kernels $(PYTEST_ARGS)
 
+.PHONY: site
+site: $(VENV)/.installed-dev ## Build the documentation site into dist/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open dist/site/index.html"
+
+.PHONY: notebooks
+notebooks: $(VENV)/.installed-dev ## Run the notebooks and keep them with their outputs in dist/notebooks
+	$(BIN)/python -m docs.make_notebooks dist/notebooks
+
 .PHONY: build
 build: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/
 	@rm -rf dist

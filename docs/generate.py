@@ -3,19 +3,22 @@
 ``docs/indicators.md`` says what each indicator is; ``docs/indicators-parity.md`` how far it is from the library it is
 compared with; ``docs/configuration.md`` what can be set; ``docs/data-quality.md`` what each check of the data means and
 finds; ``docs/review.md`` what the review of a result asks; ``docs/lake.md`` what the blocks of
-``docs/lake.template.txt`` print. A test fails when a committed page is not
-what this gives.
+``docs/lake.template.txt`` print; ``docs/reference/metrics.md`` what a backtest measures. The pages of `RUN` keep their
+text and get the outputs of their blocks. A test fails when a committed page is not what this gives.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.configuration_page import configuration_page
 from docs.lake_page import lake_page
+from docs.metrics_page import metrics_page
+from docs.pages import with_outputs
 from docs.quality_page import quality_page
 from docs.review_page import review_page
 from stockstream.indicators.catalogue import builtin
@@ -150,12 +153,30 @@ PAGES = {
     "data-quality.md": quality_page,
     "lake.md": lake_page,
     "review.md": lambda: f"{GENERATED}\n{review_page()}",
+    "reference/metrics.md": lambda: f"{GENERATED}\n{metrics_page()}",
 }
+
+#: Pages written by hand whose blocks are run, with what they print below.
+RUN = (
+    "quick-start.md",
+    "concepts/as-of.md",
+    "concepts/adjustment.md",
+    "guides/own-strategy.md",
+    "guides/athena.md",
+    "guides/from-pandas.md",
+    "guides/from-vectorbt.md",
+    "guides/from-backtesting.md",
+)
+
+
+def run_page(name: str) -> str:
+    """Return one of `RUN` with the outputs that its blocks give now."""
+    return with_outputs((DOCS / name).read_text(encoding="utf-8"), f"docs/{name}")
 
 
 def main() -> None:
     """Write the pages."""
-    for name, page in PAGES.items():
+    for name, page in (PAGES | {name: partial(run_page, name) for name in RUN}).items():
         (DOCS / name).write_text(page(), encoding="utf-8")
         print(f"docs/{name}")
 

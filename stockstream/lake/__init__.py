@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stockstream.lake.athena import athena_sql
     from stockstream.lake.bucket_access import BucketOptions
-    from stockstream.lake.check import PlaceCheck, check
     from stockstream.lake.explain import Explanation
     from stockstream.lake.lake import Lake
     from stockstream.lake.loaders import load_all_data, load_date_range, load_symbols, merge_daily_batches
+    from stockstream.lake.place_check import PlaceCheck, check
     from stockstream.lake.samples import sample_rows
     from stockstream.lake.soundness import Problem
     from stockstream.lake.write import Written
@@ -38,10 +38,10 @@ _HOMES = {
     "BucketOptions": "bucket_access",
     "Explanation": "explain",
     "Lake": "lake",
-    "PlaceCheck": "check",
+    "PlaceCheck": "place_check",
     "Problem": "soundness",
     "athena_sql": "athena",
-    "check": "check",
+    "check": "place_check",
     "Written": "write",
     "load_all_data": "loaders",
     "load_date_range": "loaders",

@@ -119,3 +119,10 @@ update_symbols(locate(tempfile.mkdtemp()), {{"one": One()}}, datetime.date(2024,
     loaded = set(fresh_python(code).split())
     assert "stockstream" in loaded
     assert not loaded & {"duckdb", "numba", "pandas", "polars", "pyarrow", "yfinance"}
+
+
+@pytest.mark.parametrize("package", ["stockstream", "stockstream.lake", "stockstream.indicators"])
+def test_public_names_are_not_hidden_by_modules(package: str, fresh_python: FreshPython) -> None:
+    """A module that is called like a public name takes its place as soon as it is imported."""
+    find = f"import {package} as p, types; print([n for n in p.__all__ if isinstance(getattr(p, n), types.ModuleType)])"
+    assert fresh_python(find).strip() == "[]"

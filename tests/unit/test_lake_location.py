@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from stockstream.errors import LakeError
+from stockstream.lake import check
 from stockstream.lake.bucket import Bucket
 from stockstream.lake.bucket_access import BucketOptions
-from stockstream.lake.check import check
 from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.rows import connect
 
