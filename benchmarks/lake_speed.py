@@ -53,7 +53,7 @@ def generate(root, symbols, days, overlap, batches):
             path = raw / f"{session}-batch-{batch + 1}.parquet"
             connection.sql(query).write_parquet(str(path), compression="zstd")
         if (days - day - 1) % RUNS_A_COMPACTION == 0 and day + 1 < days:
-            lake.compact(expire=True, grace=dt.timedelta(0))
+            lake.compact(expire=True, grace=dt.timedelta(0), keep=0)
     return lake
 
 
@@ -102,7 +102,7 @@ def measure(folder, arguments):
     raw = lake.load_all_data()
     best_raw = best({"raw": lake.load_all_data}, max(arguments.turns // 2, 1))
     start = time.perf_counter()
-    print(lake.compact(expire=True, grace=dt.timedelta(0)), f"{time.perf_counter() - start:.1f} s")
+    print(lake.compact(expire=True, grace=dt.timedelta(0), keep=0), f"{time.perf_counter() - start:.1f} s")
     assert lake.load_all_data().equals(raw)
     ideal = f"{folder}/ideal.parquet"
     raw.write_parquet(ideal, compression="zstd", row_group_size=122_880)

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: How long files that nobody needs any more stay for those who began to read before.
 GRACE: Final = timedelta(days=1)
 
+#: Sessions whose batches stay: the daily run compares what it fetches with those of the sessions before.
+KEPT: Final = 20
+
 _CONTENT: Final = ", ".join(CONTENT)
 _PACKED: Final = f"struct_pack({_CONTENT})"
 
@@ -79,20 +82,22 @@ FROM (
 )
 GROUP BY symbol, date, run
 UNION ALL SELECT symbol, date, {_CONTENT}, first_seen, last_seen, tie FROM derived.items WHERE tie;
+
+CREATE TABLE derived.counting AS FROM derived.based;
 """
 
 _PARTS: Final = {
     "latest": f"""
 SELECT b.symbol, b.date, {", ".join(f"b.{name}" for name in CONTENT)}, b.fetch_timestamp, r.first_seen, b.segment,
     b.price_basis, b.volume_basis
-FROM derived.based AS b
+FROM derived.counting AS b
 JOIN derived.new_runs AS r ON b.symbol = r.symbol AND b.date = r.date AND b.fetch_timestamp = r.last_seen AND NOT r.tie
 ORDER BY b.symbol, b.date
 """,
     "history": f"""
 SELECT r.symbol, r.date, {", ".join(f"r.{name}" for name in CONTENT)}, r.first_seen, r.last_seen, r.tie
 FROM derived.new_runs AS r
-ANTI JOIN derived.based AS b
+ANTI JOIN derived.counting AS b
     ON b.symbol = r.symbol AND b.date = r.date AND b.fetch_timestamp = r.last_seen AND NOT r.tie
 ORDER BY r.symbol, r.date, r.first_seen
 """,
@@ -134,7 +139,7 @@ class Compacted:
     removed: int = 0
 
 
-def compact(contents: Contents, *, expire: bool = False, grace: timedelta = GRACE) -> Compacted:
+def compact(contents: Contents, *, expire: bool = False, grace: timedelta = GRACE, keep: int = KEPT) -> Compacted:
     """Compact a lake; see `stockstream.lake.Lake.compact`."""
     location = contents.location
     before = read_manifest(location)
@@ -142,7 +147,7 @@ def compact(contents: Contents, *, expire: bool = False, grace: timedelta = GRAC
     if done is None and before is None:
         message = f"there is nothing to compact in the lake at {location}"
         raise LakeError(message)
-    expired, removed = _clean(contents, expire=expire, grace=grace)
+    expired, removed = _clean(contents, expire=expire, grace=grace, keep=keep)
     manifest = (read_manifest(location) or ({}, ""))[0]
     return Compacted(
         batches=len(manifest["raw"]) + expired,
@@ -208,7 +213,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "SELECT (SELECT min(fetch_timestamp) FROM derived.snapshots), "
         "greatest((SELECT max(fetch_timestamp) FROM derived.snapshots), "
         "(SELECT max(fetch_timestamp) FROM raw_events), (SELECT max(decided_at) FROM verdicts)), "
-        "(SELECT count(*) FROM derived.new_runs), (SELECT count(*) FROM derived.based), "
+        "(SELECT count(*) FROM derived.new_runs), (SELECT count(*) FROM derived.counting), "
         f"(SELECT count(*) FROM ({_PARTS['latest']}))"
     ).fetchone()
     first, through, rows, bars, latest = row or ()
@@ -238,7 +243,6 @@ def _verify(connection: duckdb.DuckDBPyConnection, location: Location, names: Ma
     paths = {part: location.url(name) for part, name in names.items()}
     for part, path in paths.items():
         read_parquet(connection, [path]).create_view(f"written_{part}")
-    columns = ", ".join(f"r.{name}" for name in ("symbol", "date", *CONTENT))
     difference = connection.execute(f"""
         WITH runs AS (
             SELECT symbol, date, {_CONTENT}, first_seen, fetch_timestamp AS last_seen, false AS tie FROM written_latest
@@ -250,9 +254,9 @@ def _verify(connection: duckdb.DuckDBPyConnection, location: Location, names: Ma
         SELECT
             (SELECT count(*) FROM runs) - (SELECT count(*) FROM derived.new_runs),
             (SELECT count(*) FROM said),
-            (SELECT count(*) FROM said AS v WHERE EXISTS (
-                SELECT 1 FROM (SELECT {columns}, r.first_seen, r.last_seen FROM runs AS r) AS r
-                WHERE r.symbol = v.symbol AND r.date = v.date AND v.fetch_timestamp BETWEEN r.first_seen AND r.last_seen
+            (SELECT count(*) FROM (
+                SELECT DISTINCT v.* FROM said AS v JOIN runs AS r ON r.symbol = v.symbol AND r.date = v.date
+                    AND v.fetch_timestamp BETWEEN r.first_seen AND r.last_seen
                     AND {" AND ".join(f"r.{name} IS NOT DISTINCT FROM v.{name}" for name in CONTENT)}
             )),
             (SELECT count(*) FROM written_snapshots) - (SELECT count(*) FROM derived.snapshots WHERE bars > 0)
@@ -270,7 +274,7 @@ def _publish(location: Location, manifest: Mapping[str, Any], expected: str | No
     return location.create(MANIFEST, data) if expected is None else location.replace(MANIFEST, data, expected)
 
 
-def _clean(contents: Contents, *, expire: bool, grace: timedelta) -> tuple[int, int]:
+def _clean(contents: Contents, *, expire: bool, grace: timedelta, keep: int) -> tuple[int, int]:
     """Delete what has been of no use for longer than anyone reads: replaced files, and batches if asked."""
     location = contents.location
     found = read_manifest(location)
@@ -288,7 +292,9 @@ def _clean(contents: Contents, *, expire: bool, grace: timedelta) -> tuple[int, 
         and file.name.rpartition("/")[2][:17] <= limit[:19].replace(":", "")
     ]
     batches = [file for folder in (RAW_DATA, RAW_EVENTS) for file in location.batch_files(folder)] if expire else []
-    held = {file.name: key(file) for file in batches}
+    sessions = sorted({_session(file.name) for file in batches})
+    recent = set(sessions[-keep:] if keep else ())
+    held = {file.name: key(file) for file in batches if _session(file.name) not in recent}
     expired = [name for name, (stamp, at) in manifest["raw"].items() if held.get(name) == stamp and at <= limit]
     _delete(location, [*old, *stray, *expired])
     if old or expired:
@@ -296,6 +302,10 @@ def _clean(contents: Contents, *, expire: bool, grace: timedelta) -> tuple[int, 
         manifest["raw"] = {name: facts for name, facts in manifest["raw"].items() if name not in expired}
         _publish(location, manifest, version)  # if another compaction came between, the next one cleans up
     return len(expired), len(old) + len(stray)
+
+
+def _session(name: str) -> str:
+    return name.rpartition("/")[2][:10]
 
 
 def _delete(location: Location, names: Any) -> None:

@@ -77,7 +77,7 @@ class Kept:
         since, symbols, start, end = slice_of(result)
         return self.changes(since, symbols=symbols, start=start, end=end)
 
-    def compact(self, *, expire: bool = False, grace: timedelta = timedelta(days=1)) -> Compacted:
+    def compact(self, *, expire: bool = False, grace: timedelta = timedelta(days=1), keep: int = 20) -> Compacted:
         """Turn many small batches into few large sorted files; no answer of any reading changes.
 
         Safe beside readers and writers. Only one compaction at a time succeeds; a killed one leaves the lake as it was.
@@ -89,6 +89,8 @@ class Kept:
             no longer knows their sessions then.
         grace
             How long replaced files and expired batches stay for those who began to read before.
+        keep
+            How many of the last sessions keep their batches, with which the daily run compares what it fetches.
 
         Raises
         ------
@@ -97,4 +99,4 @@ class Kept:
         """
         from stockstream.lake.compact import compact
 
-        return compact(self._contents, expire=expire, grace=grace)
+        return compact(self._contents, expire=expire, grace=grace, keep=keep)

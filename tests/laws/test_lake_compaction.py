@@ -79,7 +79,7 @@ def test_reading_a_compacted_lake_is_reading_its_batches(given_answers, verdicts
                 if place == number:
                     write_verdict(lake, place + 1, each)
             if number in moments:
-                lake.compact(expire=True, grace=NOW)
+                lake.compact(expire=True, grace=NOW, keep=0)
         for place in range(len(given_answers), len(verdicts)):
             write_verdict(lake, place + 1, verdicts[place])
         first = min(row["fetched"] for rows in given_answers for row in rows)
@@ -95,7 +95,7 @@ def test_flips_and_links_survive(given_answers, moments):
             for place in (raw, lake):
                 place.write_rows(each, session="2024-03-01")
             if number in moments:
-                lake.compact(expire=True, grace=NOW)
+                lake.compact(expire=True, grace=NOW, keep=0)
         first = given_answers[0]["fetch_timestamp"][0]
         same(raw, lake, [None, *[daily(day) for day in (1, 3) if daily(day) >= first]])
 
@@ -109,11 +109,11 @@ def test_a_late_answer_splits_the_runs_it_falls_into(tmp_path):
     late = [bar("A", day, 2, 1, 6) for day in range(2)]
     raw = filled(tmp_path / "raw", [*rows, late], [])
     lake = filled(tmp_path / "compacted", rows, [])
-    lake.compact(expire=True, grace=NOW)
+    lake.compact(expire=True, grace=NOW, keep=0)
     put(lake, late)
     instants = [None, *map(stamp, (0, 4, 6, 7))]
     same(raw, lake, instants)
-    lake.compact(expire=True, grace=NOW)
+    lake.compact(expire=True, grace=NOW, keep=0)
     assert batches(lake) == []
     same(raw, lake, instants)
 
@@ -125,7 +125,7 @@ def test_dividends_and_splits_are_compacted_too(tmp_path):
     for each in parts:
         for place in (raw, lake):
             place.write_rows(each, session="2024-03-01")
-        lake.compact(expire=True, grace=NOW)
+        lake.compact(expire=True, grace=NOW, keep=0)
         assert batches(lake) == []
         same(raw, lake, [None, daily(0)])
     for adjust in ("total", "splits", "none"):
@@ -148,15 +148,16 @@ def test_equal_answers_collapse_and_what_is_done_is_not_done_again(tmp_path):
     assert lake.compact().rows == 6
     kept = lake.compact(expire=True)  # nothing is old enough yet
     assert (kept.expired, kept.removed) == (0, 0)
-    over = lake.compact(expire=True, grace=NOW)
-    assert (over.expired, over.removed) == (11, 5)
+    assert lake.compact(expire=True, grace=dt.timedelta(0), keep=1).expired == 0  # all of them are of one session
+    over = lake.compact(expire=True, grace=NOW, keep=0)
+    assert (over.expired, over.removed) == (11, 0)
     assert batches(lake) == []
     assert len(list(Path(tmp_path).glob("curated/*/*"))) == 5
 
 
 def test_a_batch_that_takes_the_name_of_an_expired_one_is_read(tmp_path):
     lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)]], [])
-    lake.compact(expire=True, grace=NOW)
+    lake.compact(expire=True, grace=NOW, keep=0)
     put(lake, [bar("A", 0, 5, 1, 3)])
     assert batches(lake) == ["2024-01-01-batch-1.parquet"]
     assert lake.load_all_data()["close"].to_list() == [5.0]
