@@ -122,18 +122,23 @@ def test_cut_off_between_any_two_files(server: ReplayServer, whole: Path, day_be
     assert point > 1 + 2 * 2 + 1  # the batches; prices and receipt of each of two; the manifest
 
 
+def start(server: ReplayServer, lake: Path, delay: str, *others: str) -> subprocess.Popen[bytes]:
+    """Start a run of the second session in a process of its own."""
+    server.now = SECOND
+    settings = settings_for(server, batch_size=BATCH, workers="2", seconds_between_symbols=delay)
+    command = [sys.executable, "-m", "tests.replay.one_run", str(lake), SECOND.isoformat(), ",".join(SYMBOLS), *others]
+    root = Path(__file__).resolve().parents[2]
+    env = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join([str(root), str(root / "kernels")])}
+    return subprocess.Popen(command, env=env, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def kill_and_go_on(
     server: ReplayServer, whole: Path, day_before: Path, folder: Path, random: Random, longest: float
 ) -> bool:
     """Kill one run after a random time, run again, compare; return whether the kill came in time."""
     lake = folder / "lake"
-    settings = settings_for(server, batch_size=BATCH, workers="2", seconds_between_symbols="0.05")
     shutil.copytree(day_before, lake)
-    server.now = SECOND
-    command = [sys.executable, "-m", "tests.replay.one_run", str(lake), SECOND.isoformat(), ",".join(SYMBOLS)]
-    root = Path(__file__).resolve().parents[2]
-    env = {**os.environ, **settings, "PYTHONPATH": os.pathsep.join([str(root), str(root / "kernels")])}
-    process = subprocess.Popen(command, env=env, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(server, lake, "0.05")
     deadline = time.monotonic() + 60
     while not (folder / "started").exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
@@ -165,3 +170,20 @@ def _folder(tmp_path: Path, number: int) -> Path:
     folder = tmp_path / str(number)
     folder.mkdir()
     return folder
+
+
+def test_workers_end_with_the_process_that_started_them(server: ReplayServer, day_before: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(day_before, lake)
+    server.asked.clear()
+    process = start(server, lake, "1.0", "processes")
+    deadline = time.monotonic() + 120
+    while not server.charts() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1.0)
+    asked = len(server.charts())
+    assert 0 < asked < len(SYMBOLS)
+    time.sleep(2.5)  # a worker would ask for two more symbols meanwhile
+    assert len(server.charts()) == asked
