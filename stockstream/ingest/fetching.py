@@ -119,8 +119,8 @@ class Batch:
         wanted = still_to_ask(self.symbols, receipt, wish.session, wish.backfill)
         if not wanted:
             return receipt
-        first = min([wish.overlap_start, *_days(wish.gaps, wanted)])
-        known = read_known(self.location, wanted, first, wish.session)
+        since = {symbol: min([wish.overlap_start, *wish.gaps.get(symbol, ())]) for symbol in wanted}
+        known = read_known(self.location, since, wish.session)
         starts = {symbol: wish.start(symbol, known) for symbol in wanted}
         answers = {answer.symbol: answer for answer in self._ask(starts)}
         revisions = {
@@ -159,10 +159,6 @@ class Batch:
         """Return numbers for the files: at first the batch's own, so that names do not depend on who is faster."""
         later = range(self.batches + 1, self.batches + MOST_RERUNS)
         return [*later] if receipt else [self.number, *later]
-
-
-def _days(gaps: Mapping[str, Sequence[date]], symbols: Sequence[str]) -> list[date]:
-    return [day for symbol in symbols for day in gaps.get(symbol, ())]
 
 
 def _entry(answer: Answer, wish: Wish, known: Known) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from stockstream.lake.rows import connect, first_line
 from stockstream.lake.sources import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import date
 
     from numpy.typing import NDArray
@@ -29,13 +29,16 @@ _COMPARED: Final = ("open", "high", "low", "close", "volume")
 SAME: Final = 1e-6
 
 _LATEST: Final = """
-SELECT symbol, date, open, high, low, close, volume::DOUBLE AS volume FROM versions
-WHERE date >= $start AND symbol IN (SELECT unnest($symbols::VARCHAR[]))
+SELECT v.symbol, v.date, v.open, v.high, v.low, v.close, v.volume::DOUBLE AS volume
+FROM versions AS v
+JOIN (SELECT unnest($symbols::VARCHAR[]) AS symbol, unnest($days::DATE[]) AS day) AS since
+    ON v.symbol = since.symbol AND v.date >= since.day
+WHERE v.date >= $first
 QUALIFY row_number() OVER (
-    PARTITION BY symbol, date
-    ORDER BY fetch_timestamp DESC, open DESC, high DESC, low DESC, close DESC, volume DESC
+    PARTITION BY v.symbol, v.date
+    ORDER BY v.fetch_timestamp DESC, v.open DESC, v.high DESC, v.low DESC, v.close DESC, v.volume DESC
 ) = 1
-ORDER BY symbol, date
+ORDER BY v.symbol, v.date
 """
 
 
@@ -100,8 +103,8 @@ class Known:
         )
 
 
-def read_known(location: Location, symbols: Sequence[str], start: date, session: date) -> Known:
-    """Read what the files of the latest sessions before one hold of some symbols from a day on.
+def read_known(location: Location, since: Mapping[str, date], session: date) -> Known:
+    """Read what the files of the latest sessions before one hold of some symbols, of each from a day of its own on.
 
     Files of the session itself do not count: a run that is repeated decides as the first one did.
 
@@ -122,7 +125,8 @@ def read_known(location: Location, symbols: Sequence[str], start: date, session:
     try:
         location.prepare(connection)
         read_parquet(connection, files).create_view("versions")
-        found = connection.execute(_LATEST, {"start": start, "symbols": list(symbols)}).fetchnumpy()
+        given = {"symbols": list(since), "days": list(since.values()), "first": min(since.values())}
+        found = connection.execute(_LATEST, given).fetchnumpy()
     except duckdb.Error as error:
         message = f"cannot read the lake at {location}: {first_line(error)}"
         raise LakeError(message) from error
