@@ -39,11 +39,14 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".cache" / "numba" / k
 
 
 @pytest.fixture(autouse=True)
-def _away_from_the_users_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _away_from_the_users_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Run in an empty folder without the user's bucket or credentials: no `.env`, `config/` or `data/lake` is found."""
     for name in filter(USER_SETTINGS.fullmatch, list(os.environ)):
         monkeypatch.delenv(name)
     for name, value in NO_AWS_ACCOUNT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.chdir(tmp_path)

@@ -20,6 +20,7 @@ from stockstream.cli import (
     strategies,
     sweeps,
     symbols,
+    trials,
 )
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
@@ -57,6 +58,7 @@ for _panel, _name, _function, _examples in (
     app.command(_name, cls=Command, epilog=_examples, rich_help_panel=_panel)(_function)
 
 app.add_typer(symbols.app, name="symbols", help="The lists of companies: fetch, compare, show.", rich_help_panel="Data")
+app.add_typer(trials.app, name="trials", help="What was tried on which prices.", rich_help_panel="Research")
 app.callback()(common_options)
 
 

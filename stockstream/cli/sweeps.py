@@ -35,7 +35,7 @@ from stockstream.cli.terms import (
     SlippageRate,
     read_terms,
 )
-from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +63,9 @@ Examples:
 
 #: Shown beside the metric that ranks.
 _SHOWN: Final = ("total_return", "sharpe", "max_drawdown", "trades")
+
+#: Blocks of sessions behind the probability of backtest overfitting.
+BLOCKS: Final = 16
 
 _RANKED: Final = ("combination", "symbol")
 
@@ -193,10 +196,12 @@ def run_sweep(
 ) -> Sweep:
     """Return the sweep with its usual metrics and the one that ranks; a warning says which combinations failed."""
     import stockstream as ss
+    from stockstream.research.selection import FEWEST_IN_BLOCK
     from stockstream.research.sweep import DEFAULT_METRICS
 
     metrics = list(dict.fromkeys([metric, *DEFAULT_METRICS]))
-    swept = ss.sweep(cls, bars, grid, where=where, metrics=metrics, **terms, **options)
+    blocks = BLOCKS if len(bars.dates) >= BLOCKS * FEWEST_IN_BLOCK else 0
+    swept = ss.sweep(cls, bars, grid, where=where, metrics=metrics, blocks=blocks, **terms, **options)
     if swept.failed:
         first = swept.failures.row(0, named=True)
         values = ", ".join(f"{name}={first[name]}" for name in swept.parameters if first[name] is not None)
@@ -268,6 +273,22 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
         style="dim",
     )
     say(f"in {swept.seconds:.2f} s: {swept.speed / 1e6:,.1f} million bar-runs a second", style="dim")
+    if by == "symbol" or not several:
+        print_verdict(swept)
+
+
+def print_verdict(swept: Sweep) -> None:
+    """Say what the best Sharpe ratio proves after all that was tried, or why nothing can be said."""
+    heading("What the best Sharpe ratio proves")
+    try:
+        verdict = swept.verdict()
+    except StockstreamError as error:
+        say(f"Nothing: {error}")
+        return
+    width = max(len(what) for what, _ in verdict.lines())
+    for what, figure in verdict.lines():
+        say(f"{what:<{width}}  {figure}")
+    say(f"\n{verdict.sentence}")
 
 
 def ranked(swept: Sweep, kept: Sequence[str], *, by: str, top: int, largest: bool = True) -> pl.DataFrame:

@@ -142,6 +142,12 @@ def identity(
     }
 
 
+def family(strategy: type, dates: NDArray[np.datetime64], settings: Any, portfolio: str) -> str:
+    """Return a hash of the rule, the settings and the days, which identical runs share."""
+    days = dates.astype("datetime64[D]").astype(np.int64).tobytes()
+    return _hash(_source(strategy).encode(), repr((settings, portfolio)).encode(), days)
+
+
 def _hash(*parts: bytes) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:

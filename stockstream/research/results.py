@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.check import Review
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
+    from stockstream.research.trials import Trials
+    from stockstream.research.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,22 @@ class Sweep:
         names = [f"block_{block}_{name}" for block in range(self.blocks) for name in ("count", "return", "square")]
         table = self.rows.select(names).collect().to_numpy()
         return table.reshape(len(table), self.blocks, 3)
+
+    def verdict(self) -> Verdict:
+        """Judge the best row by Sharpe ratio against all that was tried on these listings and dates.
+
+        Run the sweep with ``blocks=16`` to have the probability of backtest overfitting too.
+        """
+        from stockstream.research.verdict import verdict_of
+
+        return verdict_of(self)
+
+    @property
+    def ledger(self) -> Trials:
+        """Where what was tried on these bars is counted."""
+        from stockstream.research.trials import Trials, ledger_path
+
+        return Trials(ledger_path(self.bars))
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -27,7 +27,9 @@ from stockstream.research.jobs import Package
 from stockstream.research.plan import Plan, chunk_of
 from stockstream.research.progress import Bar
 from stockstream.research.question import BLOCK_SUMS, DEFAULT_METRICS, Question
+from stockstream.research.recording import entry_of
 from stockstream.research.results import Path, Sweep
+from stockstream.research.trials import record_or_warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,6 +72,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     executor: Hands | None = None,
     workers: int | None = None,
     progress: bool | Callable[[int, int], None] = True,
+    record: bool = True,
     **settings: Any,
 ) -> Sweep:
     """Run a strategy of rules with every combination of a grid.
@@ -117,6 +120,8 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
         Threads; None for one per core.
     progress
         True shows a bar, False nothing; a function is called with runs done and runs in all.
+    record
+        Count the combinations in the ledger of trials (`Sweep.ledger`).
     **settings
         Options of `stockstream.backtest`: cash, costs, sizing, fill, …
 
@@ -186,7 +191,10 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
             remote=crew.remote,
             shared=shared,
         )
-        return _Run(plan, crew, _reporter(progress=progress)).finish(outlets, portfolio)
+        swept = _Run(plan, crew, _reporter(progress=progress)).finish(outlets, portfolio)
+    if record:
+        record_or_warn(swept.ledger, entry_of(swept, found))
+    return swept
 
 
 @dataclass(eq=False)

@@ -1,0 +1,75 @@
+"""How many different combinations, without keeping them: the smallest hashes of a set.
+
+Each combination becomes 64 bits. Up to `KEPT` of them are kept as they are, and counting is exact; of larger sets only
+the smallest stay, from which the size of the set, and of any union of sets, is known to about 2 % (k minimum values).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+type Hashes = NDArray[np.uint64]
+
+#: Hashes kept of a set: sixteen kilobytes, a standard error of 2.2 % beyond.
+KEPT: Final = 2_048
+
+_WHOLE: Final = 2.0**64
+
+
+def hashes(columns: Mapping[str, NDArray[np.float64]], rows: int) -> Hashes:
+    """Return ``(rows,)``: one hash a combination, the same for the same names and values in any order of names.
+
+    Examples
+    --------
+    >>> one = hashes({"a": np.array([1.0]), "b": np.array([2.0])}, 1)
+    >>> bool((one == hashes({"b": np.array([2.0]), "a": np.array([1.0])}, 1)).all())
+    True
+    """
+    mixed = np.zeros(rows, dtype=np.uint64)
+    for name, values in columns.items():
+        seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+        bits = (np.asarray(values, dtype=np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
+        mixed += _mix(_mix(bits) ^ np.uint64(seed))
+    return _mix(mixed)
+
+
+def _mix(bits: Hashes) -> Hashes:
+    """Spread bits evenly (the finaliser of SplitMix64)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def smallest(parts: Iterable[Hashes]) -> Hashes:
+    """Return the smallest hashes of a union, each once, at most `KEPT`.
+
+    Examples
+    --------
+    >>> smallest([np.array([3, 1], dtype=np.uint64), np.array([1], dtype=np.uint64)]).tolist()
+    [1, 3]
+    """
+    together = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
+    if len(together) > 4 * KEPT:
+        together = np.partition(together, 2 * KEPT)[: 2 * KEPT]
+    return np.unique(together)[:KEPT]
+
+
+def size(kept: Hashes) -> float:
+    """Return how many there are: exact below `KEPT`, estimated from the largest of the smallest at it.
+
+    Examples
+    --------
+    >>> size(np.arange(5, dtype=np.uint64))
+    5.0
+    """
+    if len(kept) < KEPT:
+        return float(len(kept))
+    return (KEPT - 1) * _WHOLE / float(kept[-1])

@@ -1,0 +1,88 @@
+"""Returns of some combinations of a sweep, drawn without looking at how they did."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stockstream.errors import ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stockstream.research.results import Sweep
+
+#: Combinations whose whole returns are looked at, at most: their table of ten years of days takes 100 MB.
+MOST: Final = 5_000
+
+
+def sampled_returns(
+    swept: Sweep, most: int = MOST, *, seed: int = 0, symbol: str | None = None, chosen: dict[str, Any] | None = None
+) -> NDArray[np.float64]:
+    """Return ``(N, T)``: returns of combinations drawn at random without repetition, `chosen` first when it is given.
+
+    Parameters
+    ----------
+    swept
+        A sweep; its rows give the combinations, their metrics are not looked at.
+    most
+        How many at most, up to 5,000.
+    seed
+        The same draws the same.
+    symbol
+        With several symbols that were run each by itself: which one.
+    chosen
+        A row that must be among them.
+
+    Raises
+    ------
+    ParameterError
+        More than 5,000, or several symbols and none named.
+    """
+    from stockstream.research.sweep import sweep
+
+    if not 1 <= most <= MOST:
+        message = f"expected 1 to {MOST:,} combinations; found {most:,}: their returns are held in memory"
+        raise ParameterError(message)
+    alone = swept.portfolio == "each" and len(swept.bars.symbols) > 1
+    if alone and symbol is None:
+        message = f"with symbols that were run each by itself, say which one: symbol='{swept.bars.symbols[0]}'"
+        raise ParameterError(message)
+    names = list(swept.parameters)
+    table = swept.rows.select(names).unique(maintain_order=True).collect()
+    if table.height > most:
+        picked = np.sort(np.random.default_rng(seed).choice(table.height, most, replace=False))
+        table = table[picked]
+    rows = table.to_dicts()
+    if chosen is not None:
+        first = {name: chosen[name] for name in names}
+        rows = [first, *(row for row in rows if row != first)][:most]
+    collected = _Collected(swept.settings.cash)
+    settings = {name: getattr(swept.settings, name) for name in swept.settings.__dataclass_fields__}
+    bars = swept.bars.select([symbol]) if alone and symbol is not None else swept.bars
+    again = sweep(
+        swept.strategy, bars, rows, portfolio=swept.portfolio, metrics=[], reduce={"place": collected.take},
+        progress=False, record=False, **settings,
+    )  # fmt: skip
+    returns: NDArray[np.float64] = np.concatenate(collected.parts)[again.frame["place"].to_numpy().astype(np.int64)]
+    return returns
+
+
+class _Collected:
+    """Keeps returns of the paths that a sweep hands to a reduction; each gets a number, by which they are found."""
+
+    def __init__(self, cash: float) -> None:
+        self.cash, self.lock, self.count = cash, threading.Lock(), 0
+        self.parts: list[NDArray[np.float64]] = []
+
+    def take(self, paths: NDArray[np.float64], dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+        before = np.concatenate([np.full((len(paths), 1), self.cash), paths[:, :-1]], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            returns = np.where(before > 0.0, paths / before - 1.0, 0.0)
+        with self.lock:
+            numbers = np.arange(self.count, self.count + len(paths))
+            self.count += len(paths)
+            self.parts.append(returns)
+        return numbers.astype(np.float64)
