@@ -91,7 +91,8 @@ def fetch_batch(event: Mapping[str, Any], *, pace: Pace | None = None, deadline:
     pace
         How fast the source may be asked; by default that of the settings, shared with no other batch.
     deadline
-        Seconds of `time.monotonic` after which no further symbol is tried.
+        Seconds of `time.monotonic` after which no further symbol is tried. Storing comes after it: leave a few seconds
+        and the time-out of one request.
 
     Returns
     -------
