@@ -144,6 +144,21 @@ def prices(result: Result, symbol: str, marked: int = MARKED) -> Spec:
     }
 
 
+def with_overlays(spec: Spec, on_prices: list[Spec], below: list[Spec], levels: list[Spec]) -> Spec:
+    """Return a price chart with more lines: on its own axis, or in a field of their own below it."""
+    names = [trace["name"] for trace in (*on_prices, *below, *levels)]
+    if not names:
+        return spec
+    more: Spec = {}
+    if below:
+        more["yaxis"] = spec["layout"]["yaxis"] | {"domain": [0.34, 1.0]}
+        more["yaxis2"] = {"domain": [0.0, 0.28], "zeroline": False, "automargin": True}
+        more["xaxis"] = spec["layout"]["xaxis"] | {"anchor": "y2"}
+    meta = {"description": f"{spec['layout']['meta']['description']} With {', '.join(names)}."}
+    first, *rest = spec["data"]
+    return {"data": [first, *on_prices, *levels, *rest, *below], "layout": spec["layout"] | more | {"meta": meta}}
+
+
 def _price_description(
     result: Result, symbol: str, trades: pl.DataFrame, shown: pl.DataFrame, closes: NDArray[np.float64]
 ) -> str:

@@ -55,6 +55,7 @@ def write_page(template: str, path: str | Path, *, figures: dict[str, Any], **co
         script=markup(_asset("script.js")),
         plotly=markup(_plotly()) if figures else None,
         figures=markup(script_json(figures)),
+        filter=markup(_asset("filter.js")),
         **context,
     )
     return _put(Path(path), text)

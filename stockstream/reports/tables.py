@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stockstream.backtesting.measures import DEFINITIONS, Definition
 from stockstream.backtesting.periods import monthly_returns
+from stockstream.reports.drawdowns import deepest
 from stockstream.reports.numbers import count, price, shares
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ HEADLINES: Final = (
 #: Rows of the table of trades and of the table by symbol.
 TRADES: Final = 1000
 SYMBOLS: Final = 50
+#: Rows of the table of drawdowns.
+DRAWDOWNS: Final = 10
 #: A month that moved that much has the full colour.
 FULL_COLOUR: Final = 0.12
 
@@ -149,6 +152,39 @@ def _signed(fraction: float) -> str:
 
 def _direction(value: float) -> str:
     return "up" if value > 0 else "down" if value < 0 else ""
+
+
+def drawdowns(result: Result) -> list[dict[str, str]]:
+    """Return the deepest drawdowns as text."""
+    return [
+        {
+            "depth": f"{one.depth * 100:.2f}",
+            "peak": "the start" if one.peak is None else str(one.peak),
+            "bottom": str(one.bottom),
+            "recovery": "not yet" if one.recovery is None else str(one.recovery),
+            "bars": f"{one.bars:,}",
+        }
+        for one in deepest(result, DRAWDOWNS)
+    ]
+
+
+def costs_paid(result: Result) -> list[tuple[str, str]]:
+    """Return label and text of what trading cost."""
+    totals, cash = result.totals, result.settings.cash
+    paid = totals.fees + totals.slippage + totals.borrow
+    gross = float(result.account.equity[-1]) - cash + paid - totals.interest
+    shown = [
+        ("Commission", f"{totals.fees:,.2f}"),
+        ("Slippage", f"{totals.slippage:,.2f}"),
+        ("Borrow fees", f"{totals.borrow:,.2f}"),
+        ("Interest received", f"{totals.interest:,.2f}"),
+        ("Costs together", f"{paid:,.2f}, {paid / cash:.2%} of the initial cash"),
+        ("Bought and sold", f"{totals.traded:,.2f}"),
+        ("Result before costs and interest", f"{gross:+,.2f}"),
+    ]
+    if totals.traded > 0.0:
+        shown.append(("Costs of each trade", f"{(totals.fees + totals.slippage) / totals.traded:.3%} of the notional"))
+    return shown
 
 
 def by_symbol(result: Result) -> Table:

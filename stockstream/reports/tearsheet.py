@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import stockstream
 from stockstream.backtesting.periods import MONTHS
 from stockstream.errors import ParameterError
-from stockstream.reports import charts, tables, wording
+from stockstream.reports import behaviour, charts, overlays, tables, wording
 from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
 
@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 #: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 6 MB.
 CHARTED: Final = 10
 MARKED: Final = 2000
+
+#: Figures of the page by name, beside the price charts.
+FIGURES: Final = {
+    "equity": charts.equity,
+    "drawdown": charts.drawdown,
+    "rolling-sharpe": behaviour.rolling_sharpe,
+    "rolling-volatility": behaviour.rolling_volatility,
+    "exposure": behaviour.exposure,
+    "distribution": behaviour.distribution,
+    "years": behaviour.years,
+    "excursions": behaviour.excursions,
+    "holding": behaviour.holding,
+}
+
+#: Figures that share a place, behind tabs: name of the figure -> words on the tab.
+RISK: Final = {
+    "drawdown": "Underwater",
+    "rolling-sharpe": "Rolling Sharpe",
+    "rolling-volatility": "Rolling volatility",
+    "exposure": "Exposure and turnover",
+    "distribution": "Distribution",
+    "years": "Years",
+}
+TRADES: Final = {"excursions": "MAE against MFE", "holding": "Holding time"}
 
 
 def write_report(
@@ -56,12 +80,18 @@ def write_report(
         Plotly or Jinja2 is not installed.
     """
     charted = _charted(result, symbols)
-    figures = {"equity": charts.equity(result), "drawdown": charts.drawdown(result)}
+    figures = {name: draw(result) for name, draw in FIGURES.items()}
     marked = max(MARKED // max(len(charted), 1), charts.MARKED)
-    figures |= {f"price-{place}": charts.prices(result, symbol, marked) for place, symbol in enumerate(charted)}
+    figures |= {f"price-{place}": price_chart(result, symbol, marked) for place, symbol in enumerate(charted)}
     descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
     context = _context(result, title, audit) | {"descriptions": descriptions, "charted": charted}
     return write_page("report.html", path, figures=figures, **context)
+
+
+def price_chart(result: Result, symbol: str, marked: int = charts.MARKED) -> charts.Spec:
+    """Return closes of one symbol with its trades, the strategy's indicators, and levels where they were kept."""
+    spec = charts.prices(result, symbol, marked)
+    return charts.with_overlays(spec, *overlays.indicators(result, symbol), overlays.levels(result, symbol))
 
 
 def _charted(result: Result, symbols: Sequence[str] | None) -> list[str]:
@@ -93,6 +123,11 @@ def _context(result: Result, title: str | None, audit: Audited | None) -> dict[s
         "months": MONTHS,
         "calendar": tables.calendar(result),
         "measures": tables.measures(result),
+        "drawdowns": tables.drawdowns(result),
+        "costs": tables.costs_paid(result),
+        "risk_tabs": RISK,
+        "trade_tabs": TRADES,
+        "logarithmic": bool((result.account.equity > 0.0).all()),
         "trades": tables.trades(result),
         "counts": tables.trade_counts(result),
         "by_symbol": tables.by_symbol(result),

@@ -149,7 +149,7 @@ def test_names_are_escaped_everywhere(name, tmp_path):
     object.__setattr__(result, "parameters", {"label": name})
     plain_page = page_of(flips(walk(["A", "B"], 120, provenance={"a": "b"}), 10), tmp_path)[1]
     text, page = page_of(result, tmp_path, title=f"Title {name}")
-    assert [tag.name for tag in page.find_all("script")] == ["script"] * 3
+    assert [tag.name for tag in page.find_all("script")] == ["script"] * 4
     assert "alert(1)</script>" not in text
     assert len(page.find_all(True)) - len(plain_page.find_all(True)) <= 2  # the strategy's own name and parameters
     assert page.h1.get_text() == f"Title {name}"
@@ -162,7 +162,7 @@ def test_names_are_escaped_everywhere(name, tmp_path):
 def test_figures_hold_the_run(result, tmp_path):
     _, page = page_of(result, tmp_path)
     figures = figures_of(page)
-    assert set(figures) == {"equity", "drawdown", "price-0", "price-1", "price-2"}
+    assert set(figures) == {*tearsheet.FIGURES, "price-0", "price-1", "price-2"}
     equity = figures["equity"]["data"][0]
     assert equity["x"][-1] == str(result.bars.dates[-1])
     assert equity["y"][-1] == pytest.approx(result.account.equity[-1], rel=1e-6)

@@ -30,7 +30,7 @@
     const figure = figures[chart.dataset.figure];
     const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]]; // none that would ask a server
     const options = { responsive: true, displaylogo: false, displayModeBar: coarse ? false : "hover", modeBarButtons: buttons };
-    if (figure) Plotly.react(chart, figure.data, themed(figure.layout), options);
+    if (figure && chart.offsetParent) Plotly.react(chart, figure.data, themed(figure.layout), options); // none unseen
   };
   const drawAll = () => charts.forEach(draw);
 
@@ -47,10 +47,51 @@
     choose(select);
   }
 
+  // Tabs as the ARIA practices have them: one stop of the Tab key, arrows and Home and End inside.
+  for (const list of document.querySelectorAll("[role=tablist]")) {
+    const tabs = [...list.querySelectorAll("[role=tab]")];
+    const select = (chosen) => {
+      for (const tab of tabs) {
+        const panel = document.getElementById(tab.getAttribute("aria-controls"));
+        tab.setAttribute("aria-selected", String(tab === chosen));
+        tab.tabIndex = tab === chosen ? 0 : -1;
+        panel.setAttribute("role", "tabpanel");
+        panel.setAttribute("aria-labelledby", tab.id);
+        panel.hidden = tab !== chosen;
+        if (tab === chosen) panel.querySelectorAll(".chart").forEach(draw);
+      }
+    };
+    list.addEventListener("click", (event) => { if (event.target.closest("[role=tab]")) select(event.target.closest("[role=tab]")); });
+    list.addEventListener("keydown", (event) => {
+      const at = tabs.indexOf(document.activeElement);
+      const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+      if (at < 0 || next === undefined) return;
+      event.preventDefault();
+      const chosen = tabs.at(next % tabs.length);
+      select(chosen);
+      chosen.focus();
+    });
+    list.hidden = false;
+    select(tabs[0]);
+  }
+
+  for (const button of document.querySelectorAll("button[data-log]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      figures[button.dataset.log].layout.yaxis.type = on ? "log" : "linear";
+      for (const chart of charts) if (chart.dataset.figure === button.dataset.log) draw(chart);
+    });
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && document.activeElement.classList.contains("hint")) document.activeElement.blur();
   });
   dark.addEventListener("change", drawAll);
-  matchMedia("print").addEventListener("change", drawAll);
+  matchMedia("print").addEventListener("change", (event) => {
+    if (event.matches) for (const details of document.querySelectorAll("header details")) details.open = true;
+    drawAll();
+  });
   drawAll();
 })();
