@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stockstream.lake import Lake as Lake
     from stockstream.research.audit import audit as audit
     from stockstream.research.sweep import sweep as sweep
+    from stockstream.research.verify import verify as verify
     from stockstream.research.walk import walk_forward as walk_forward
 
 __version__ = "0.1.0"
@@ -66,6 +67,7 @@ _HOMES: Final[dict[str, str]] = {
     "low": "stockstream.indicators.expression",
     "open": "stockstream.indicators.expression:open_",
     "sweep": "stockstream.research.sweep",
+    "verify": "stockstream.research.verify",
     "volume": "stockstream.indicators.expression",
     "walk_forward": "stockstream.research.walk",
     "when": "stockstream.indicators.expression",

@@ -332,6 +332,20 @@ class Result:
 
         return write_report(self, path, **options)
 
+    def save(self, folder: str | Path, *, keep_bars: bool | None = None) -> Path:
+        """Write a passport: the run with all it rests on, so that `stockstream.verify` can make it again.
+
+        Parameters
+        ----------
+        folder
+            A new or empty folder.
+        keep_bars
+            Keep the prices themselves; by default only where they did not come from a lake.
+        """
+        from stockstream.research.passport import save_result
+
+        return save_result(self, folder, keep_bars=keep_bars)
+
     def to_dict(self) -> dict[str, Any]:
         """Return strategy, parameters and metrics."""
         return {"strategy": self.strategy, "parameters": dict(self.parameters), **self.metrics.to_dict()}

@@ -21,6 +21,7 @@ from stockstream.cli import (
     sweeps,
     symbols,
     trials,
+    verification,
 )
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
@@ -49,6 +50,7 @@ for _panel, _name, _function, _examples in (
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
     ("Research", "audit", audits.audit, audits.EXAMPLES),
+    ("Research", "verify", verification.verify, verification.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),
     ("Research", "indicators", indicators.indicators, indicators.EXAMPLES),
     ("About", "config", config.config, config.EXAMPLES),

@@ -266,6 +266,20 @@ class Sweep:
         self._check_metric(metric)
         return review(self, metric)
 
+    def save(self, folder: str | FilePath, *, keep_bars: bool | None = None) -> FilePath:
+        """Write a passport: the rows with all they rest on, so that `stockstream.verify` can make them again.
+
+        Parameters
+        ----------
+        folder
+            A new or empty folder.
+        keep_bars
+            Keep the prices themselves; by default only where they did not come from a lake.
+        """
+        from stockstream.research.passport import save_sweep
+
+        return save_sweep(self, folder, keep_bars=keep_bars)
+
     # ---- views -----------------------------------------------------------------------------------------------
 
     def heatmap(self, x: str, y: str, metric: str = "sharpe") -> go.Figure:
