@@ -99,6 +99,32 @@ site: $(VENV)/.installed-dev ## Build the documentation site into dist/site; a w
 notebooks: $(VENV)/.installed-dev ## Run the notebooks and keep them with their outputs in dist/notebooks
 	$(BIN)/python -m docs.make_notebooks dist/notebooks
 
+# --- the cloud -------------------------------------------------------------------------------------------------------
+
+ARCH ?= x86_64
+TERRAFORM := terraform -chdir=terraform
+
+.PHONY: package-lambdas
+package-lambdas: $(VENV)/.installed-dev ## Build the functions' packages into dist/lambdas (ARCH=arm64 for Graviton)
+	$(BIN)/python -m lambdas.package --arch $(ARCH)
+
+.PHONY: pin-lambdas
+pin-lambdas: $(VENV)/.installed-dev ## Choose the newest versions for the functions' packages and write them down
+	$(BIN)/python -m lambdas.package --pin
+
+.PHONY: deploy
+deploy: package-lambdas ## Deploy the pipeline with Terraform into the AWS account of your credentials
+	$(TERRAFORM) init -input=false
+	$(TERRAFORM) apply -var architecture=$(ARCH)
+
+.PHONY: test-e2e
+test-e2e: $(VENV)/.installed-e2e ## Deploy to a cloud on loopback with Terraform, run the pipeline there, destroy it
+	$(PYTEST) tests/e2e -m e2e $(PYTEST_ARGS)
+
+.PHONY: lint-terraform
+lint-terraform: $(VENV)/.installed-e2e ## Check Terraform's form, its own tests, the state machine, and its security
+	$(BIN)/python -m tests.e2e.checks
+
 .PHONY: build
 build: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/
 	@rm -rf dist
@@ -111,7 +137,7 @@ clean: ## Remove what was built and cached (.venv stays: remove it by hand to se
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 # --- set-up: once, and again only when pyproject.toml changes -------------------------------------------------------
 
@@ -163,6 +189,10 @@ $(VENV)/.installed-demo: pyproject.toml $(VENV)/.created
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.created
 	$(call install,development,dev)
 	@touch $@ $(VENV)/.installed-demo
+
+$(VENV)/.installed-e2e: pyproject.toml $(VENV)/.created
+	$(call install,deployment tests,e2e)
+	@touch $@ $(VENV)/.installed-dev $(VENV)/.installed-demo
 
 $(VENV)/.installed-bench: pyproject.toml $(VENV)/.created
 	$(call install,benchmarks,dev$(comma)bench)

@@ -26,6 +26,9 @@ RUNS: Final = "runs"
 #: The source has answered, and would answer the same today.
 _ANSWERED: Final = frozenset({Outcome.ok, Outcome.not_found, Outcome.no_data, Outcome.wrong_listing})
 
+#: Symbols in a batch at the most: what one function can ask for within its time.
+LARGEST: Final = 100
+
 type Receipt = dict[str, dict[str, Any]]
 
 
@@ -70,16 +73,19 @@ def batches_name(session: date) -> str:
 
 
 def fix_batches(location: Location, session: date, symbols: Iterable[str], size: int) -> Batches:
-    """Store the batches of a session. Those of an earlier run stand; symbols that are in none of them get new ones."""
-    into_empty = not location.batch_files(RAW_DATA)
+    """Store the batches of a session. Those of an earlier run stand; symbols that are in none of them get new ones.
+
+    The file is a list, one item a batch: that is what a distributed map reads.
+    """
+    shared = {"session": session.isoformat(), "into_empty": not location.batch_files(RAW_DATA)}
 
     def fixed(before: bytes | None) -> bytes:
-        content: dict[str, Any] = {"into_empty": into_empty, "batches": []}
-        content |= json.loads(before) if before else {}
-        have = {symbol for batch in content["batches"] for symbol in batch}
+        items = json.loads(before) if before else []
+        have = {symbol for item in items for symbol in item["symbols"]}
         more = sorted(set(symbols) - have)
         added = [more[start : start + size] for start in range(0, len(more), size)]
-        return _bytes({**content, "session": session.isoformat(), "batches": [*content["batches"], *added]})
+        common = {name: items[0][name] for name in shared} if items else shared
+        return _bytes([*items, *({"number": n, "symbols": one, **common} for n, one in enumerate(added, len(items) + 1))])
 
     if has_batches(location, session):
         known = {symbol for batch in read_batches(location, session).symbols for symbol in batch}
@@ -103,12 +109,23 @@ def read_batches(location: Location, session: date) -> Batches:
         There are none, or the file is not one of batches.
     """
     found = _read(location, batches_name(session))
-    try:
-        batches = tuple(tuple(map(str, batch)) for batch in found["batches"])
-    except (KeyError, TypeError) as error:
-        message = f"expected the batches of {session} in {location.url(batches_name(session))}. Remove the file."
-        raise LakeError(message) from error
-    return Batches(session=session, symbols=batches, into_empty=bool(found.get("into_empty")))
+    if not isinstance(found, list) or not all(_is_batch(*pair, session) for pair in enumerate(found, start=1)):
+        message = (
+            f"expected the batches of {session}, of up to {LARGEST} symbols each, in "
+            f"{location.url(batches_name(session))}; found something else. Remove the file."
+        )
+        raise LakeError(message)
+    batches = tuple(tuple(item["symbols"]) for item in found)
+    return Batches(session=session, symbols=batches, into_empty=any(item["into_empty"] for item in found))
+
+
+def _is_batch(number: int, item: object, session: date) -> bool:
+    match item:
+        case {"number": int(found), "session": str(day), "into_empty": bool(), "symbols": [*symbols]}:
+            texts = all(isinstance(symbol, str) and symbol.strip() for symbol in symbols)
+            return found == number and day == session.isoformat() and texts and 0 < len(symbols) <= LARGEST
+        case _:
+            return False
 
 
 def receipt_name(session: date, number: int) -> str:
@@ -118,7 +135,8 @@ def receipt_name(session: date, number: int) -> str:
 
 def read_receipt(location: Location, session: date, number: int) -> Receipt:
     """Return what is known of each symbol of a batch; nothing before its first answer."""
-    receipt: Receipt = _read(location, receipt_name(session, number)).get("symbols", {})
+    found = _read(location, receipt_name(session, number))
+    receipt: Receipt = found.get("symbols", {}) if isinstance(found, dict) else {}
     return receipt
 
 
@@ -158,16 +176,16 @@ def _is_settled(entry: Mapping[str, Any] | None, session: date, backfill: date |
     return session.isoformat() not in entry["missing"]
 
 
-def _read(location: Location, name: str) -> dict[str, Any]:
+def _read(location: Location, name: str) -> Any:
+    """Return the content of a JSON file, None where there is none."""
     text = location.read_text(name)
     if text is None:
-        return {}
+        return None
     try:
-        found = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         message = f"{location.url(name)}: expected JSON; {error}. Remove the file, and run the day again."
         raise LakeError(message) from error
-    return found if isinstance(found, dict) else {}
 
 
 def _bytes(value: object) -> bytes:

@@ -1,0 +1,115 @@
+# What a user may set is refused here, with a sentence, and not by AWS in the middle of a deployment.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  packages_folder = "./tests/packages"
+}
+
+run "defaults_are_those_of_the_description" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_function.this["symbol_updater"].function_name == "asx-symbol-updater" && aws_lambda_function.this["symbol_updater"].memory_size == 256 && aws_lambda_function.this["symbol_updater"].timeout == 300
+    error_message = "The updater has 256 MB and five minutes."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["stock_data_fetcher"].function_name == "stock-data-fetcher" && aws_lambda_function.this["stock_data_fetcher"].memory_size == 512 && aws_lambda_function.this["stock_data_fetcher"].timeout == 900
+    error_message = "The fetcher has 512 MB and fifteen minutes."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.daily.schedule_expression == "cron(0 6 ? * TUE-SAT *)" && aws_scheduler_schedule.daily.schedule_expression_timezone == "Australia/Sydney"
+    error_message = "The run starts at 06:00 in Sydney, Tuesday to Saturday."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_public_access_block.lake.block_public_acls && aws_s3_bucket_public_access_block.lake.restrict_public_buckets
+    error_message = "Nothing in the lake is public."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "Nobody is written to unless asked."
+  }
+}
+
+run "settings_reach_their_place" {
+  command = plan
+
+  variables {
+    functions           = { stock_data_fetcher = { memory = 1024, timeout = 600, concurrency = 5 } }
+    name_suffix         = "-two"
+    schedule_expression = "cron(30 18 ? * MON-FRI *)"
+    schedule_enabled    = false
+    notification_emails = ["quant@example.com"]
+    lake_prefix         = "market/asx"
+    log_retention_days  = 7
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["stock_data_fetcher"].memory_size == 1024 && aws_lambda_function.this["stock_data_fetcher"].reserved_concurrent_executions == 5
+    error_message = "Memory and concurrency are variables."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["symbol_updater"].function_name == "asx-symbol-updater-two" && aws_lambda_function.this["symbol_updater"].memory_size == 256
+    error_message = "What is not named keeps its default."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.daily.state == "DISABLED" && aws_scheduler_schedule.daily.schedule_expression == "cron(30 18 ? * MON-FRI *)"
+    error_message = "The schedule is a variable, and can rest."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 1
+    error_message = "An address is subscribed."
+  }
+
+  assert {
+    condition     = endswith(aws_lambda_function.this["run_reporter"].environment[0].variables.STOCKSTREAM_LAKE, "/market/asx")
+    error_message = "The functions know the lake's prefix."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.function["compactor"].retention_in_days == 7
+    error_message = "Logs are kept as long as asked."
+  }
+}
+
+run "bad_values_are_refused" {
+  command = plan
+
+  variables {
+    aws_region              = "Sydney"
+    environment             = "Production!"
+    bucket_name             = "UPPER_case"
+    lake_prefix             = "/lake/"
+    architecture            = "sparc"
+    python_runtime          = "python3.9"
+    map_mode                = "parallel"
+    max_concurrency         = 0
+    seconds_between_symbols = -1
+    seconds_before_retry    = 0
+    coverage_threshold      = 2
+    schedule_expression     = "every morning"
+    schedule_timezone       = "Sydney time"
+    notification_emails     = ["nobody"]
+    log_retention_days      = 31
+    log_level               = "CHATTY"
+    name_suffix             = "two"
+    functions               = { compactor = { memory = 64, timeout = 1000, concurrency = -2 } }
+    function_environment    = { "bad name" = "x" }
+  }
+
+  expect_failures = [
+    var.aws_region, var.environment, var.bucket_name, var.lake_prefix, var.architecture, var.python_runtime, var.map_mode,
+    var.max_concurrency, var.seconds_between_symbols, var.seconds_before_retry, var.coverage_threshold, var.schedule_expression,
+    var.schedule_timezone, var.notification_emails, var.log_retention_days, var.log_level, var.name_suffix, var.functions,
+    var.function_environment,
+  ]
+}

@@ -1,0 +1,168 @@
+"""One command deploys the pipeline, and its state machine runs the deployed packages; destroy leaves nothing.
+
+The tests build on each other, in the order of this file: a deployment is slow, and lives as a real one does.
+"""
+
+import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+import stockstream as ss
+from tests.e2e.conftest import NOW, SESSION, SYMBOLS, Deployed
+from tests.e2e.deployment import REGION
+
+#: Three of the ten: every refusal doubles the wait before the next symbol, and a test has no hour.
+REFUSED = SYMBOLS[10:13]
+EVENT = {"now": NOW.astimezone(UTC).isoformat()}
+
+
+def lake_of(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> ss.Lake:
+    for name, value in {
+        "AWS_ENDPOINT_URL": deployed.cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "quant",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return ss.Lake(deployed.outputs["lake"])
+
+
+def keys(deployed: Deployed, prefix: str = "") -> dict[str, str]:
+    pages = deployed.cloud.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=deployed.outputs["bucket_name"], Prefix=prefix)
+    return {one["Key"]: one["ETag"] for page in found for one in page.get("Contents", ())}
+
+
+def output(run: dict) -> dict:
+    assert run["status"] == "SUCCEEDED", run
+    return json.loads(run["output"])
+
+
+def test_a_second_plan_changes_nothing(deployed: Deployed) -> None:
+    deployed.cloud.terraform("plan", "-detailed-exitcode", "-input=false", "-no-color")
+
+
+def test_the_schedule_starts_this_state_machine_in_sydneys_morning(deployed: Deployed) -> None:
+    """Moto keeps schedules and never fires them: read back and evaluated here, and its input is what the test sends."""
+    scheduler = deployed.cloud.client("scheduler")
+    found = scheduler.get_schedule(Name="stock-data-pipeline-daily")
+    assert found["Target"]["Arn"] == deployed.outputs["state_machine_arn"]
+    assert found["ScheduleExpression"] == "cron(0 6 ? * TUE-SAT *)"
+    assert found["ScheduleExpressionTimezone"] == "Australia/Sydney"
+    assert set(json.loads(found["Target"]["Input"])) == {"scheduled_time"}
+    summer, winter = (datetime(2026, month, 6, 6, tzinfo=ZoneInfo("Australia/Sydney")) for month in (1, 7))
+    assert (summer.astimezone(UTC).hour, winter.astimezone(UTC).hour) == (19, 20)
+
+
+def test_a_run_fills_the_lake_and_one_batch_that_fails_stops_no_other(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.source.misbehave("429", *REFUSED)  # of batch 2, for good
+    answer = output(deployed.run("first", EVENT))
+    deployed.source.behave()
+    assert answer["state"] == "partial"
+    assert answer["coverage"] == pytest.approx(32 / 35, abs=1e-6)
+    assert answer["failed_batches"] == 1
+    lake = lake_of(deployed, monkeypatch)
+    manifest = json.loads(lake.location.read_text(f"runs/{SESSION}.json") or "")
+    assert set(manifest["failures"]["rate_limited"]) == set(REFUSED)
+    frame = lake.load_all_data()
+    assert set(frame["symbol"].unique()) == set(SYMBOLS) - set(REFUSED)
+    assert frame["date"].max() == SESSION
+
+
+def test_the_next_run_of_the_day_asks_for_what_is_missing_only(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, asked = keys(deployed, "raw-data/"), len(deployed.source.charts())
+    assert output(deployed.run("second", EVENT))["state"] == "complete"
+    assert {one.symbol for one in deployed.source.charts()[asked:]} == set(REFUSED)
+    after = keys(deployed, "raw-data/")
+    assert after.items() >= before.items()
+    lake = lake_of(deployed, monkeypatch)
+    counted = lake.sql("SELECT symbol, count(*) FROM prices GROUP BY symbol ORDER BY symbol").fetchall()
+    assert [symbol for symbol, _ in counted] == list(SYMBOLS)
+    # The source's own history, without the wire and without our reader, is what the lake must say.
+    served = deployed.source.book.series("S03", NOW)
+    stored = lake.scan().filter(pl.col("symbol") == "S03").collect()
+    known = dict(zip(served.days.tolist(), served.values["close"].tolist(), strict=True))
+    assert stored["close"].to_list() == [known[day] for day in stored["date"]]
+    assert lake.bars(["S03", "S12"]).close.shape[0] == 2
+
+
+def test_a_complete_day_is_not_asked_for_again_and_nothing_changes(deployed: Deployed) -> None:
+    before, asked = keys(deployed), len(deployed.source.charts())
+    answer = output(deployed.run("third", EVENT))
+    assert answer["new_session"] is False
+    assert "complete already" in answer["reason"]
+    assert len(deployed.source.charts()) == asked
+    assert keys(deployed) == before
+
+
+def test_what_went_wrong_is_told_without_any_data(deployed: Deployed) -> None:
+    calls = [one for one in deployed.cloud.written("calls.jsonl") if one["action"] == "sns:Publish"]
+    assert len(calls) == 1  # the partial run; the complete one is no news
+    assert calls[0]["caller"] == "stock-run-reporter"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"lake": "s3://another-bucket"},
+        {"session": "../../etc"},
+        {"session": "2026-07-04"},  # a Saturday
+        {"now": "2026-07-02"},
+        {"market": {"symbols": ["../../etc/passwd"]}},
+        {"market": {"sybols": ["BHP"]}},
+        [],
+    ],
+)
+def test_a_bad_event_is_refused_and_nothing_is_written(deployed: Deployed, event: object) -> None:
+    before = keys(deployed)
+    payload = json.dumps(event).encode()
+    answer = deployed.cloud.client("lambda").invoke(FunctionName="asx-symbol-updater", Payload=payload)
+    assert answer.get("FunctionError")
+    assert json.loads(answer["Payload"].read())["errorType"] in {"ValidationError", "ParameterError", "SettingsError"}
+    assert keys(deployed) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"number": 0}, {"number": "1"}, {"number": 99}, {"extra": 1}, {"symbols": ["S01"] * 101}, {"run": {}}],
+)
+def test_a_bad_batch_is_refused_and_nothing_is_written(deployed: Deployed, change: dict) -> None:
+    before = keys(deployed)
+    event = {"number": 1, "run": {"session": SESSION.isoformat()}, **change}
+    answer = deployed.cloud.client("lambda").invoke(
+        FunctionName="stock-data-fetcher", Payload=json.dumps(event).encode()
+    )
+    assert answer.get("FunctionError")
+    assert json.loads(answer["Payload"].read())["errorType"] in {"ValidationError", "LakeError"}
+    assert keys(deployed) == before
+
+
+def test_compaction_changes_no_answer(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = lake_of(deployed, monkeypatch)
+    before = lake.load_all_data()
+    answer = deployed.cloud.client("lambda").invoke(FunctionName="stock-lake-compactor", Payload=b"{}")
+    compacted = json.loads(answer["Payload"].read())
+    assert not answer.get("FunctionError"), compacted
+    assert compacted["added"] > 0
+    assert lake_of(deployed, monkeypatch).load_all_data().equals(before)
+
+
+def test_functions_stay_within_their_memory(deployed: Deployed) -> None:
+    peaks: dict[str, float] = {}
+    for run in deployed.cloud.written("invocations.jsonl"):
+        peaks[run["function"]] = max(peaks.get(run["function"], 0.0), run["peak_mib"])
+    limits = {
+        function["FunctionName"]: function["MemorySize"]
+        for function in deployed.cloud.client("lambda").list_functions()["Functions"]
+    }
+    print(peaks)
+    assert peaks.keys() == limits.keys()
+    assert all(peaks[name] < limit for name, limit in limits.items()), peaks
