@@ -85,7 +85,8 @@ def fix_batches(location: Location, session: date, symbols: Iterable[str], size:
         more = sorted(set(symbols) - have)
         added = [more[start : start + size] for start in range(0, len(more), size)]
         common = {name: items[0][name] for name in shared} if items else shared
-        return _bytes([*items, *({"number": n, "symbols": one, **common} for n, one in enumerate(added, len(items) + 1))])
+        new = [{"number": number, "symbols": one, **common} for number, one in enumerate(added, len(items) + 1)]
+        return _bytes([*items, *new])
 
     if has_batches(location, session):
         known = {symbol for batch in read_batches(location, session).symbols for symbol in batch}
