@@ -58,6 +58,10 @@ On frames `stockstream.with_indicators(df, [RSI(14), MACD()])` adds the columns 
 **First value** is the bar, counted from 0, on which clean input gives the first value. **NaN**: *windowed* means that a
 NaN is felt only while it is in the window; *recursive* that a bar with a NaN gives NaN and is otherwise left out. A
 ratio of nothing to nothing, such as the RSI of a price that never moves, is NaN.
+
+**Candlestick patterns** are 100 where the pattern says that prices will rise, -100 where it says that they will fall
+and 0 elsewhere; a rule is `CDLHAMMER() > 0`. They are one table, `stockstream/indicators/pattern_table.py`, that a test
+holds to TA-Lib bar by bar, also on candles that miss a pattern by a tick.
 """
 
 PARITY_HEAD = f"""{GENERATED}

@@ -41,7 +41,10 @@ def indicators(
         for label, cls in known.items()
         if cls.group == chosen
     ]
-    print_table(["indicator", "group", "defaults", "compared with"], rows, wrap=["defaults"])
+    for patterns in (False, True):  # whose long names would leave the others no room for their defaults
+        part = [row for row in rows if (row[1] == "patterns") == patterns]
+        if part:
+            print_table(["indicator", "group", "defaults", "compared with"], part, wrap=["defaults"])
     stdout().print(f"\n{len(rows)} indicators; stockstream indicators NAME says all of one", highlight=False)
 
 
@@ -88,4 +91,7 @@ def _defaults(cls: type[Indicator]) -> str:
 def _compared(cls: type[Indicator], *, note: bool = False) -> str:
     if cls.oracle is None:
         return "nothing"
-    return str(cls.oracle) if note else f"{cls.oracle.library} {cls.oracle.function}"
+    if note:
+        return str(cls.oracle)
+    same_name = cls.oracle.function == cls.__name__
+    return cls.oracle.library if same_name else f"{cls.oracle.library} {cls.oracle.function}"

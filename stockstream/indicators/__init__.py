@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from stockstream.indicators.adaptive import HT_TRENDLINE, KAMA, MAMA, MCGINLEY, VIDYA
 from stockstream.indicators.averages import ALMA, DEMA, EMA, HMA, RMA, SMA, T3, TEMA, TRIMA, VWMA, WMA, ZLEMA
 from stockstream.indicators.bands import ACCBANDS, BBANDS, CHANDELIER, DONCHIAN, KELTNER
@@ -127,3 +129,16 @@ __all__ = [
     "parameter",
     "with_indicators",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name; it finds these in stockstream.indicators.patterns
+
+    def __getattr__(name: str) -> Any:
+        """Return a candlestick pattern, whose classes are made from a table."""
+        from stockstream.indicators.pattern_rules import patterns
+
+        if name not in patterns():
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        from stockstream.indicators.patterns import DECLARED
+
+        return DECLARED[name]

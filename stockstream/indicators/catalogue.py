@@ -31,6 +31,7 @@ FAMILIES: Final = (
     "money_flow",
     "statistics",
     "prices",
+    "patterns",
 )
 
 

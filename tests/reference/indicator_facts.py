@@ -5,6 +5,8 @@ One row per indicator. A row that is missing or wrong fails a test that says wha
 
 import math
 
+from stockstream.indicators.pattern_rules import patterns
+
 #: (degree in the price, degree in the volume): what an output is multiplied by when its inputs are.
 PRICE, RATIO, VOLUME, SQUARE = (1, 0), (0, 0), (0, 1), (2, 0)
 #: No such law: the output is not a power of its inputs' scale.
@@ -19,6 +21,7 @@ SCALES = {
     **dict.fromkeys(("ULTOSC", "BOP", "STC", "AROONOSC", "DX", "ADX", "ADXR", "MASS", "VHF", "NATR"), (RATIO,)),
     **dict.fromkeys(("ULCER", "CHAIKIN_VOL", "RVI", "CHOP", "NVI", "PVI", "CMF", "MFI", "PVO", "ZSCORE"), (RATIO,)),
     **dict.fromkeys(("PERCENTRANK", "CORREL", "BETA"), (RATIO,)),
+    **dict.fromkeys(patterns(), (RATIO,)),
     **dict.fromkeys(("OBV", "AD", "PVT", "ADOSC", "KVO"), (VOLUME,)),
     **dict.fromkeys(("MAMA", "ERI", "CHANDELIER"), (PRICE, PRICE)),
     **dict.fromkeys(("KELTNER", "DONCHIAN", "ACCBANDS", "MACD"), (PRICE, PRICE, PRICE)),
@@ -44,6 +47,7 @@ BOUNDS = {
     **dict.fromkeys(("ER", "VHF"), SHARE),
     **dict.fromkeys(("BOP", "CMF", "CORREL", "SUPERTREND.direction"), (-1, 1)),
     **dict.fromkeys(("TR", "ATR", "NATR", "VAR", "STDDEV", "ULCER", "MASS", "VORTEX", "CHOP", "MARKETFI"), POSITIVE),
+    **dict.fromkeys(patterns(), (-200, 200)),
     "WILLR": (-100, 0),
     "KDJ.k": PERCENT,
     "KDJ.d": PERCENT,

@@ -10,6 +10,7 @@ from stockstream.lake.samples import sample_rows
 from tests.reference import (
     agreement,
     oracles_momentum,
+    oracles_patterns,
     oracles_statistics,
     oracles_trend,
     oracles_volatility,
@@ -17,7 +18,7 @@ from tests.reference import (
 )
 from tests.reference.sample_series import COLUMNS, random_walk, without
 
-FAMILIES = (oracles_trend, oracles_momentum, oracles_volatility, oracles_volume, oracles_statistics)
+FAMILIES = (oracles_trend, oracles_momentum, oracles_volatility, oracles_volume, oracles_statistics, oracles_patterns)
 
 #: Class name -> function(indicator, open, high, low, close, volume) -> {output: array}.
 ORACLES = {name: oracle for family in FAMILIES for name, oracle in family.ORACLES.items()}
