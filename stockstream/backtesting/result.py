@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.facts import Audited
     from stockstream.backtesting.strategy import AnyStrategy
     from stockstream.bars import Bars, Day
+    from stockstream.research.stress import Stress
 
 type Series = NDArray[np.float64]
 
@@ -345,6 +346,12 @@ class Result:
         from stockstream.research.passport import save_result
 
         return save_result(self, folder, keep_bars=keep_bars)
+
+    def stress(self, *, seed: int = 0) -> Stress:
+        """Run it again with costs doubled, a bar late, without each symbol and year, with other prices and stops."""
+        from stockstream.research.stress import stress
+
+        return stress(self, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return strategy, parameters and metrics."""

@@ -10,6 +10,7 @@ from stockstream.errors import ParameterError
 from stockstream.reports import behaviour, charts, overlays, tables, wording
 from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
+from stockstream.reports.stress import stress_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from stockstream.backtesting.result import Result
     from stockstream.backtesting.review.facts import Audited
+    from stockstream.research.stress import Stress
 
 #: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 6 MB.
 CHARTED: Final = 10
@@ -54,6 +56,7 @@ def write_report(
     title: str | None = None,
     symbols: Sequence[str] | None = None,
     audit: Audited | None = None,
+    stress: Stress | None = None,
 ) -> Path:
     """Write the report of a run as one HTML page that opens without a network, and return its path.
 
@@ -69,6 +72,8 @@ def write_report(
         Symbols with a price chart, at most 10; default those with the most trades.
     audit
         The answer of a look-ahead audit of the strategy, for the review.
+    stress
+        What `Result.stress` answered, for a table of its own.
 
     Raises
     ------
@@ -85,6 +90,7 @@ def write_report(
     figures |= {f"price-{place}": price_chart(result, symbol, marked) for place, symbol in enumerate(charted)}
     descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
     context = _context(result, title, audit) | {"descriptions": descriptions, "charted": charted}
+    context["stress"] = None if stress is None else stress_table(stress)
     return write_page("report.html", path, figures=figures, **context)
 
 

@@ -316,6 +316,7 @@ def _compare_sweep(place: Path, passport: dict[str, Any], made: _Remade, now: Ba
             portfolio=passport["portfolio"],
             benchmark=_benchmark(place, now),
             progress=False,
+            record=False,  # what is made again is no new trial
             **chosen,
         )
     except StockstreamError as error:

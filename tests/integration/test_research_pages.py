@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("page", ["look-ahead", "passport"])
+@pytest.mark.parametrize("page", ["look-ahead", "passport", "stress"])
 def test_the_python_of_a_page_runs(repository: Path, page: str) -> None:
     text = (repository / "docs" / f"{page}.md").read_text()
     source = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
