@@ -119,7 +119,7 @@ deploy: package-lambdas ## Deploy the pipeline with Terraform into the AWS accou
 
 .PHONY: test-e2e
 test-e2e: $(VENV)/.installed-e2e ## Deploy to a cloud on loopback with Terraform, run the pipeline there, destroy it
-	$(PYTEST) tests/e2e -m e2e $(PYTEST_ARGS)
+	$(PYTEST) tests/e2e -m "e2e and not slow" $(PYTEST_ARGS)
 
 .PHONY: lint-terraform
 lint-terraform: $(VENV)/.installed-e2e ## Check Terraform's form, its own tests, the state machine, and its security

@@ -28,25 +28,29 @@ data "aws_iam_policy_document" "assume" {
 locals {
   objects = "${aws_s3_bucket.lake.arn}/${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}"
 
-  # Folders of the lake that each function reads, adds to and deletes from.
+  # Folders of the lake that each function lists, reads, adds to and deletes from.
   folders = {
     symbol_updater = {
-      read   = ["symbols"]
+      list   = ["symbols", "raw-data"]
+      read   = ["symbols", "runs"]
       write  = ["symbols"]
       delete = []
     }
     stock_data_fetcher = {
-      read   = ["symbols", "raw-data", "raw-events", "curated", "quarantine", "runs"]
+      list   = ["raw-data", "runs"]
+      read   = ["symbols", "raw-data", "raw-events", "quarantine", "runs"]
       write  = ["raw-data", "raw-events", "quarantine", "runs"]
       delete = []
     }
     run_reporter = {
-      read   = ["symbols", "raw-data", "raw-events", "curated", "quarantine", "runs"]
+      list   = []
+      read   = ["symbols", "runs"]
       write  = ["runs"]
       delete = []
     }
     compactor = {
-      read   = ["symbols", "raw-data", "raw-events", "curated", "quarantine"]
+      list   = ["raw-data", "raw-events", "quarantine", "curated"]
+      read   = ["raw-data", "raw-events", "quarantine", "curated"]
       write  = ["curated"]
       delete = concat(["curated"], var.expire_raw_batches ? ["raw-data", "raw-events"] : [])
     }
@@ -56,16 +60,20 @@ locals {
 data "aws_iam_policy_document" "function" {
   for_each = local.functions
 
-  statement {
-    sid       = "ListLake"
-    actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.lake.arn]
+  dynamic "statement" {
+    for_each = length(local.folders[each.key].list) > 0 ? [local.folders[each.key].list] : []
 
-    # Without its own condition this would list packages and query results too.
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = [for folder in local.folders[each.key].read : "${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}${folder}/*"]
+    content {
+      sid       = "ListLake"
+      actions   = ["s3:ListBucket"]
+      resources = [aws_s3_bucket.lake.arn]
+
+      # Without its own condition this would list packages and query results too.
+      condition {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = [for folder in statement.value : "${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}${folder}/*"]
+      }
     }
   }
 

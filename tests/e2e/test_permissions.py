@@ -16,11 +16,16 @@ from tests.e2e.conftest import Deployed
 UNSEEN = {
     ("*", "logs:CreateLogStream"): "the runtime writes logs, and here the runtime is the test's",
     ("*", "logs:PutLogEvents"): "as above",
-    ("stock-data-fetcher", "s3:GetObject", "curated"): "a lake that was compacted is read before it is added to",
-    ("stock-run-reporter", "s3:GetObject", "curated"): "as above",
     ("stock-data-fetcher", "s3:PutObject", "quarantine"): "only bad rows are set aside, and this source sends none",
-    ("stock-data-fetcher", "s3:GetObject", "quarantine"): "as above",
-    ("stock-lake-compactor", "s3:GetObject", "quarantine"): "as above",
+    (
+        "stock-data-fetcher",
+        "s3:GetObject",
+        "quarantine",
+    ): "a put whose answer was lost is looked at before it is repeated",
+    ("stock-data-fetcher", "s3:GetObject", "raw-events"): "as above",
+    ("stock-data-fetcher", "s3:PutObject", "raw-events"): "the weeks of the first run may hold no dividend",
+    ("stock-lake-compactor", "s3:GetObject", "raw-events"): "as above",
+    ("stock-lake-compactor", "s3:GetObject", "quarantine"): "nothing has been set aside yet",
     ("stock-lake-compactor", "s3:DeleteObject", "curated"): "replaced files are deleted a day after their replacement",
 }
 
