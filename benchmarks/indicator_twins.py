@@ -18,6 +18,7 @@ import talib
 import stockstream as ss
 from stockstream import indicators as own
 from stockstream.indicators import Indicator
+from stockstream.indicators.catalogue import builtin
 
 type Columns = dict[str, np.ndarray[Any, Any]]
 type Theirs = Callable[[Columns], Any]
@@ -171,6 +172,12 @@ TWINS: Sequence[Twin] = (
     Twin(own.WCLPRICE(), call(talib.WCLPRICE, "hlc")),
     Twin(own.AVGPRICE(), call(talib.AVGPRICE, "ohlc")),
 )
+
+
+def pattern_twins() -> list[Twin]:
+    """Return the candlestick patterns, whose functions have the names of the classes."""
+    classes = [cls for cls in builtin().values() if cls.group == "patterns"]
+    return [Twin(cls(), call(getattr(talib, cls.__name__), "ohlc", *cls.defaults().values())) for cls in classes]
 
 
 def made_up(shape: int | tuple[int, int], seed: int = 0) -> Columns:
