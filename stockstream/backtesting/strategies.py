@@ -236,7 +236,10 @@ class CrossSectionalMomentum(TargetStrategy):
         table = Table.from_bars(bars)
         move = close.shift(self.skip) / close.shift(self.lookback) - 1.0
         place = table.scatter(evaluate(move.rank(descending=True), table))
-        weights = np.where(place <= self.top, 1.0 / self.top, 0.0)
+        chosen = place <= self.top
+        too_many = np.count_nonzero(chosen, axis=0) > self.top  # three or more tied across the last place
+        last = np.max(np.where(chosen, place, 0.0), axis=0)
+        weights = np.where(chosen & ~(too_many & (place == last)), 1.0 / self.top, 0.0)
         weights[~bars.present] = np.nan
         return weights
 
@@ -342,7 +345,7 @@ class BuyAndHold(TargetStrategy):
         """Return 1 / S on the first bar of each symbol, NaN on all others."""
         first = np.argmax(bars.present, axis=1)
         weights = np.full(bars.shape, np.nan)
-        weights[np.arange(len(first)), first] = 1.0 / len(first)
+        weights[np.arange(len(first)), first] = np.where(bars.present.any(axis=1), 1.0 / len(first), np.nan)
         return weights
 
 

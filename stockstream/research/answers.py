@@ -82,8 +82,11 @@ class Subject:
     code: Callable[..., Any] | None
 
 
-def subject_of(target: Any, settings: Settings) -> Subject:
+def subject_of(target: Any, settings: Settings, bars: Bars) -> Subject:
     """Return how to ask a target.
+
+    Whether a symbol is one that never has a volume, such as an index, is a fact about it: the engine judges it by all
+    bars, and an audit by all of `bars`, however few a run is given.
 
     Raises
     ------
@@ -101,13 +104,17 @@ def subject_of(target: Any, settings: Settings) -> Subject:
     if isinstance(target, Strategy | TargetStrategy):
         own = type(target).targets if isinstance(target, TargetStrategy) else type(target).on_data
         untouched = copy.deepcopy(target)
-        return Subject(repr_of(target), "strategy", lambda bars: run_answers(_copy(untouched), bars, settings), own)
+        silent = silent_symbols(bars)
+        return Subject(
+            repr_of(target), "strategy", lambda bars: run_answers(copy.deepcopy(untouched), bars, settings, silent), own
+        )
     if isinstance(target, Expression):
         return Subject(repr(target), "indicator", lambda bars: expression_answers(target, bars), None)
     if callable(target):
         name = getattr(target, "__qualname__", type(target).__name__).rpartition("<locals>.")[2]
         own = target if hasattr(target, "__code__") else type(target).__call__
-        return Subject(name, "function", lambda bars: given_answers(target(bars), bars, settings), own)
+        silent = silent_symbols(bars)
+        return Subject(name, "function", lambda bars: given_answers(target(bars), bars, settings, silent), own)
     message = f"expected a strategy, an indicator, a rule or a function of bars to audit; found {target!r}"
     raise ParameterError(message)
 
@@ -125,14 +132,16 @@ def _instance(cls: type) -> Any:
         raise ParameterError(message) from error
 
 
-def _copy(strategy: Any) -> Any:
-    return copy.deepcopy(strategy)
-
-
 # ---- strategies ---------------------------------------------------------------------------------------------------
 
 
-def run_answers(strategy: Any, bars: Bars, settings: Settings) -> Answers:
+def silent_symbols(bars: Bars) -> frozenset[str]:
+    """Return the symbols without any volume."""
+    traded = (np.nan_to_num(bars.volume) > 0.0).any(axis=1)
+    return frozenset(symbol for symbol, known in zip(bars.symbols, traded, strict=True) if not known)
+
+
+def run_answers(strategy: Any, bars: Bars, settings: Settings, silent: frozenset[str]) -> Answers:
     """Return the decisions of a strategy, then the orders, fills and equity that the engine makes of them."""
     answers: Answers = {}
     if isinstance(strategy, RuleStrategy):
@@ -146,6 +155,7 @@ def run_answers(strategy: Any, bars: Bars, settings: Settings) -> Answers:
             if array is not None and np.ndim(array) > 0:
                 answers[name] = Answer(np.asarray(array), bars.dates)
     run = Run.start(bars, settings, quiet=True)
+    run.market.listing[ledger.HAS_VOLUME] = [symbol not in silent for symbol in bars.symbols]
     if isinstance(strategy, TargetStrategy):
         weights = strategy.targets(bars)
         answers["weights"] = Answer(np.asarray(weights), bars.dates)
@@ -218,7 +228,7 @@ def expression_answers(expression: Expression, bars: Bars, name: str = "") -> An
     }
 
 
-def given_answers(given: Any, bars: Bars, settings: Settings, name: str = "") -> Answers:
+def given_answers(given: Any, bars: Bars, settings: Settings, silent: frozenset[str], name: str = "") -> Answers:
     """Return what a function gave as answers.
 
     Raises
@@ -227,7 +237,7 @@ def given_answers(given: Any, bars: Bars, settings: Settings, name: str = "") ->
         Something without one value a session.
     """
     if isinstance(given, Strategy | TargetStrategy | SignalStrategy):
-        return run_answers(given, bars, settings)
+        return run_answers(given, bars, settings, silent)
     if isinstance(given, Rules):
         return _rule_answers(given, bars)
     if isinstance(given, Expression):
@@ -240,7 +250,7 @@ def given_answers(given: Any, bars: Bars, settings: Settings, name: str = "") ->
         return _frame_answers(given, bars, name)
     else:
         return {name or "value": _dated(given, bars)}
-    parts = [given_answers(value, bars, settings, f"{name}.{key}" if name else key) for key, value in items]
+    parts = [given_answers(value, bars, settings, silent, f"{name}.{key}" if name else key) for key, value in items]
     return {key: answer for part in parts for key, answer in part.items()}
 
 

@@ -120,7 +120,7 @@ def audit(
         message = f"expected cuts to be a whole number of at least 1; found {cuts!r}"
         raise ParameterError(message)
     chosen = settings_of(**settings)
-    work = _Work(subject_of(target, chosen), bars, np.random.default_rng(seed), known)
+    work = _Work(subject_of(target, chosen, bars), bars, np.random.default_rng(seed), known)
     started = time.perf_counter()
     if work.twice():
         if chosen.fill == "close" and work.subject.kind == "strategy":

@@ -1,6 +1,7 @@
 """The audit finds every seeded leak, names its line, and is silent about what is honest."""
 
 import inspect
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +72,10 @@ def test_no_built_in_indicator_is_accused(part):
 @pytest.mark.parametrize("cls", SHIPPED)
 def test_no_shipped_strategy_is_accused(cls):
     bars = panel(2 if cls is PairsMeanReversion else 3, 400, gaps=0.02)
+    listed_late = {name: getattr(bars, name).copy() for name in COLUMNS}
+    for values in listed_late.values():
+        values[1, :100] = np.nan
+    bars = ss.Bars.from_arrays(symbols=bars.symbols, dates=bars.dates, **listed_late)
     strategy = CrossSectionalMomentum(60, 10, 1) if cls is CrossSectionalMomentum else cls()
     sizing = ss.Sizing.risk(0.01) if cls is DonchianBreakout else None
     found = audit(strategy, bars, sizing=sizing, costs=ss.Costs(commission=0.001))
@@ -119,6 +124,27 @@ def test_a_target_that_cannot_run_on_few_bars_is_noted():
     found = audit(needs_many, BARS)
     assert found.clean
     assert any("too few" in spot for spot in found.blind_spots)
+
+
+def test_a_symbol_whose_first_trade_comes_late_accuses_nobody():
+    """With few bars it looks like an index, which always trades; the audit knows that it is none."""
+    columns = {name: getattr(BARS, name).copy() for name in COLUMNS}
+    columns["volume"][1, :200] = 0.0
+    late = ss.Bars.from_arrays(symbols=BARS.symbols, dates=BARS.dates, **columns)
+    rule = DonchianBreakout(short=False)
+    assert audit(rule, late, sizing=ss.Sizing.weight(0.3)).clean
+    few = late.between(None, str(late.dates[150]))
+    with pytest.warns(UserWarning, match="no volume for S1"):  # what the engine makes of few bars
+        assert len(ss.backtest(rule, few.select(["S1"])).fills) > 0
+
+
+@pytest.mark.slow
+def test_a_rule_strategy_on_a_hundred_symbols_takes_seconds():
+    bars = panel(100, 1000)
+    audit(strategies.MovingAverageCrossover(), bars)
+    started = time.process_time()
+    assert audit(strategies.MovingAverageCrossover(), bars).clean
+    assert time.process_time() - started < 3.0
 
 
 def test_findings_read_well():

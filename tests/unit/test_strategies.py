@@ -265,6 +265,17 @@ def test_buy_and_hold_waits_for_a_late_listing():
     assert fills["quantity"][0] * fills["price"][0] == pytest.approx(50_000.0)
 
 
+def test_three_that_tie_across_the_last_place_stay_in_cash_too():
+    steps = np.array([[0.02], [0.01], [0.01], [0.01], [0.0]])
+    close = 10.0 * np.exp(np.cumsum(np.repeat(steps, 60, axis=1), axis=1))
+    close[1:4] = close[1]
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), close)
+    bars = ss.Bars.from_arrays(symbols=list("ABCDE"), dates=days, **columns)
+    weights = CrossSectionalMomentum(20, 5, 3, "daily").targets(bars)
+    np.testing.assert_allclose(weights[:, 30], [1 / 3, 0.0, 0.0, 0.0, 0.0])
+
+
 # ---- all ---------------------------------------------------------------------------------------------------------
 
 SHIPPED = [
