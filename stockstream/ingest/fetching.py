@@ -88,8 +88,11 @@ class Wish:
         in_turn = zlib.crc32(symbol.encode()) % ROLLING_SESSIONS == self.turn
         if symbol in self.whole_due or (not self.into_empty and (in_turn or symbol not in known)):
             return None
-        gaps = [day for day in self.gaps.get(symbol, ()) if day >= self.session - OLDEST_GAP]
-        return min([self.overlap_start, *gaps, *([self.backfill] if self.backfill else [])])
+        return min([self.overlap_start, *self.open_gaps(symbol), *([self.backfill] if self.backfill else [])])
+
+    def open_gaps(self, symbol: str) -> list[date]:
+        """Return the sessions that earlier runs did not get of a symbol and that are not too old to be asked for."""
+        return [day for day in self.gaps.get(symbol, ()) if day >= self.session - OLDEST_GAP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,7 @@ class Batch:
         wanted = still_to_ask(self.symbols, receipt, wish.session, wish.backfill)
         if not wanted:
             return receipt
-        since = {symbol: min([wish.overlap_start, *wish.gaps.get(symbol, ())]) for symbol in wanted}
+        since = {symbol: min([wish.overlap_start, *wish.open_gaps(symbol)]) for symbol in wanted}
         known = read_known(self.location, since, wish.session)
         starts = {symbol: wish.start(symbol, known) for symbol in wanted}
         answers = {answer.symbol: answer for answer in self._ask(starts)}
@@ -197,5 +200,5 @@ def _missing(answer: Answer, wish: Wish, known: Known) -> list[date]:
     stored = set(known.dates(answer.symbol).tolist())
     got = set(answer.columns["date"].tolist()) if answer.ok else set()
     first = min(stored | got, default=wish.session)
-    expected = {day for day in wish.expected if day >= first} | set(wish.gaps.get(answer.symbol, ()))
+    expected = {day for day in wish.expected if day >= first} | set(wish.open_gaps(answer.symbol))
     return sorted(expected - stored - got)

@@ -110,6 +110,14 @@ EVENTFUL = [
 ]
 
 
+def test_a_gap_is_given_up_after_a_year(server: ReplayServer, market_data: Path, tmp_path: Path) -> None:
+    book = Recorded(market_data, ["AOH", "AEL", "BHP"])  # the first never answers as an Australian share
+    days = sessions.sessions(date(2024, 12, 16), date(2025, 12, 19))
+    mornings = [datetime.combine(day + timedelta(days=1), time(6), SYDNEY).astimezone(UTC) for day in days]
+    outcomes = replay(server, tmp_path / "lake", Twin(book, sorted(book.symbols)), [*mornings[:3], *mornings[-5:]])
+    assert [min(outcome.queue["AOH"]) for outcome in outcomes][-2:] == ["2024-12-18", "2025-12-15"]
+
+
 @pytest.mark.slow
 def test_a_year_day_by_day(server: ReplayServer, market_data: Path, tmp_path: Path) -> None:
     book = Recorded(market_data, EVENTFUL)
