@@ -99,25 +99,25 @@ def open_blocks(window: int, state: Series) -> None:
 @step
 def sum_bars(values: Series, start: int, window: int, share: float, exact: bool, state: Series, out: Series) -> int:
     """Write the sums up to the end of the block or of the input; return the bar after."""
-    held, suffix = state[5 : 5 + window], state[5 + window : 6 + 2 * window]
-    position, prefix, run, last = int(state[1]), state[2], state[3], state[4]
-    stop = start + window - position
+    held, suffix = np.uint64(5), np.uint64(5 + window)  # places, not slices: those take longer to compile
+    position, prefix, run, last = np.uint64(state[1]), state[2], state[3], state[4]
+    stop = start + window - int(state[1])
     stop = stop if stop < len(values) else len(values)
-    for t in range(start, stop):
+    for t in range(np.uint64(start), np.uint64(stop)):
         value = values[t]
         run = run + 1.0 if value == last and exact else 1.0
         last = value
         prefix += value
-        held[position] = value
-        position += 1
-        out[t] = value if run >= window and exact else (suffix[position] + prefix) * share
-    if position == window:
+        state[held + position] = value
+        position += ONE
+        out[t] = value if run >= window and exact else (state[suffix + position] + prefix) * share
+    if position == np.uint64(window):
         total = 0.0
-        for k in range(window - 1, 0, -1):
-            total += held[k]
-            suffix[k] = total
-        position, prefix = 0, 0.0
-    state[1], state[2], state[3], state[4] = position, prefix, run, last
+        for k in range(ONE, position):
+            total += state[held + position - k]
+            state[suffix + position - k] = total
+        position, prefix = np.uint64(0), 0.0
+    state[1], state[2], state[3], state[4] = float(position), prefix, run, last
     return stop
 
 
