@@ -67,6 +67,13 @@ Benchmark = Annotated[
 Report = Annotated[
     Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page.", rich_help_panel=OUTPUT)
 ]
+Save = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Keep the run so that `verify` can repeat it.", rich_help_panel=OUTPUT),
+]
+Stressed = Annotated[
+    bool, typer.Option("--stress", help="Run again under worse assumptions, one at a time.", rich_help_panel=OUTPUT)
+]
 Trades = Annotated[
     int, typer.Option(min=0, metavar="N", help="How many of the last trades to list.", rich_help_panel=OUTPUT)
 ]
@@ -94,6 +101,8 @@ def backtest(
     path: RunPath = "auto",
     benchmark: Benchmark = None,
     report: Report = None,
+    save: Save = None,
+    stress: Stressed = False,
     trades: Trades = 5,
     form: ResultFormat = Format.table,
 ) -> None:
@@ -117,12 +126,21 @@ def backtest(
 
         options: dict[str, Any] = {"path": path, "benchmark": benchmark, **terms}
         result = ss.backtest(chosen, bars, **options)
+    if save is not None:
+        result.save(save)
+    with working("Running under worse assumptions …"):
+        stressed = result.stress() if stress else None
     if page is not None:
         with working("Writing the report …"):
-            page = result.report(made_room(page))
+            page = result.report(made_room(page), stress=stressed)
     if form is Format.json:
-        print_json(result.to_dict())
+        verdict = {} if stressed is None else {"stress": stressed.frame.to_dicts()}
+        print_json({**result.to_dict(), **verdict})
         return
     print_result(result, trades=trades)
+    if stressed is not None:
+        say(f"\n{stressed!r}")
+    if save is not None:
+        say(f"\nSaved: {save}")
     if page is not None:
         say(f"\nReport: {page}")

@@ -1,5 +1,6 @@
 """The command `audit`: what it prints and how it ends."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,16 @@ def test_its_help_fits_a_terminal() -> None:
     shown = CliRunner().invoke(app, ["audit", "--help"]).stdout
     assert "  stockstream audit" in shown[shown.index("Example") :]
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_backtest_is_stressed_and_kept() -> None:
+    command = ["backtest", "--strategy", "mine.py:Honest", "--adjust", "none", "--stress"]
+    done = CliRunner().invoke(app, [*command, "--save", "runs/honest", "--report", "page.html"])
+    assert done.exit_code == 0, done.output
+    assert "Stress test of Honest" in done.output
+    assert "decisions one bar late" in Path("page.html").read_text()
+    assert CliRunner().invoke(app, ["verify", "runs/honest"]).exit_code == 0
+    again = CliRunner().invoke(app, [*command, "--save", "runs/honest"])
+    assert again.exit_code == 2
+    shown = json.loads(CliRunner().invoke(app, [*command, "--format", "json"]).stdout)
+    assert {"costs", "delay"} <= {row["test"] for row in shown["stress"]}
