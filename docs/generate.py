@@ -163,6 +163,7 @@ PAGES = {
 #: Pages written by hand whose blocks are run, with what they print below.
 RUN = (
     "quick-start.md",
+    "honest-research.md",
     "concepts/as-of.md",
     "concepts/adjustment.md",
     "guides/own-strategy.md",

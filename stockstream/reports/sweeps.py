@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import stockstream
 from stockstream.backtesting.measures import DEFINITIONS
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, StockstreamError
 from stockstream.reports import landscapes, wording
 from stockstream.reports.numbers import count, trimmed
 from stockstream.reports.page import write_page
@@ -105,6 +105,7 @@ def _context(sweep: Sweep, frame: pl.DataFrame, metric: str) -> dict[str, Any]:
         "first": str(sweep.bars.dates[0]),
         "last": str(sweep.bars.dates[-1]),
         "lead": _lead(sweep),
+        "verdict": _verdict(sweep),
         "columns": [*sweep.parameters, *map(_heading, ranked.columns[len(sweep.parameters) :])],
         "best": _rows(ranked.head(BEST), sweep),
         "robust": _rows(robust.head(BEST), sweep),
@@ -123,6 +124,15 @@ def _lead(sweep: Sweep) -> str:
     ended = "" if sweep.complete else " The sweep was ended early."
     symbols = len(sweep.bars.symbols)
     return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}, {on}.{failed}{ended}"
+
+
+def _verdict(sweep: Sweep) -> dict[str, Any]:
+    """Return the sentence and the figures behind it, or why there are none."""
+    try:
+        verdict = sweep.verdict()
+    except StockstreamError as error:
+        return {"sentence": f"Nothing can be said: {error}.", "lines": []}
+    return {"sentence": verdict.sentence, "lines": verdict.lines()}
 
 
 def _heading(name: str) -> str:
