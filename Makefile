@@ -125,6 +125,10 @@ test-e2e: $(VENV)/.installed-e2e ## Deploy to a cloud on loopback with Terraform
 lint-terraform: $(VENV)/.installed-e2e ## Check Terraform's form, its own tests, the state machine, and its security
 	$(BIN)/python -m tests.e2e.checks
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-dev ## Take the pictures of the README (needs Chromium); into docs/pictures
+	$(BIN)/python -m docs.pictures
+
 .PHONY: build
 build: $(VENV)/.installed-dev ## Build the source distribution and the wheel into dist/
 	@rm -rf dist

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from stockstream.reports.figures import relief as relief
     from stockstream.reports.figures import sensitivity as sensitivity
     from stockstream.reports.page import write_figure as write_figure
+    from stockstream.reports.pictures import take_picture as take_picture
+    from stockstream.reports.pictures import write_image as write_image
     from stockstream.reports.quality import write_quality as write_quality
     from stockstream.reports.sweeps import write_sweep as write_sweep
     from stockstream.reports.tearsheet import write_report as write_report
@@ -26,7 +28,9 @@ _HOMES: Final[dict[str, str]] = {
     "parallel": "stockstream.reports.figures",
     "relief": "stockstream.reports.figures",
     "sensitivity": "stockstream.reports.figures",
+    "take_picture": "stockstream.reports.pictures",
     "write_figure": "stockstream.reports.page",
+    "write_image": "stockstream.reports.pictures",
     "write_quality": "stockstream.reports.quality",
     "write_report": "stockstream.reports.tearsheet",
     "write_sweep": "stockstream.reports.sweeps",
@@ -38,7 +42,9 @@ __all__ = [
     "parallel",
     "relief",
     "sensitivity",
+    "take_picture",
     "write_figure",
+    "write_image",
     "write_quality",
     "write_report",
     "write_sweep",

@@ -46,6 +46,22 @@ def write_figure(figure: go.Figure, path: str | Path, *, title: str | None = Non
     return write_page("figure.html", path, title=heading, description=description, figures={"figure": spec})
 
 
+def bare_page(figure: go.Figure, width: int, height: int, *, vector: bool) -> str:
+    """Return a page that shows a figure and nothing else; with `vector` it holds the figure's SVG as text."""
+    spec = script_json(json.loads(figure.to_json()))
+    size = f"width: {int(width)}, height: {int(height)}"
+    vectors = (
+        f"Plotly.toImage(spec, {{format: 'svg', {size}}}).then((uri) => {{"
+        "const text = document.createElement('svg-text');"
+        "text.textContent = decodeURIComponent(uri.slice(uri.indexOf(',') + 1)); document.body.append(text); });"
+    )
+    drawing = f"const spec = {spec}; spec.layout.width = {int(width)}; spec.layout.height = {int(height)};" + (
+        vectors if vector else "Plotly.newPlot('figure', spec.data, spec.layout, {staticPlot: true});"
+    )
+    head = '<!doctype html><meta charset="utf-8"><body style="margin:0;background:#fff"><div id="figure"></div>'
+    return f"{head}<script>{_plotly()}</script><script>{drawing}</script>"
+
+
 def write_page(template: str, path: str | Path, *, figures: dict[str, Any], **context: Any) -> Path:
     """Render a template with style, script and, where there are figures, Plotly in it, and put it at `path`."""
     markup = optional("markupsafe").Markup
