@@ -112,6 +112,24 @@ class Bars:
         count = f"{len(self.symbols)} symbol{'s' if len(self.symbols) != 1 else ''}"
         return f"Bars: {count} x {len(self.dates)} sessions, {self.dates[0]} to {self.dates[-1]}"
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = []
+        for place, symbol in enumerate(self.symbols[: 2 * NAMED]):
+            own = np.flatnonzero(~np.isnan(self.close[place]))
+            first, last, close = (
+                ("–",) * 3
+                if not len(own)
+                else (str(self.dates[own[0]]), str(self.dates[own[-1]]), f"{self.close[place, own[-1]]:,.6g}")
+            )
+            cells = (escape(symbol), f"{len(own):,}", first, last, close)
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        left = len(self.symbols) - len(rows)
+        more = f"<small>and {left:,} more symbols</small>" if left else ""
+        head = "".join(f"<th>{name}</th>" for name in ("symbol", "bars", "first", "last", "last close"))
+        return f"<div><strong>{escape(repr(self))}</strong><table><tr>{head}</tr>{''.join(rows)}</table>{more}</div>"
+
     def row(self, symbol: str) -> int:
         """Return the row of a symbol.
 

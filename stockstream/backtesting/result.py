@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import plotly.graph_objects as go
     import polars as pl
 
     from stockstream.backtesting.engine import Run, Settings
@@ -352,6 +353,18 @@ class Result:
         from stockstream.research.stress import stress
 
         return stress(self, seed=seed)
+
+    def plot(self, figure: str = "equity") -> go.Figure:
+        """Return a figure of the report: ``"equity"``, ``"drawdown"``, ``"rolling-sharpe"`` and so on."""
+        from stockstream.reports.figures import of_result
+
+        return of_result(self, figure)
+
+    def plot_trades(self, symbol: str) -> go.Figure:
+        """Return one symbol's closes with trades, indicators, and stops and targets where they were kept."""
+        from stockstream.reports.figures import prices
+
+        return prices(self, symbol)
 
     def to_dict(self) -> dict[str, Any]:
         """Return strategy, parameters and metrics."""

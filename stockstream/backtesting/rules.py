@@ -94,6 +94,15 @@ class Rules:
     def __repr__(self) -> str:
         return f"Rules({', '.join(f'{name}={part!r}' for name, part in self.expressions.items())})"
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = (
+            f"<tr><td>{name}</td><td style='text-align:left'><code>{escape(repr(part))}</code></td></tr>"
+            for name, part in self.expressions.items()
+        )
+        return f"<div><strong>Rules</strong><table>{''.join(rows)}</table></div>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a form that JSON and YAML can hold."""
         return {name: part.to_dict() for name, part in self.expressions.items()}

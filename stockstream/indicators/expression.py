@@ -91,6 +91,11 @@ class Expression:
         """Return a form that JSON and YAML can hold; `from_dict` reads it."""
         raise NotImplementedError
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<code>{escape(repr(self))}</code>"
+
     def __add__(self, other: Operand) -> Expression:
         return _apply("add", self, other)
 

@@ -210,6 +210,15 @@ class Indicator(Expression):
     def _is_input(cls, name: str) -> bool:
         return name not in cls.ranges()
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = {"says": type(self).meaning(), "reads": ", ".join(self.inputs), "gives": ", ".join(self.outputs)}
+        cells = "".join(
+            f"<tr><td>{name}</td><td style='text-align:left'>{escape(text)}</td></tr>" for name, text in rows.items()
+        )
+        return f"<div><code>{escape(repr(self))}</code><table>{cells}</table></div>"
+
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns on a frame.
 

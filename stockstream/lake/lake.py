@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from stockstream.errors import LakeError
@@ -92,6 +93,9 @@ class Lake(Checked, Kept):
 
     def __repr__(self) -> str:
         return f"Lake({str(self._location)!r})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
 
     @classmethod
     def in_bucket(cls, bucket: str | None = None, prefix: str = "", options: BucketOptions | None = None) -> Lake:

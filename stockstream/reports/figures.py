@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stockstream.reports import charts, landscapes
+from stockstream.errors import UnknownNameError, did_you_mean
+from stockstream.reports import charts, landscapes, tearsheet
 from stockstream.reports.extras import optional
 from stockstream.reports.surface import label, surface
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
     from stockstream.backtesting.result import Result
 
-__all__ = ["drawdown", "equity", "heatmap", "monthly_returns", "parallel", "prices", "relief", "sensitivity"]
+__all__ = [
+    "drawdown",
+    "equity",
+    "heatmap",
+    "monthly_returns",
+    "of_result",
+    "parallel",
+    "prices",
+    "relief",
+    "sensitivity",
+]
 
 
 def equity(result: Result) -> go.Figure:
@@ -41,7 +52,7 @@ def monthly_returns(result: Result) -> go.Figure:
 
 
 def prices(result: Result, symbol: str) -> go.Figure:
-    """Draw the closes of one symbol with entries, exits and stops at their fill prices.
+    """Draw the closes of one symbol with entries, exits and stops at their fill prices, and the indicators used.
 
     Trades are round trips: fills that only changed the size of a position are not marked. With more than 200 trades,
     the 200 largest gains and losses are.
@@ -51,7 +62,31 @@ def prices(result: Result, symbol: str) -> go.Figure:
     UnknownNameError
         The run has no such symbol.
     """
-    return _figure(charts.prices(result, symbol), f"{symbol}: closes and trades")
+    return _figure(tearsheet.price_chart(result, symbol), f"{symbol}: closes and trades")
+
+
+def of_result(result: Result, name: str = "equity") -> go.Figure:
+    """Draw a figure of the report by its name.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    name
+        ``"equity"``, ``"drawdown"``, ``"rolling-sharpe"``, ``"rolling-volatility"``, ``"exposure"``,
+        ``"distribution"``, ``"years"``, ``"excursions"`` (MAE against MFE), ``"holding"`` or ``"monthly"``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such figure.
+    """
+    known = {**tearsheet.FIGURES, "monthly": charts.monthly}
+    if name not in known:
+        message = f"expected a figure of {', '.join(known)}; found {name!r}.{did_you_mean(name, known)}"
+        raise UnknownNameError(message)
+    titles = {**tearsheet.RISK, **tearsheet.TRADES, "monthly": "Monthly returns"}
+    return _figure(known[name](result), titles.get(name, name.capitalize()))
 
 
 def heatmap(frame: pl.DataFrame, x: str, y: str, metric: str) -> go.Figure:

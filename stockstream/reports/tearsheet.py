@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.facts import Audited
     from stockstream.research.stress import Stress
 
-#: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 6 MB.
+#: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 7 MB.
 CHARTED: Final = 10
 MARKED: Final = 2000
 

@@ -341,3 +341,19 @@ class Sweep:
             f"symbol{'s' if symbols != 1 else ''} x {len(self.bars.dates):,} sessions in {self.seconds:.2f} s{ended}, "
             f"{self.speed / 1e6:,.0f} million bar-runs a second"
         )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        metric = "sharpe" if "sharpe" in self.metrics else self.metrics[0]
+        shown = ranked(self.frame, metric, largest=True).head(5)
+        head = "".join(f"<th>{escape(name)}</th>" for name in shown.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_short(value))}</td>" for value in row) + "</tr>" for row in shown.rows()
+        )
+        title = f"<strong>{escape(repr(self))}</strong><br><small>the first five by {escape(metric)}</small>"
+        return f"<div>{title}<table><tr>{head}</tr>{body}</table></div>"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

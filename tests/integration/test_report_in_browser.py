@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import struct
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 import stockstream as ss
 from stockstream.indicators import RSI, SMA
+from stockstream.reports import take_picture, write_image
 from tests.unit.test_reports import walk
 
 pytestmark = pytest.mark.compiled
@@ -24,6 +27,35 @@ FLAGS = [
 ]
 LOCAL = ("file:", "data:", "blob:")
 NAME = '<b>Wide</b> & "quoted" é'
+
+
+#: Every visible text with less contrast to what is behind it than WCAG 2 AA asks for.
+CONTRAST = """() => {
+  const parse = (colour) => { const m = colour.match(/[\\d.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor));
+    const over = (under, [r, g, b, a]) => [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
+    return layers.reverse().reduce(over, [255, 255, 255]);
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.offsetParent || element.closest("svg, script, .skip, .unseen, .tip")) continue;
+    const style = getComputedStyle(element), below = ground(element);
+    const ink = parse(style.color), mixed = ink.slice(0, 3).map((v, i) => ink[3] * v + (1 - ink[3]) * below[i]);
+    const [hi, lo] = [light(mixed), light(below)].sort((a, b) => b - a);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    const ratio = (hi + 0.05) / (lo + 0.05);
+    const name = `${element.tagName} ${element.className} ${element.textContent.slice(0, 40)}`;
+    if (ratio < (large ? 3 : 4.5)) faint.push(`${ratio.toFixed(2)} ${name}`);
+  }
+  return [...new Set(faint)].slice(0, 20);
+}"""
 
 
 class Crossing(ss.RuleStrategy):
@@ -214,30 +246,13 @@ def test_hints_appear_on_focus(opened):
     assert not page.locator("#numbers .tip").first.is_visible()
 
 
-#: Every visible text with less contrast to what is behind it than WCAG 2 AA asks for.
-CONTRAST = """() => {
-  const parse = (colour) => { const m = colour.match(/[\\d.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; };
-  const light = (rgb) => {
-    const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor));
-    const over = (under, [r, g, b, a]) => [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
-    return layers.reverse().reduce(over, [255, 255, 255]);
-  };
-  const faint = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !element.offsetParent || element.closest("svg, script, .skip, .unseen, .tip")) continue;
-    const style = getComputedStyle(element), below = ground(element);
-    const ink = parse(style.color), mixed = ink.slice(0, 3).map((v, i) => ink[3] * v + (1 - ink[3]) * below[i]);
-    const [hi, lo] = [light(mixed), light(below)].sort((a, b) => b - a);
-    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
-    const ratio = (hi + 0.05) / (lo + 0.05);
-    const name = `${element.tagName} ${element.className} ${element.textContent.slice(0, 40)}`;
-    if (ratio < (large ? 3 : 4.5)) faint.push(`${ratio.toFixed(2)} ${name}`);
-  }
-  return [...new Set(faint)].slice(0, 20);
-}"""
+def test_figures_become_pictures(browser, report, tmp_path):
+    figure = report[0].plot("drawdown")
+    png = write_image(figure, tmp_path / "new" / "drawdown.png", width=640, height=360).read_bytes()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", png[16:24]) == (640, 360)
+    root = ElementTree.parse(write_image(figure, tmp_path / "drawdown.svg")).getroot()
+    assert root.tag.endswith("svg")
+    assert "Underwater" in "".join(root.itertext())
+    page = take_picture(report[1], tmp_path / "page.png", width=500, height=400).read_bytes()
+    assert struct.unpack(">II", page[16:24]) == (500, 400)
