@@ -164,6 +164,7 @@ PAGES = {
 RUN = (
     "quick-start.md",
     "honest-research.md",
+    "reference/command-line.md",
     "concepts/as-of.md",
     "concepts/adjustment.md",
     "guides/own-strategy.md",

@@ -1,7 +1,8 @@
 """The application: what all commands share, from the first flag to the exit code.
 
-Exit codes: 0 done; 2 something in the request is wrong and nothing was written, said in one sentence on stderr;
-4 an audit or a verification that found something; 1 a defect of this program, with a traceback; 130 interrupted.
+Exit codes: 0 done; 1 a defect of this program, with a traceback; 2 something in the request is wrong and nothing was
+written, said in one sentence on stderr; 3 done in part; 4 an audit, a verification or a look at the installation that
+found something; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ Exit codes:
   0    done
   1    a defect of the program, with a traceback
   2    the request cannot be served: one sentence on stderr, nothing written
-  4    `audit` found a look-ahead or cannot tell, `verify` found a difference
+  3    done in part: `ingest` lacks symbols, `symbols update` kept the last list,
+       `quality --fail-on` found something
+  4    `audit` found a look-ahead or cannot tell, `verify` a difference,
+       `doctor` something broken
   130  interrupted
 """
 

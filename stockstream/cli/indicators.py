@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from stockstream.cli.output import (
+    Format,
+    FormatOption,
+    OutputOption,
+    choose_format,
+    print_table,
+    say,
+    stdout,
+    write_rows,
+)
 from stockstream.errors import UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,19 +27,22 @@ Example:
   stockstream indicators
   stockstream indicators --group momentum
   stockstream indicators RSI
+  stockstream indicators --format csv > indicators.csv
 """
 
 
 def indicators(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Everything that one of them declares.")] = None,
     group: Annotated[str | None, typer.Option(metavar="NAME", help="Only this group, such as momentum.")] = None,
+    form: FormatOption = None,
+    output: OutputOption = None,
 ) -> None:
     """List the indicators with their defaults and what they are compared with, or describe one."""
-    from stockstream.cli.output import print_table, stdout
     from stockstream.indicators.catalogue import all_indicators, find
 
+    form, path = choose_format(form, output)
     if name is not None:
-        _describe(find(name))
+        _describe(find(name), form, path)
         return
     known = all_indicators()
     groups = list(dict.fromkeys(cls.group for cls in known.values()))
@@ -41,16 +55,18 @@ def indicators(
         for label, cls in known.items()
         if cls.group == chosen
     ]
+    columns = ["indicator", "group", "defaults", "compared with"]
+    if form is not Format.table:
+        write_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, path)
+        return
     for patterns in (False, True):  # whose long names would leave the others no room for their defaults
         part = [row for row in rows if (row[1] == "patterns") == patterns]
         if part:
-            print_table(["indicator", "group", "defaults", "compared with"], part, wrap=["defaults"])
+            print_table(columns, part, wrap=["defaults"])
     stdout().print(f"\n{len(rows)} indicators; stockstream indicators NAME says all of one", highlight=False)
 
 
-def _describe(cls: type[Indicator]) -> None:
-    from stockstream.cli.output import print_table, say
-
+def _describe(cls: type[Indicator], form: Format, path: Path | None) -> None:
     indicator = cls()
     facts = {
         "group": cls.group,
@@ -64,6 +80,11 @@ def _describe(cls: type[Indicator]) -> None:
         "source": cls.source or "not declared",
         "compared with": _compared(cls, note=True),
     }
+    if form is not Format.table:
+        write_rows(
+            [{"indicator": cls.__name__, "says": cls.meaning(), **facts}], ["indicator", "says", *facts], form, path
+        )
+        return
     print_table([cls.__name__, cls.meaning()], [[key, value] for key, value in facts.items()], wrap=[cls.meaning()])
     if cls.ranges():
         rows = [

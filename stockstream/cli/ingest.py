@@ -28,8 +28,12 @@ Examples:
   stockstream ingest --symbols BHP,CBA --backfill 2010-01-01
   stockstream ingest --quiet || echo "look at runs/ in the lake"
 
-Exit codes: 0 complete, or nothing to do; 3 fewer symbols than the coverage threshold have the session's bar, run it
-again; 1 failed; 2 refused, nothing was asked for.
+Exit codes:
+  0  complete, or nothing to do
+  1  failed
+  2  refused, nothing was asked for
+  3  fewer symbols than the coverage threshold have the session's bar:
+     run it again
 """
 
 FETCH_EXAMPLES: Final = """

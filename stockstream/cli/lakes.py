@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from stockstream.cli.options import LakePath, program
-from stockstream.cli.output import Format, choose_format, say, working, write_frame
+from stockstream.cli.output import FormatOption, OutputOption, choose_format, say, working, write_frame
 
 if TYPE_CHECKING:
     from stockstream.lake import Lake, Written
@@ -97,12 +97,8 @@ def _lake_flag(lake: str | None) -> str:
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT in DuckDB's dialect.", show_default=False)],
     lake: LakePath = None,
-    form: Annotated[
-        Format | None, typer.Option("--format", help="Default: table, or the ending of --output.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a .csv, .json or .parquet file instead.")
-    ] = None,
+    form: FormatOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Ask a lake in SQL.
 

@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
 
 from stockstream.cli.options import made_room, output_file
 from stockstream.errors import ParameterError
@@ -37,6 +39,15 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     parquet = "parquet"
+
+
+#: The two flags of every command that prints rows; `choose_format` reads them.
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="table, json, csv or parquet.", show_default=False)
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write a .csv, .json or .parquet file instead.")
+]
 
 
 def stdout() -> Console:
@@ -175,6 +186,13 @@ def write_frame(frame: pl.DataFrame, form: Format, path: Path | None) -> None:
         print_frame(frame)
     else:
         sys.stdout.write(_text_of(frame, form))
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format, path: Path | None) -> None:
+    """Write rows with the same columns in a format other than a table, to a file or to stdout."""
+    import polars as pl
+
+    write_frame(pl.DataFrame(list(rows), schema=list(columns), infer_schema_length=None), form, path)
 
 
 def _text_of(frame: pl.DataFrame, form: Format) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from stockstream import plugins as registry
-from stockstream.cli.output import Format, print_json, print_table, say
+from stockstream.cli.output import Format, FormatOption, OutputOption, choose_format, print_table, say, write_rows
 from stockstream.errors import ParameterError, PluginError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +25,8 @@ _COLUMNS: Final = ("group", "name", "object", "distribution", "version", "state"
 
 def plugins(
     group: Annotated[str | None, typer.Option(metavar="NAME", help="Only this group, such as price_sources.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.", show_default=False)] = Format.table,
+    form: FormatOption = None,
+    output: OutputOption = None,
 ) -> None:
     """List what is installed: sources, pipeline steps, indicators and strategies.
 
@@ -38,25 +36,17 @@ def plugins(
     if group is not None and group not in groups:
         message = f"unknown group {group!r}; expected one of {', '.join(groups)}.{did_you_mean(group, groups)}"
         raise UnknownNameError(message)
-    if form is Format.parquet:
-        message = "expected --format table, json or csv; found parquet"
-        raise ParameterError(message)
+    form, path = choose_format(form, output)
     wanted = groups if group is None else {group: groups[group]}
     rows = [
         dict(zip(_COLUMNS, (short, *_described(plugin)), strict=True))
         for short, name in wanted.items()
         for plugin in registry.discover(name)
     ]
-    if form is Format.json:
-        print_json(rows)
-    elif form is Format.csv:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        sys.stdout.write(text.getvalue())
-    else:
+    if form is Format.table:
         _print(rows)
+    else:
+        write_rows(rows, _COLUMNS, form, path)
 
 
 def _described(plugin: Plugin) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ Examples:
   stockstream quality --report quality.html
   stockstream quality --format csv > findings.csv
   stockstream quality --quarantine
-  stockstream quality --fail-on error    # in a pipeline: exit code 3 when there is one
+  stockstream quality --fail-on error    # exit code 3 when there is one
 
 Exit codes:
   0  checked, whatever was found

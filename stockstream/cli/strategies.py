@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stockstream import plugins
+from stockstream.cli.output import (
+    Format,
+    FormatOption,
+    OutputOption,
+    choose_format,
+    print_table,
+    stdout,
+    write_rows,
+)
 from stockstream.cli.parameters import kinds_of, split_assignments, typed, typed_values
 from stockstream.errors import ParameterError, StockstreamError, StrategyError, UnknownNameError, did_you_mean
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """
 Example:
   stockstream strategies
+  stockstream strategies --format json
   stockstream backtest --strategy RSIMeanReversion --param oversold=25
 """
 
@@ -237,14 +247,18 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def strategies() -> None:
+def strategies(form: FormatOption = None, output: OutputOption = None) -> None:
     """List the strategies that can be named, with their parameters and defaults."""
-    from stockstream.cli.output import print_table, stdout
-
+    form, path = choose_format(form, output)
     rows = [
         [name, _signature(offer.cls), _summary(offer.cls), offer.origin] for name, offer in sorted(offers().items())
     ]
-    print_table(["strategy", "parameters", "what it does", "from"], rows, wrap=["what it does"])
+    columns = ["strategy", "parameters", "what it does", "from"]
+    if form is not Format.table:
+        plain = [[name, parameters.replace("\n", ", "), *rest] for name, parameters, *rest in rows]
+        write_rows([dict(zip(columns, row, strict=True)) for row in plain], columns, form, path)
+        return
+    print_table(columns, rows, wrap=["what it does"])
     stdout().print("\nYour own: --strategy path/to/file.py:ClassName", highlight=False)
 
 

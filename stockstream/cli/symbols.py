@@ -11,7 +11,17 @@ import typer
 from stockstream.cli.application import Command, Commands
 from stockstream.cli.logs import start_logging, stay_silent
 from stockstream.cli.options import LakePath, need_ingest
-from stockstream.cli.output import Format, choose_format, print_json, print_table, say, working, write_frame
+from stockstream.cli.output import (
+    Format,
+    FormatOption,
+    OutputOption,
+    choose_format,
+    print_json,
+    print_table,
+    say,
+    working,
+    write_frame,
+)
 from stockstream.errors import LakeError, ParameterError
 
 if TYPE_CHECKING:
@@ -27,7 +37,7 @@ Examples:
   stockstream symbols update
   stockstream symbols update --config config/symbols.json --lake data/asx
 
-Exit codes: 0 done, 3 no good list came and the last one goes on serving, 2 refused.
+Exit codes: 0 done; 2 refused; 3 no good list came, the last one goes on.
 """
 
 DIFF_EXAMPLES: Final = """
@@ -45,12 +55,6 @@ Examples:
 app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich")
 
 DayArgument = Annotated[str | None, typer.Argument(metavar="[DATE]", help="A day, like 2024-01-31.")]
-FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="table, json, csv or parquet.", show_default=False)
-]
-OutputOption = Annotated[
-    Path | None, typer.Option("--output", metavar="FILE", help="Write a .csv, .json or .parquet file instead.")
-]
 
 
 @app.command("update", cls=Command, epilog=UPDATE_EXAMPLES)

@@ -17,6 +17,8 @@ ELSEWHERE = {
     "README.md": "integration/test_readme.py",
     "docs/lake.md": "unit/test_indicator_parity.py",  # generated from its own blocks
     "docs/look-ahead.md": "integration/test_research_pages.py",
+    "docs/passport.md": "integration/test_research_pages.py",
+    "docs/stress.md": "integration/test_research_pages.py",
     "docs/own-indicator.md": "unit/test_own_indicators.py",
     "docs/plugins.md": "distribution/test_plugins_page.py",
     "docs/sweeps.md": "integration/test_sweep_page.py",
