@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from stockstream.cli.application import Command, Commands
-from stockstream.cli.output import Format, print_frame, say, write_frame
+from stockstream.cli.output import Format, FormatOption, OutputOption, choose_format, print_frame, say, write_frame
 
 if TYPE_CHECKING:
     from stockstream.research.trials import Trials
@@ -21,7 +21,8 @@ Example:
 
 CLEAR_EXAMPLES: Final = """
 Example:
-  stockstream trials clear --lake data/lake --reason "prices were wrong until the refetch"
+  stockstream trials clear --lake data/lake \\
+    --reason "prices were wrong until the refetch"
 """
 
 Lake = Annotated[
@@ -33,15 +34,13 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich")
 
 
 @app.command("list", cls=Command, epilog=LIST_EXAMPLES)
-def list_trials(
-    lake: Lake = None,
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.", show_default=False)] = Format.table,
-) -> None:
+def list_trials(lake: Lake = None, form: FormatOption = None, output: OutputOption = None) -> None:
     """List every sweep that counts, and those that were cleared with the reason."""
+    form, path = choose_format(form, output)
     ledger = _ledger(lake)
     frame = ledger.frame()
     if form is not Format.table:
-        write_frame(frame, form, None)
+        write_frame(frame, form, path)
         return
     if frame.height:
         print_frame(frame, most_rows=frame.height)
