@@ -99,7 +99,7 @@ def _kernels() -> Finding:
     import numba
     from stockstream_kernels import rolling
 
-    if numba.config.DISABLE_JIT:
+    if getattr(numba.config, "DISABLE_JIT", 0):
         return Finding("kernels", NOTE, "plain Python, hundreds of times slower", "unset NUMBA_DISABLE_JIT")
     kernel: Any = rolling.sma  # all share their cache; its type is that of the plain function
     folder = kernel.stats.cache_path
