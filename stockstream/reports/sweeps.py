@@ -105,6 +105,7 @@ def _context(sweep: Sweep, frame: pl.DataFrame, metric: str) -> dict[str, Any]:
         "first": str(sweep.bars.dates[0]),
         "last": str(sweep.bars.dates[-1]),
         "lead": _lead(sweep),
+        "review": sweep.review(metric),
         "verdict": _verdict(sweep),
         "columns": [*sweep.parameters, *map(_heading, ranked.columns[len(sweep.parameters) :])],
         "best": _rows(ranked.head(BEST), sweep),

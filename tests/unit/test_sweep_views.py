@@ -164,6 +164,10 @@ def test_the_page_holds_the_best_the_views_and_what_was_left_out(tmp_path):
     assert headings[:3] == ["fast", "slow", "Sharpe ratio"]
     assert len(first) == len(headings)
     assert len(soup.select("#best tbody tr")) == 9
+    found = {finding.code: finding.text for finding in swept.review("sharpe")}
+    shown = {note["data-check"]: note.text for note in soup.select("[data-check]")}
+    assert found.keys() == shown.keys() >= {"combinations-failed"}
+    assert all(text in shown[code] for code, text in found.items())
     assert "3 combinations could not run" in soup.select_one(".lead").text
     assert "expected window" in soup.select_one("#failures").text
     assert "http" not in " ".join(link.get("href", "") for link in soup.find_all("a"))
