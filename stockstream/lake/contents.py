@@ -199,6 +199,13 @@ class Contents:
             message = f"cannot read the lake at {self.location}: {first_line(error)}"
             raise LakeError(message) from error
 
+    def holds_events(self, files: Files) -> bool:
+        """Whether there are dividends or splits in the files, compacted or not."""
+        if files.events or files.curated is None:
+            return bool(files.events)
+        with self.connection() as connection:
+            return read_parquet(connection, [files.curated.parts["events"]]).limit(1).fetchone() is not None
+
     def symbols(self, files: Files, reading: Reading) -> tuple[str, ...]:
         """Return the symbols that have a row that counts, sorted."""
         with self.connection() as connection:

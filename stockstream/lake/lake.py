@@ -374,7 +374,7 @@ class Lake(Checked, Kept):
             **({"as_of": reading.until} if reading.until else {}),
             **({"listings": LISTINGS} if listings else {}),
         }
-        until = None if files.events else last
+        until = None if self._contents.holds_events(files) else last
         with self._contents.connection() as connection:
             # Prices after the end are read only where the closes before later ex-dates are needed.
             bind(connection, files, reading, symbols=wanted, start=first, end=until, adjusted=True, listings=listings)

@@ -1,6 +1,7 @@
 """Compaction changes no answer: as of every instant, whatever was compacted, expired and written in between."""
 
 import datetime as dt
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from stockstream.errors import LakeError
 from stockstream.lake import Lake, compact
 from tests.reference.lake_cases import (
     COLUMNS,
+    DAYS,
     MONDAY,
+    PATH,
     answer,
     bar,
     daily,
@@ -128,13 +131,24 @@ def test_dividends_and_splits_are_compacted_too(tmp_path):
         lake.compact(expire=True, grace=NOW, keep=0)
         assert batches(lake) == []
         same(raw, lake, [None, daily(0)])
-    for adjust in ("total", "splits", "none"):
-        one, other = (place.bars("A", adjust=adjust) for place in (raw, lake))
+    for adjust, end in itertools.product(("total", "splits", "none"), (None, DAYS[1], DAYS[10])):
+        one, other = (place.bars("A", adjust=adjust, end=end) for place in (raw, lake))
         for name in ("close", "volume", "price_factor", "volume_factor"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert (one.dividend is None) == (other.dividend is None)
         if one.dividend is not None:
             np.testing.assert_array_equal(one.dividend, other.dividend)
+
+
+def test_the_close_before_an_ex_date_after_the_end_decides_in_a_compacted_lake_too(tmp_path):
+    cash = [*[None] * 15, 0.2, *[None] * 4]
+    lake = Lake(tmp_path)
+    lake.write_rows(answer(0, range(20), dividend=cash), session="2024-03-01")
+    lake.compact(expire=True, grace=NOW, keep=0)
+    factor = 1 - 0.2 / PATH[14]
+    np.testing.assert_allclose(
+        lake.bars("A", end=DAYS[5]).close[0], [PATH[day] * factor for day in range(6)], rtol=1e-15
+    )
 
 
 def test_equal_answers_collapse_and_what_is_done_is_not_done_again(tmp_path):
