@@ -57,7 +57,8 @@ def grids() -> list[str]:
         f"| {len(WINDOWS)} windows of {SESSIONS:,} bars | single calls, ms | one call, ms | ratio |",
         "|---|---|---|---|",
     ]
-    for cls in (known for known in builtin().values() if known.grid_kernel and len(known.inputs) == 1):
+    fused = [known for known in builtin().values() if known.grid_kernel and known.grid_parameters == 1]
+    for cls in (known for known in fused if len(known.inputs) == 1):
         grid: Any = cls(WINDOWS)
         single = cells(grid)
         one, many = indicator_twins.race(partial(grid, close), partial(_each, single, close))

@@ -5,7 +5,8 @@ call; what it saves is the way from Python for each window, which for 2,520 bars
 work is shared between windows: sums that are never subtracted, and recursions, have nothing in common but the prices.
 
 Arguments: inputs, windows of shape ``(P,)`` int64, the other parameters, state, outputs of shape ``(P, T)``. State:
-that of the longest window; zeros on entry, without meaning afterwards.
+that of the longest window; zeros on entry, without meaning afterwards. Where there are several outputs, one that nobody
+asks for may be of shape ``(1, T)``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels import momentum, rolling, smoothing, weighted
+from stockstream_kernels import convergence, momentum, rolling, smoothing, weighted
 from stockstream_kernels._compile import kernel, step
 
 type Series = NDArray[np.float64]
@@ -98,3 +99,26 @@ def variance(values: Series, windows: Windows, ddof: int, root: bool, state: Ser
     for row in range(len(windows)):
         fresh(state)
         rolling.variance(values, windows[row], ddof, root, state, out[row])
+
+
+@kernel
+def macd(
+    values: Series,
+    fast: Windows,
+    slow: Windows,
+    signal: Windows,
+    align: int,
+    state: Series,
+    line: Rows,
+    signals: Rows,
+    histogram: Rows,
+) -> None:
+    """Write line, signal and histogram per combination of three windows.
+
+    Pairs of bars begin at the signal's seed, so that lines of the same averages differ in their last bits from signal
+    to signal: none is taken over from another.
+    """
+    for row in range(len(fast)):
+        fresh(state)
+        one, two, three = line[row % len(line)], signals[row % len(signals)], histogram[row % len(histogram)]
+        convergence.macd(values, fast[row], slow[row], signal[row], align, state, one, two, three)

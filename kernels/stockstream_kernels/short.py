@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._words import WORD
 from stockstream_kernels.ledger import NEVER, Market, Series, Terms
 from stockstream_kernels.legs import Walk, fill_spans
 from stockstream_kernels.measures import MEASURES, Sheet, measure_score, write_row
+from stockstream_kernels.reversals import score_reversals
 from stockstream_kernels.scoring import score, score_blocks, score_by_rate
 from stockstream_kernels.sweep import Programs, Scratch, place_codes
 from stockstream_kernels.turns import GROUP, mark_group, turns_of_codes, turns_of_mask
-from stockstream_kernels.walks import score_legs
+from stockstream_kernels.walks import score_legs, score_turns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +82,7 @@ def score_crosses(
             first, least = max(known[one], known[two]), min(known[one], known[two])
             count = NEVER if least == NEVER else 0
             if least != NEVER and first < rows.shape[1]:
-                count = turns_of_mask(pad.masks[run], rows, one, two, first, place, tape, pad.turns)
+                count = turns_of_mask(pad.masks[run], rows, one, two, first, place, tape, pad.turns, False)
             done = 0
             if count != NEVER:
                 done = scored(tape, terms, pad, count, account, trades, sheet, begin + run)
@@ -114,6 +116,30 @@ def score_codes(
     return total
 
 
+@step
+def reversals(
+    mask: NDArray[np.uint64],
+    rows: Series,
+    one: int,
+    two: int,
+    known: NDArray[np.int64],
+    place: NDArray[np.int32],
+    tape: Tape,
+    turns: NDArray[np.int32],
+) -> tuple[int, bool]:
+    """List the sessions on which a run turns that is long above, short below; NEVER where that is not so simple.
+
+    Returns how many there are, and whether the first is a rise.
+    """
+    first, least = max(known[one], known[two]), min(known[one], known[two])
+    if least == NEVER:
+        return NEVER, False
+    if first >= rows.shape[1]:
+        return 0, False
+    rises = (mask[first // WORD] >> np.uint64(first % WORD)) & np.uint64(1) == 0
+    return turns_of_mask(mask, rows, one, two, first, place, tape, turns, True), rises
+
+
 @kernel
 def score_walks(
     programs: Programs,
@@ -121,6 +147,9 @@ def score_walks(
     slots: NDArray[np.int32],
     values: Series,
     levels: NDArray[np.int32],
+    pair: NDArray[np.int64],
+    known: NDArray[np.int64],
+    place: NDArray[np.int32],
     session: NDArray[np.int64],
     scratch: Scratch,
     tape: Tape,
@@ -131,18 +160,34 @@ def score_walks(
     account: Series,
     sheet: Sheet,
 ) -> int:
-    """Score runs of long and short legs with stops and targets; ``levels (3,)`` as of `sweep_runs`."""
+    """Score runs of long and short legs with stops and targets; ``levels (3,)`` as of `sweep_runs`.
+
+    ``pair (2,)`` are the slots of two series where all that a run does is to be long while the first is above and short
+    while it is below, ``(0,)`` where it is not; the rest as of `score_crosses`.
+    """
     total = 0
     fill_spans(market, walk.lows, walk.highs)
     for run in range(len(slots)):
-        place_codes(programs, rows, slots[run], values[run], session, pad.codes, scratch)
-        for k in range(3):
-            walk.levels[k] = values[run, levels[k]] if levels[k] != NEVER else np.nan
+        count, rises = NEVER, False
+        if len(pair) > 0:
+            if run % GROUP == 0:
+                mark_group(rows, slots[run : run + GROUP], pair[0], pair[1], pad.masks)
+            one, two = int(slots[run, pair[0]]), int(slots[run, pair[1]])
+            count, rises = reversals(pad.masks[run % GROUP], rows, one, two, known, place, tape, pad.turns)
         scratch.trades[:] = 0.0
-        result = score_legs(walk, tape, market, terms, pad.codes, account[0], account[2], scratch.trades)
+        cash, hurdle, trades = account[0], account[2], scratch.trades
+        if count != NEVER and terms.minimum_fee == 0.0 and len(walk.borders) == 1:
+            result = score_reversals(tape, terms, pad.turns[:count], rises, cash, hurdle, pad.shares, trades)
+        elif count != NEVER:
+            result = score_turns(walk, tape, market, terms, pad.turns[:count], rises, cash, hurdle, trades)
+        else:
+            place_codes(programs, rows, slots[run], values[run], session, pad.codes, scratch)
+            for k in range(3):
+                walk.levels[k] = values[run, levels[k]] if levels[k] != NEVER else np.nan
+            result = score_legs(walk, tape, market, terms, pad.codes, cash, hurdle, trades)
         pad.left[run] = 0 if result.simple else 1
         if result.simple:
-            measure_score(result, scratch.trades, account[1], account[2], sheet.row)
+            measure_score(result, trades, account[1], hurdle, sheet.row)
             write_row(sheet, run)
             total += 1
     return total

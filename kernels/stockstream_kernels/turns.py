@@ -100,8 +100,9 @@ def turns_of_mask(
     place: NDArray[np.int32],
     tape: Tape,
     turns: NDArray[np.int32],
+    falls_first: bool,
 ) -> int:
-    """List the sessions on which row `one` changes sides with row `two`, from the first rise on.
+    """List the sessions on which row `one` changes sides with row `two`, from the first rise on, or from a fall.
 
     Both are known from bar `first` on. A word that differs from itself shifted by a bit holds the turns. NEVER where a
     tie decides, or where a decision is made before the last one is filled: that is for the simulator.
@@ -127,7 +128,7 @@ def turns_of_mask(
             known = bar - 1 if rise else bar
             if not rows[one, known] < rows[two, known]:
                 return NEVER
-            if rise or count > 0:
+            if rise or count > 0 or falls_first:
                 session = place[bar]
                 if session < last:
                     return NEVER

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stockstream_kernels._compile import step
 from stockstream_kernels.ledger import HIGH, LOW, NEVER, PRICE, Market, Series, Terms
 from stockstream_kernels.legs import (
@@ -46,7 +48,6 @@ from stockstream_kernels.scoring import Score, clear, sums_of
 from stockstream_kernels.tape import BUY, CLEAN, SELL, Tape
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -124,6 +125,36 @@ def start(walk: Walk, cash: float) -> None:
 
 
 @step
+def result_of(walk: Walk, sessions: int, cash: float, hurdle: float) -> Score:
+    """Return what a walk has come to."""
+    tally = walk.tally
+    live, exposed = tally[LIVE], int(tally[EXPOSED])
+    sums = sums_of(
+        sessions,
+        hurdle,
+        tally[EQUITY] / cash,
+        tally[TOTAL],
+        tally[SQUARES],
+        tally[SHORTFALLS],
+        tally[DEEPEST],
+        int(live),
+        0.0,
+    )
+    simple = tally[BROKEN] == 0.0 and clear(sums, tally[SQUARES], int(live))
+    return Score(
+        simple,
+        sums,
+        exposed,
+        tally[EQUITY],
+        tally[WORTHS] / sessions,
+        tally[FEES],
+        tally[SLIPPAGES],
+        tally[TRADED],
+        int(tally[AMBIGUOUS]),
+    )
+
+
+@step
 def score_legs(
     walk: Walk,
     tape: Tape,
@@ -184,27 +215,45 @@ def score_legs(
             if end_of_entry(walk, tape, market, terms, trades, hurdle, filled):
                 decided, blocked_on = filled + 1, filled
         t += 1
-    live, exposed = tally[LIVE], int(tally[EXPOSED])
-    sums = sums_of(
-        sessions,
-        hurdle,
-        tally[EQUITY] / cash,
-        tally[TOTAL],
-        tally[SQUARES],
-        tally[SHORTFALLS],
-        tally[DEEPEST],
-        int(live),
-        0.0,
-    )
-    simple = tally[BROKEN] == 0.0 and clear(sums, tally[SQUARES], int(live))
-    return Score(
-        simple,
-        sums,
-        exposed,
-        tally[EQUITY],
-        tally[WORTHS] / sessions,
-        tally[FEES],
-        tally[SLIPPAGES],
-        tally[TRADED],
-        int(tally[AMBIGUOUS]),
-    )
+    return result_of(walk, sessions, cash, hurdle)
+
+
+@step
+def score_turns(
+    walk: Walk,
+    tape: Tape,
+    market: Market,
+    terms: Terms,
+    turns: NDArray[np.int32],
+    rises: bool,
+    cash: float,
+    hurdle: float,
+    trades: Series,
+) -> Score:
+    """Walk through a run that does nothing but turn round, without levels; ``turns`` are the sessions it decides on.
+
+    The first decision leads from cash to a long position where it `rises`, else to a short one.
+    """
+    sessions, tally, holding = len(tape.fill), walk.tally, walk.holding
+    start(walk, cash)
+    walk.levels[:] = np.nan
+    t, goal = 0, 1 if rises else -1
+    for turn in turns:
+        filled = int(tape.fill[turn])
+        if filled == NEVER:
+            tally[BROKEN] = 1.0
+        if filled == sessions or tally[BROKEN] != 0.0:
+            break
+        if holding[QUANTITY] == 0.0:
+            tally[WORTHS] += tally[EQUITY] * (filled - t)
+            enter(walk, tape, terms, goal, filled)
+        else:
+            hold(walk, tape, terms, hurdle, t, filled)
+            turn_round(walk, tape, terms, trades, goal, filled, filled - int(holding[ENTERED]))
+        end_of_entry(walk, tape, market, terms, trades, hurdle, filled)
+        t, goal = filled + 1, -goal
+    if tally[BROKEN] == 0.0 and holding[QUANTITY] == 0.0:
+        tally[WORTHS] += tally[EQUITY] * (sessions - t)
+    elif tally[BROKEN] == 0.0:
+        hold(walk, tape, terms, hurdle, t, sessions)
+    return result_of(walk, sessions, cash, hurdle)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import override
 
-from stockstream.indicators.convergence import check_order
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
 
@@ -33,13 +32,10 @@ class KAMA(Indicator):
 
     group = "trend"
     kernel = "adaptive:kama"
+    ascending = ("fast", "slow")
     source = "Kaufman 1995, Smarter Trading; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "KAMA")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:
@@ -73,13 +69,10 @@ class VIDYA(Indicator):
 
     group = "trend"
     kernel = "adaptive:vidya"
+    ascending = ("fast", "slow")
     source = "Chande 1992, Technical Analysis of Stocks & Commodities"
     oracle = Oracle("tulipy", "vidya", "on its stddev of centred windows")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:
@@ -135,13 +128,10 @@ class MAMA(Indicator):
     group = "trend"
     outputs = ("mama", "fama")
     kernel = "adaptive:mama"
+    ascending = ("slow", "fast")
     source = "Ehlers 2001, MESA Adaptive Moving Averages"
     oracle = Oracle("TA-Lib", "MAMA")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "slow", "fast")
 
     @override
     def state_size(self) -> int:

@@ -5,21 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import override
 
-from stockstream.errors import ParameterError
 from stockstream.indicators.declaration import Oracle, choice, parameter
 from stockstream.indicators.indicator import Indicator
 from stockstream.indicators.ladders import CHUNK
-
-
-def check_order(owner: Indicator, first: str, second: str) -> None:
-    """Refuse parameters of which the first must be smaller than the second."""
-    values = owner.values
-    if values[first] >= values[second]:
-        message = (
-            f"{type(owner).__name__}: expected {first} to be smaller than {second}; "
-            f"found {first}={values[first]}, {second}={values[second]}"
-        )
-        raise ParameterError(message)
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,13 +40,11 @@ class MACD(Indicator):
     outputs = ("macd", "signal", "hist")
     columns = ("macd", "macd_signal", "macd_hist")
     kernel = "convergence:macd"
+    grid_kernel, grid_parameters = "grids:macd", 3
+    ascending = ("fast", "slow")
     source = "Appel 1979; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "EMA", 'differences; align="talib" is its MACD')
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:
@@ -95,13 +81,10 @@ class PPO(Indicator):
     outputs = ("ppo", "signal", "hist")
     columns = ("ppo", "ppo_signal", "ppo_hist")
     kernel = "convergence:ppo"
+    ascending = ("fast", "slow")
     source = "Appel; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "PPO", "matype=1; signal by EMA")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:
@@ -134,13 +117,10 @@ class APO(Indicator):
 
     group = "momentum"
     kernel = "convergence:apo"
+    ascending = ("fast", "slow")
     source = "StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "APO", "matype=1")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def warmup(self) -> int:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from stockstream.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LARGEST_WINDOW: Final = 1_000_000
 
@@ -77,3 +81,14 @@ def ranges_of(cls: type[Any]) -> dict[str, Range]:
         cls._declared_ranges = {f.name: f.metadata["range"] for f in fields(cls) if "range" in f.metadata}
     ranges: dict[str, Range] = vars(cls)["_declared_ranges"]
     return ranges
+
+
+def check_ascending(owner: str, names: tuple[str, ...], values: Mapping[str, Any]) -> None:
+    """Refuse parameters of which each must be smaller than the next."""
+    for first, second in pairwise(names):
+        if values[first] >= values[second]:
+            message = (
+                f"{owner}: expected {first} to be smaller than {second}; "
+                f"found {first}={values[first]}, {second}={values[second]}"
+            )
+            raise ParameterError(message)

@@ -17,7 +17,15 @@ import numpy as np
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError, did_you_mean
 from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
-from stockstream.indicators.declaration import LARGEST_WINDOW, Oracle, Range, choice, parameter, ranges_of
+from stockstream.indicators.declaration import (
+    LARGEST_WINDOW,
+    Oracle,
+    Range,
+    check_ascending,
+    choice,
+    parameter,
+    ranges_of,
+)
 from stockstream.indicators.expression import Column, Expression, Parameter, as_expression, scalar
 from stockstream.indicators.grids import grid_rows
 from stockstream.schema import PRICES
@@ -50,7 +58,12 @@ class Indicator(Expression):
     kernel
         ``"module:function"`` in ``stockstream_kernels``.
     grid_kernel
-        The same for many values of the first parameter in one call; without it a grid is a loop over single calls.
+        The same for many values in one call; without it a grid is a loop over single calls.
+    grid_parameters
+        How many of the first parameters, all of them whole numbers, it takes many values of. Where they are several,
+        the length of the state does not depend on them.
+    ascending
+        Parameters of which each must be smaller than the next.
     source, oracle
         Where the definition comes from, and what the tests compare with.
     per_bar
@@ -67,6 +80,8 @@ class Indicator(Expression):
     columns: ClassVar[tuple[str, ...]] = ()
     kernel: ClassVar[str] = ""
     grid_kernel: ClassVar[str] = ""
+    grid_parameters: ClassVar[int] = 1
+    ascending: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[str] = ""
     oracle: ClassVar[Oracle | None] = None
     per_bar: ClassVar[str] = "O(1)"
@@ -113,6 +128,7 @@ class Indicator(Expression):
 
     def check(self) -> None:
         """Refuse combinations of parameters that are each in range but make no sense together."""
+        check_ascending(type(self).__name__, self.ascending, self.values)
 
     # ---- what is declared -------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import override
 
-from stockstream.indicators.convergence import check_order
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
 from stockstream.indicators.ladders import CHUNK, DOUBLING, ladder, room
@@ -66,14 +65,10 @@ class ULTOSC(Indicator):
     group = "momentum"
     inputs = ("high", "low", "close")
     kernel = "oscillators:ultosc"
+    ascending = ("first", "second", "third")
     source = "Williams 1985, Technical Analysis of Stocks and Commodities; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "ULTOSC")
     per_bar = DOUBLING
-
-    @override
-    def check(self) -> None:
-        check_order(self, "first", "second")
-        check_order(self, "second", "third")
 
     @override
     def state_size(self) -> int:
@@ -107,13 +102,10 @@ class AO(Indicator):
     group = "momentum"
     inputs = ("high", "low")
     kernel = "oscillators:ao"
+    ascending = ("fast", "slow")
     source = "Williams 1998, New Trading Dimensions"
     oracle = Oracle("TA-Lib", "AO")
     per_bar = DOUBLING
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:
@@ -270,13 +262,10 @@ class STC(Indicator):
 
     group = "momentum"
     kernel = "oscillators:stc"
+    ascending = ("fast", "slow")
     source = "Schaff 2008, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("TA-Lib", "EMA", "and pandas rolling ranges; talipp STC with EMA in the limit")
     recursive = True
-
-    @override
-    def check(self) -> None:
-        check_order(self, "fast", "slow")
 
     @override
     def state_size(self) -> int:

@@ -20,9 +20,9 @@ from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.engine import Run, Settings
-from stockstream.indicators.calling import as_input, find_kernel
+from stockstream.indicators.calling import as_input
 from stockstream.indicators.evaluate import Table, evaluate
-from stockstream.indicators.expression import Applied, Expression, Number, Parameter
+from stockstream.indicators.expression import Applied, Expression, Number
 from stockstream.indicators.indicator import Output
 from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream.research.question import EVERY, Question, hurdle_of
@@ -86,7 +86,20 @@ def _steady(bars: Bars) -> bool:
 
 def _cross(compiled: CompiledRules) -> tuple[int, int] | None:
     """Slots of the two series of a crossover: entered where one rises above the other, left where it falls below."""
-    enter, leave = compiled.rules.enter_long, compiled.rules.exit_long
+    rules = compiled.rules
+    return _pair(compiled, rules.enter_long, rules.exit_long)
+
+
+def _reversal(compiled: CompiledRules) -> tuple[int, int] | None:
+    """Slots of the two series of a run that is long while one is above the other, short while it is below."""
+    rules = compiled.rules
+    if rules.exit_long is not None or rules.exit_short is not None or any(level >= 0 for level in compiled.levels):
+        return None
+    return _pair(compiled, rules.enter_long, rules.enter_short)
+
+
+def _pair(compiled: CompiledRules, enter: Expression | None, leave: Expression | None) -> tuple[int, int] | None:
+    """Slots of the series of which the first rises above the second in one rule, and falls below it in the other."""
     if not (isinstance(enter, Applied) and isinstance(leave, Applied)):
         return None
     one, two = _rising(enter), _rising(leave)
@@ -187,8 +200,9 @@ class Desk:
     ) -> tuple[int, NDArray[np.int64]]:
         """Score what can be scored; returns how many runs that were, and the places of the others."""
         shelf, sessions, bars = self.shelf, len(self.shelf.bars.dates), self.shelf.series.shape[1]
+        pair = np.array((_cross if self.way == BY_CROSS else _reversal)(self.compiled) or (), dtype=np.int64)
         pad = short.Pad(
-            np.empty((GROUP if self.way == BY_CROSS else 0, bars // WORD + 1), dtype=np.uint64),
+            np.empty((GROUP if len(pair) else 0, bars // WORD + 1), dtype=np.uint64),
             np.zeros(0 if self.way == BY_CROSS else sessions, dtype=np.uint8),
             np.empty(sessions + 1, dtype=np.int32),
             _shares(sessions),
@@ -196,7 +210,6 @@ class Desk:
         )
         ours: tuple[Any, ...] = (self.tape, self.terms, pad, self._account())
         if self.way == BY_CROSS:
-            pair = np.array(_cross(self.compiled), dtype=np.int64)
             trades = np.zeros(TRADE_SUMS_SIZE)
             crossed = (shelf.series, slots, pair, shelf.known, shelf.place, *ours, trades, sheet)
             return int(short.score_crosses(*crossed)), np.flatnonzero(pad.left)
@@ -205,7 +218,8 @@ class Desk:
             levels = np.array(self.compiled.levels, dtype=np.int32)
             walk = _walk_of(sessions, sheet)
             read: tuple[Any, ...] = (self.tape, self.market, self.terms, pad, walk, self._account())
-            walked = (programs, shelf.series, slots, values, levels, shelf.session, scratch, *read, sheet)
+            where: tuple[Any, ...] = (pair, shelf.known, shelf.place, shelf.session, scratch)
+            walked = (programs, shelf.series, slots, values, levels, *where, *read, sheet)
             done = short.score_walks(*walked)
         else:
             ruled = (programs, shelf.series, slots, values, shelf.session, scratch, *ours, sheet)
@@ -313,16 +327,8 @@ def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[
         ]
         indicator.write(inputs, out, [slice(None)])
     for family in rows.families:
-        template, block = family.template, series[family.first : family.first + len(family.values)]
-        inputs = [as_input(evaluate(part, table)) for part in template.input_expressions()]
-        if template.grid_kernel and isinstance(next(iter(template.values.values())), Parameter):
-            least, greatest = family.member(0), family.member(len(block) - 1)
-            state = np.zeros(max(least.state_size(), greatest.state_size()))
-            windows = family.values.astype(np.int64)
-            find_kernel(template.grid_kernel)(*inputs, windows, *least.arguments()[1:], state, block)
-            continue
-        for place, row in enumerate(block):
-            family.member(place).write(inputs, [row], [slice(None)])
+        inputs = [as_input(evaluate(part, table)) for part in family.template.input_expressions()]
+        family.write(inputs, series)
     return series
 
 

@@ -18,7 +18,7 @@ from stockstream.backtesting.rules import CONDITIONS, LEVELS, Rules
 from stockstream.errors import ParameterError
 from stockstream.indicators.expression import Applied, Expression, Number, Parameter
 from stockstream.indicators.indicator import Output
-from stockstream.research.rows import Family, Rows, family_of, fits
+from stockstream.research.rows import Family, Rows, family_of, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,21 +200,16 @@ class Needs:
         return sum(_used(self.codes[part, place], len(values)).size for place, (_, values) in enumerate(self.cells))
 
     def bound(self, compiled: CompiledRules, part: NDArray[np.int64]) -> Bound:
-        """Name the series that some combinations need; indicators of one open number are named as families."""
-        slots = np.zeros((len(part), self.codes.shape[1]), dtype=np.int32)
+        """Name the series that some combinations need; indicators of open numbers are named as families."""
+        numbers = [np.zeros(len(values), dtype=np.int32) for _, values in self.cells]
+        codes = [self.codes[part, place] for place in range(len(self.cells))]
+        members: dict[tuple[Any, ...], list[Member]] = {}
         named: dict[Expression, int] = {}
         made: dict[tuple[Any, ...], Any] = {}  # outputs of one indicator share it
         reasons: dict[int, str] = {}
-        families: dict[Indicator, list[tuple[int, NDArray[np.float64]]]] = {}
         for place, (names, values) in enumerate(self.cells):
-            codes = self.codes[part, place]
-            used = _used(codes, len(values))
-            template = family_of(compiled.slots[place], names[0]) if len(names) == 1 else None
-            if template is not None and fits(template, values[used, 0]):
-                families.setdefault(template, []).append((place, values[used, 0]))
-                continue
-            numbers, cells = np.zeros(len(values), dtype=np.int32), values.tolist()
-            slot = compiled.slots[place]
+            used = self._in_families(compiled.slots[place], place, _used(codes[place], len(values)), members)
+            cells, slot = values.tolist(), compiled.slots[place]
             whole = slot.indicator if isinstance(slot, Output) else slot
             for code in used:
                 try:
@@ -223,22 +218,57 @@ class Needs:
                     if bound is None:
                         bound = made[key] = whole.bind(dict(zip(names, cells[code], strict=True)))
                     series = Output(bound, slot.name) if isinstance(slot, Output) else bound
-                    numbers[code] = named.setdefault(series, len(named))
+                    numbers[place][code] = named.setdefault(series, len(named))
                 except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a plugin's indicator may too
-                    numbers[code] = -1 - len(reasons)
-                    reasons[int(numbers[code])] = f"{type(error).__name__}: {error}"
-            slots[:, place] = numbers[codes]
-        refused = {int(row): reasons[int(slots[row].min())] for row in np.flatnonzero((slots < 0).any(axis=1))}
+                    numbers[place][code] = -1 - len(reasons)
+                    reasons[int(numbers[place][code])] = f"{type(error).__name__}: {error}"
         rows = Rows(list(named))
-        for template, parts in families.items():
-            members = np.unique(np.concatenate([values for _, values in parts]))
-            first = len(rows)
-            rows.families.append(Family(template, members, first))
-            for place, _ in parts:
-                known = self.cells[place][1][:, 0]
-                numbers = (first + np.searchsorted(members, known)).astype(np.int32)
-                slots[:, place] = numbers[self.codes[part, place]]
+        for (template, *_), parts in members.items():
+            family, which = _family(template, parts, len(rows))
+            rows.families.append(family)
+            for member, own in zip(parts, which, strict=True):
+                numbers[member.place][member.codes] = family.row(member.output) + own
+        slots = np.zeros((len(part), self.codes.shape[1]), dtype=np.int32)
+        for place, of_codes in enumerate(numbers):
+            slots[:, place] = of_codes[codes[place]]
+        refused = {int(row): reasons[int(slots[row].min())] for row in np.flatnonzero((slots < 0).any(axis=1))}
         return Bound(compiled, rows, slots, refused)
+
+    def _in_families(
+        self, slot: Expression, place: int, used: NDArray[np.int64], members: dict[tuple[Any, ...], list[Member]]
+    ) -> NDArray[np.int64]:
+        """Note what a family serves of the cells of a slot that are used; return the others."""
+        whole, output = (slot.indicator, slot.name) if isinstance(slot, Output) else (slot, "")
+        found = family_of(whole)
+        if found is None or bool(output) != (len(found[0].outputs) > 1):
+            return used
+        template, opened = found
+        names, values = self.cells[place]
+        own = values[np.ix_(used, [names.index(name) for name in opened])]
+        fits = fitting(template, own)
+        if fits.any():
+            key = (template, names if output else ())  # outputs of the same parameters are wanted with the same numbers
+            members.setdefault(key, []).append(Member(place, output, used[fits], own[fits]))
+        return used[~fits]
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """What one slot needs of a family: its output, the codes of its cells, and their numbers ``(n, P)``."""
+
+    place: int
+    output: str
+    codes: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+def _family(template: Indicator, parts: list[Member], first: int) -> tuple[Family, list[NDArray[np.int32]]]:
+    """Return the family that serves some slots, and for each of them the places of its numbers in it."""
+    values = np.concatenate([part.values for part in parts])
+    distinct, which = _distinct(list(values.T), len(values))
+    outputs = tuple(dict.fromkeys(part.output for part in parts if part.output))
+    ends = np.cumsum([len(part.values) for part in parts])
+    return Family(template, distinct, first, outputs), np.split(which, ends[:-1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,42 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, overload
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from stockstream.indicators.expression import Expression, Parameter
-from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.grids import gridded, run_grid
+from stockstream.indicators.indicator import Indicator, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: What stands for the parameter in a family.
-OPEN: Final = Parameter("value")
+
+def open_number(place: int) -> Parameter:
+    """Return what stands for a parameter in a family."""
+    return Parameter(f"value {place}")
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """One indicator with many values of its only open parameter.
+    """One indicator with many values of its open parameters.
 
     Attributes
     ----------
     template
-        The indicator, with OPEN in the place of the number.
+        The indicator, with `open_number` in the place of numbers.
     values
-        ``(n,)``, increasing.
+        ``(n, P)``, in order.
     first
-        Row of the first of them; the others follow.
+        Row of the first of them; the others follow, then those of the next output.
+    outputs
+        Those that are wanted, empty where the indicator has only one.
     """
 
     template: Indicator
-    values: NDArray[Any]
+    values: NDArray[np.float64]
     first: int
+    outputs: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values) * max(len(self.outputs), 1)
+
+    def row(self, output: str) -> int:
+        """Return the first row of an output."""
+        return self.first + len(self.values) * (self.outputs.index(output) if self.outputs else 0)
 
     def member(self, place: int) -> Indicator:
-        """Return the indicator with one of the values."""
-        return self.template.bind({OPEN.name: self.values[place].item()})
+        """Return the indicator with one set of the values."""
+        return self.template.bind({open_number(k).name: value for k, value in enumerate(self.values[place].tolist())})
+
+    def series(self, row: int) -> Expression:
+        """Name one of its rows, counted from its first."""
+        output, place = divmod(row, len(self.values))
+        member = self.member(place)
+        return Output(member, self.outputs[output]) if self.outputs else member
+
+    def write(self, inputs: Sequence[NDArray[np.float64]], series: NDArray[np.float64]) -> None:
+        """Compute all its rows of ``series (R, N)``."""
+        count, template = len(self.values), self.template
+        if not served_at_once(template):
+            for place in range(count):
+                self.member(place).write(inputs, [series[self.first + place]], [slice(None)])
+            return
+        blocks = {name: series[self.row(name) : self.row(name) + count] for name in self.outputs or template.outputs}
+        rows = [blocks[name] if name in blocks else np.empty((1, series.shape[1])) for name in template.outputs]
+        ends = (self.member(0), self.member(count - 1))
+        run_grid(template, [column.astype(np.int64) for column in self.columns(gridded(template))], ends, inputs, rows)
+
+    def columns(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
+        """Return the values of some parameters, ``(n,)`` each."""
+        return columns_of(self.template, self.values, names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +85,7 @@ class Rows(Sequence[Expression]):
     families: list[Family] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.named) + sum(len(family.values) for family in self.families)
+        return len(self.named) + sum(len(family) for family in self.families)
 
     @overload
     def __getitem__(self, row: int) -> Expression: ...
@@ -62,8 +98,8 @@ class Rows(Sequence[Expression]):
         if row < len(self.named):
             return self.named[row]
         for family in self.families:
-            if row < family.first + len(family.values):
-                return family.member(row - family.first)
+            if row < family.first + len(family):
+                return family.series(row - family.first)
         raise IndexError(row)
 
     def kinds(self) -> Iterator[Expression]:
@@ -72,25 +108,52 @@ class Rows(Sequence[Expression]):
         yield from (family.template for family in self.families)
 
 
-def family_of(expression: Expression, name: str) -> Indicator | None:
-    """Return the template of a slot that is an indicator of one open number and one output, None where it is not.
+def columns_of(template: Indicator, values: NDArray[np.float64], names: Sequence[str]) -> list[NDArray[np.float64]]:
+    """Return the values of some parameters in sets ``(n, P)`` of the open ones, ``(n,)`` each."""
+    opened = _opened(template)
+    own = template.values
+    return [
+        values[:, opened.index(name)] if name in opened else np.full(len(values), float(own[name])) for name in names
+    ]
 
-    Its numbers must be right if the least and the greatest are: no check of its own.
+
+def served_at_once(template: Indicator) -> bool:
+    """Whether a kernel computes all values of the open parameters in one call."""
+    return bool(template.grid_kernel) and set(_opened(template)) <= set(gridded(template))
+
+
+def family_of(expression: Expression) -> tuple[Indicator, tuple[str, ...]] | None:
+    """Return the template of an indicator of open numbers and what stands for them in turn, None where it is not one.
+
+    One open number may be computed by a loop; several, or several outputs, only by one call. Which of its numbers make
+    sense together must be in its declaration: no check of its own.
     """
-    if not isinstance(expression, Indicator) or not expression.is_compiled or len(expression.outputs) != 1:
+    if not isinstance(expression, Indicator) or not expression.is_compiled or expression.of is not None:
         return None
-    open_ = [value for value in expression.values.values() if isinstance(value, Expression)]
-    alone = len(open_) == 1 and isinstance(open_[0], Parameter) and open_[0].name == name
-    if not alone or expression.of is not None or type(expression).check is not Indicator.check:
+    opened = [value for value in expression.values.values() if isinstance(value, Expression)]
+    names = tuple(value.name for value in opened if isinstance(value, Parameter))
+    if not names or len(names) < len(opened) or type(expression).check is not Indicator.check:
         return None
-    return expression.bind({name: OPEN})
+    places = {name: open_number(place) for place, name in enumerate(_opened(expression))}
+    template = replace(expression, **places)
+    simple = len(names) == 1 and len(expression.outputs) == 1
+    return (template, names) if simple or served_at_once(template) else None
 
 
-def fits(template: Indicator, values: NDArray[Any]) -> bool:
-    """Whether the template takes the values, which are in order."""
-    allowed = next(
-        allowed for name, allowed in template.ranges().items() if isinstance(getattr(template, name), Parameter)
-    )
-    if allowed.kind == "choice" or (allowed.kind == "int" and (values != np.rint(values)).any()):
-        return False
-    return bool(len(values)) and bool(allowed.low <= values[0] <= values[-1] <= allowed.high)
+def fitting(template: Indicator, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return ``(n,)``: which sets of values ``(n, P)`` the template takes."""
+    good = np.ones(len(values), dtype=bool)
+    ranges = template.ranges()
+    for place, name in enumerate(_opened(template)):
+        allowed, column = ranges[name], values[:, place]
+        good &= (allowed.kind != "choice") & (allowed.low <= column) & (column <= allowed.high)
+        if allowed.kind == "int":
+            good &= column == np.rint(column)
+    for one, two in pairwise(columns_of(template, values, template.ascending)):
+        good &= one < two
+    return good
+
+
+def _opened(indicator: Indicator) -> tuple[str, ...]:
+    """Names of its parameters that are not numbers yet."""
+    return tuple(name for name, value in indicator.values.items() if isinstance(value, Parameter))

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stockstream as ss
-from stockstream.indicators import catalogue
+from stockstream.errors import ParameterError
+from stockstream.indicators import MACD, catalogue
 from stockstream.indicators.grids import cells
 from stockstream.indicators.indicator import Output
 from tests.reference import agreement, indicator_facts
@@ -349,7 +350,7 @@ def test_grid_equals_its_cells(case):
             same_bits(rows[output][place], expected, f"{cell!r}.{output}")
 
 
-FUSED = [cls for cls in catalogue.builtin().values() if cls.grid_kernel]
+FUSED = [cls for cls in catalogue.builtin().values() if cls.grid_kernel and cls.grid_parameters == 1]
 
 
 @pytest.mark.parametrize("cls", FUSED, ids=lambda cls: cls.__name__)
@@ -360,6 +361,22 @@ def test_grid_in_one_call_equals_its_cells_on_hostile_series(cls):
         for row, cell in zip(rows, cells(grid), strict=True):
             (expected,) = agreement.outputs(cell, series).values()
             same_bits(row, expected, f"{cell!r} on {what}")
+
+
+@pytest.mark.parametrize("align", ["own", "talib"])
+def test_macd_of_many_windows_in_one_call_equals_its_cells_on_hostile_series(align):
+    grid = MACD([2, 1, 7], [9, 30, 8], [1, 5, 4], align=align)
+    for what, series in HOSTILE.items():
+        answer = grid(series["close"])
+        assert answer.macd.shape == (27, len(series["close"]))
+        for place, cell in enumerate(cells(grid)):
+            for output, expected in agreement.outputs(cell, series).items():
+                same_bits(getattr(answer, output)[place], expected, f"{cell!r}.{output} on {what}")
+
+
+def test_one_wrong_combination_of_a_grid_is_refused():
+    with pytest.raises(ParameterError, match="fast=12, slow=10"):
+        MACD([5, 12], [10, 20])(WALK["close"])
 
 
 @each_default

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import stockstream as ss
-from stockstream.indicators import SMA
+from stockstream.indicators import MACD, SMA
 from stockstream.research.question import DEFAULT_METRICS, EVERY
 from tests.reference.engine_cases import costs, panels
 from tests.reference.sweep_cases import (
@@ -114,6 +114,49 @@ def test_walks_serve_what_they_are_for():
     swept = ss.sweep(strategy, long_panel(2), grid, metrics=ONE_PASS, costs=ss.Costs(commission=0.001), progress=False)
     assert swept.path.simulated == 0
     assert swept.frame["trades"].min() > 10
+    assert_rows_are_backtests(swept)
+
+
+class Reversal(ss.RuleStrategy):
+    """Two lines of one indicator, whose windows do not always make sense together."""
+
+    def __init__(self, fast=3, slow=8, signal=2, level=0.0):
+        self.fast, self.slow, self.signal, self.level = fast, slow, signal, level
+
+    def rules(self):
+        lines = MACD(self.fast, self.slow, self.signal)
+        return ss.Rules(
+            enter_long=lines.macd.crosses_above(lines.signal), enter_short=lines.macd.crosses_below(lines.signal)
+        )
+
+
+REVERSALS = {"fast": [1, 3, 5], "slow": [4, 5, 11], "signal": [1, 2, 6]}
+
+
+@given(
+    panels(symbols=(1, 1), sessions=(5, 120), holes=False),
+    st.sampled_from([0.0, 0.001]),
+    st.sampled_from([0.0, 4.5]),
+    st.sampled_from([0.0, 0.002]),
+    st.sampled_from(["next_open", "close"]),
+    st.sampled_from([0, 3]),
+)
+@settings(SLOW_DRAWS, max_examples=25)
+def test_runs_that_only_turn_round(bars, rate, minimum, slippage, fill, blocks):
+    costs = ss.Costs(commission=ss.Commission(rate, minimum=minimum), slippage=slippage)
+    terms = {"costs": costs, "fill": fill, "risk_free": 0.03}
+    swept = ss.sweep(Reversal, bars, REVERSALS, metrics=ONE_PASS, blocks=blocks, progress=False, **terms)
+    assert "from event to event" in swept.path.why
+    assert swept.failed == 6  # fast=5 with slow=4 and slow=5
+    assert_rows_are_backtests(swept)
+
+
+def test_runs_that_only_turn_round_are_not_simulated():
+    grid = {"fast": range(2, 8), "slow": range(9, 30, 5), "signal": [2, 4, 9]}
+    costs = ss.Costs(commission=0.001)
+    swept = ss.sweep(Reversal, long_panel(2), grid, metrics=ONE_PASS, costs=costs, progress=False)
+    assert swept.path.simulated == 0
+    assert swept.frame["trades"].min() > 5
     assert_rows_are_backtests(swept)
 
 

@@ -10,8 +10,8 @@ from stockstream_kernels.tape import Tape, first_known
 from stockstream_kernels.turns import GROUP, mark_group, turns_of_mask
 
 
-def turns_by_bars(one, two):
-    """List the changes of sides from the first rise on; None where a tie decides."""
+def turns_by_bars(one, two, falls_first):
+    """List the changes of sides from the first rise on, or from a fall; None where a tie decides."""
     known = np.flatnonzero(~np.isnan(one) & ~np.isnan(two))
     turns = []
     for t in range(known[0] + 1, len(one)):
@@ -20,13 +20,13 @@ def turns_by_bars(one, two):
             continue
         if one[t] == two[t] or one[t - 1] == two[t - 1]:
             return None
-        if above or turns:
+        if above or turns or falls_first:
             turns.append(t)
     return turns
 
 
 @kernel
-def all_turns(rows, slots, known, place, tape, masks, turns, counts):
+def all_turns(rows, slots, known, place, tape, masks, turns, counts, falls_first):
     """Run the two steps as the sweep does."""
     for begin in range(0, len(slots), GROUP):
         group = slots[begin : begin + GROUP]
@@ -34,11 +34,13 @@ def all_turns(rows, slots, known, place, tape, masks, turns, counts):
         for run in range(len(group)):
             one, two = np.int64(group[run, 0]), np.int64(group[run, 1])
             first = max(known[one], known[two])
-            counts[begin + run] = turns_of_mask(masks[run], rows, one, two, first, place, tape, turns[begin + run])
+            own = turns[begin + run]
+            counts[begin + run] = turns_of_mask(masks[run], rows, one, two, first, place, tape, own, falls_first)
 
 
+@pytest.mark.parametrize("falls_first", [False, True])
 @pytest.mark.parametrize("bars", [3, 63, 64, 65, 128, 700, 1100])
-def test_turns_are_those_of_a_loop(bars):
+def test_turns_are_those_of_a_loop(bars, falls_first):
     random = np.random.default_rng(bars)
     rows = np.cumsum(random.normal(size=(9, bars)), axis=1)
     rows[3] = np.round(rows[3])
@@ -54,9 +56,9 @@ def test_turns_are_those_of_a_loop(bars):
     masks = np.empty((GROUP, bars // 64 + 1), dtype=np.uint64)
     turns = np.empty((len(slots), bars + 1), dtype=np.int32)
     counts = np.empty(len(slots), dtype=np.int64)
-    all_turns(rows, slots, known, place, tape, masks, turns, counts)
+    all_turns(rows, slots, known, place, tape, masks, turns, counts, falls_first)
     for run, (one, two) in enumerate(slots):
-        expected = turns_by_bars(rows[one], rows[two])
+        expected = turns_by_bars(rows[one], rows[two], falls_first)
         found = None if counts[run] == NEVER else turns[run, : counts[run]].tolist()
         assert found == expected, (one, two)
 
