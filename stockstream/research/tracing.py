@@ -2,7 +2,7 @@
 
 The function runs twice, on bars that agree up to a cut, while the interpreter reports each line of its file. Of every
 local variable the part up to the cut is remembered as a hash; the first line after which the two runs disagree is the
-one that let the future in. Python's monitoring interface is used, so that debuggers and coverage are left alone.
+one that let the future in. A debugger or coverage that traces is put back afterwards.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 VISITS: Final = 6
 STEPS: Final = 2_000
 SECONDS: Final = 1.0
-
-#: A slot of the monitoring interface that debuggers, coverage and profilers do not use.
-TOOL: Final = 4
 
 type Step = tuple[int, int, dict[str, bytes]]
 
@@ -77,35 +74,32 @@ def _split(first: list[Step], second: list[Step]) -> int | None:
 
 
 def _steps(code: CodeType, call: Callable[[], Any], kept: int) -> list[Step]:
-    monitoring = sys.monitoring
     steps: list[Step] = []
     visits: dict[tuple[CodeType, int], int] = {}
     started = time.monotonic()
 
-    def on_line(seen: CodeType, line: int) -> Any:
-        if seen.co_filename != code.co_filename or seen.co_name == "<module>":
-            return monitoring.DISABLE
-        visits[seen, line] = visits.get((seen, line), 0) + 1
-        if visits[seen, line] > VISITS or len(steps) >= STEPS or time.monotonic() - started > SECONDS:
-            return monitoring.DISABLE
-        frame = sys._getframe(1)
-        steps.append((_depth(frame), line, _held(frame, kept)))
-        return None
+    def entered(frame: FrameType, event: str, _argument: object) -> Any:
+        watched = frame.f_code.co_filename == code.co_filename and frame.f_code.co_name != "<module>"
+        return reached if watched else None
 
-    if monitoring.get_tool(TOOL) is not None:
-        return []
-    monitoring.use_tool_id(TOOL, "stockstream audit")
+    def reached(frame: FrameType, event: str, _argument: object) -> Any:
+        place = frame.f_code, frame.f_lineno
+        if event == "line" and visits.get(place, 0) < VISITS and len(steps) < STEPS:
+            visits[place] = visits.get(place, 0) + 1
+            if time.monotonic() - started <= SECONDS:
+                steps.append((_depth(frame), frame.f_lineno, _held(frame, kept)))
+        return reached
+
+    before = sys.gettrace()
+    # Not sys.monitoring: it instruments all code there is, and with it a long process crashed under Python 3.12.1 some
+    # hundred tests later.
+    sys.settrace(entered)
     try:
-        monitoring.register_callback(TOOL, monitoring.events.LINE, on_line)
-        monitoring.set_events(TOOL, monitoring.events.LINE)
-        monitoring.restart_events()
         call()
     except Exception:  # the trace up to the error is what there is
         return steps
     finally:
-        monitoring.set_events(TOOL, 0)
-        monitoring.register_callback(TOOL, monitoring.events.LINE, None)
-        monitoring.free_tool_id(TOOL)
+        sys.settrace(before)
     return steps
 
 
