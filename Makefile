@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
-KERNEL_TESTS := kernels tests/unit tests/laws
+# What has nothing to do with kernels, or reaches them through what is tested here anyway, is left out.
+FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_* machine market noise_* notebook_* passport \
+	price_files quality report* resampling review sessions settings stress symbol_* trials yahoo
+KERNEL_TESTS := kernels tests/unit tests/laws $(foreach name,$(FAR_FROM_KERNELS),--ignore-glob='*/test_$(name).py')
 
 .DEFAULT_GOAL := help
 
@@ -36,7 +39,7 @@ test-slow: $(VENV)/.installed-dev ## Run the slow tests only
 
 .PHONY: test-jit-off
 test-jit-off: $(VENV)/.installed-dev ## Run the kernels' tests as plain Python
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNEL_TESTS) -m "not slow and not compiled" $(PYTEST_ARGS)
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNEL_TESTS) -m "not slow and not compiled" --numprocesses 2 $(PYTEST_ARGS)
 
 # A warm cache silently ignores the flag, hence the fresh folder.
 .PHONY: test-bounds
