@@ -25,7 +25,7 @@ class CountingProxy:
 
     endpoint: str
     requests: list[Request] = field(default_factory=list)
-    #: Bytes of each answer to a GET of an object after which the connection ends.
+    #: Bytes of each object that is answered after which the connection ends; that there is none is said whole.
     cut_answers: int | None = None
     #: Bytes of each body of a PUT after which the connection ends.
     cut_bodies: int | None = None
@@ -92,7 +92,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", length)
         self.end_headers()
         cut = self.server.proxy.cut_answers
-        if self.command == "GET" and "list-type" not in self.path and cut is not None:
+        found = answer.status < http.HTTPStatus.MULTIPLE_CHOICES
+        holds_object = found and self.command == "GET" and "list-type" not in self.path
+        if holds_object and cut is not None:
             self.wfile.write(content[:cut])
             self._end()
         else:
