@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
+# In a process of their own: they switch between stacks, and a long process after them has crashed under Python 3.12.1.
+BROWSER_TESTS := tests/integration/test_report_in_browser.py
 # What has nothing to do with kernels, or reaches them through what is tested here anyway, is left out.
 FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_* machine market noise_* notebook_* passport \
 	price_files quality report* resampling review sessions settings stress symbol_* trials yahoo
@@ -27,7 +29,8 @@ install: $(VENV)/.installed-dev ## Set up .venv with everything for development
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test but the slow ones
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) --ignore=$(BROWSER_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) $(BROWSER_TESTS) $(PYTEST_ARGS) || [ $$? -eq 5 ] # 5: the arguments chose none of them
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed-dev ## Run the unit tests, the laws and the examples in the docstrings

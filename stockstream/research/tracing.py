@@ -26,11 +26,17 @@ VISITS: Final = 6
 STEPS: Final = 2_000
 SECONDS: Final = 1.0
 
+#: Following lines, by `sys.monitoring` or by `sys.settrace`, is not safe under the first releases of Python 3.12: long
+#: processes in which it was switched on and off often crashed under 3.12.1.
+FOLLOWS_LINES: Final = sys.version_info >= (3, 12, 4)
+
 type Step = tuple[int, int, dict[str, bytes]]
 
 
 def source_line(function: Callable[..., Any], one: Callable[[], Any], two: Callable[[], Any], kept: int) -> str:
     """Return ``file.py:12: code`` for the line by which two calls differ, else the line that defines the function.
+
+    Before Python 3.12.4 it is always the latter (see `FOLLOWS_LINES`).
 
     Parameters
     ----------
@@ -45,6 +51,8 @@ def source_line(function: Callable[..., Any], one: Callable[[], Any], two: Calla
     code: CodeType | None = getattr(function, "__code__", None)
     if code is None:
         return ""
+    if not FOLLOWS_LINES:
+        return definition(function)
     first, second = _steps(code, one, kept), _steps(code, two, kept)
     line = _split(first, second)
     return described(code.co_filename, line or code.co_firstlineno)
@@ -91,8 +99,6 @@ def _steps(code: CodeType, call: Callable[[], Any], kept: int) -> list[Step]:
         return reached
 
     before = sys.gettrace()
-    # Not sys.monitoring: it instruments all code there is, and with it a long process crashed under Python 3.12.1 some
-    # hundred tests later.
     sys.settrace(entered)
     try:
         call()

@@ -16,6 +16,7 @@ from tests.e2e.conftest import Deployed
 UNSEEN = {
     ("*", "logs:CreateLogStream"): "the runtime writes logs, and here the runtime is the test's",
     ("*", "logs:PutLogEvents"): "as above",
+    ("stock-data-fetcher", "s3:GetObject", "raw-data"): "compares with earlier sessions, and this was the lake's first",
     ("stock-data-fetcher", "s3:PutObject", "quarantine"): "only bad rows are set aside, and this source sends none",
     (
         "stock-data-fetcher",
