@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# A first example may compile kernels for seconds, so no example has a deadline. Nothing is explained line by line: that
-# switches the interpreter's monitoring on and off, after which long processes have crashed under Python 3.12.1.
-PHASES = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
-hypothesis.settings.register_profile("default", deadline=None, phases=PHASES)
-hypothesis.settings.register_profile("ci", deadline=None, phases=PHASES, derandomize=True, print_blob=True)
+# A first example may compile kernels for seconds, so no example has a deadline.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
