@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
-# In a process of their own: they switch between stacks, and a long process after them has crashed under Python 3.12.1.
-# The other tests run in three processes: what one part leaves behind cannot trip the next.
+# In a process of their own: the driver switches between stacks. The other tests run in three processes: one for all of
+# them crashed under Python 3.12.1, late and for a reason that is not known.
 BROWSER_TESTS := tests/integration/test_report_in_browser.py
 # What has nothing to do with kernels, or reaches them through what is tested here anyway, is left out.
 FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_* machine market noise_* notebook_* passport \
