@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -156,16 +157,17 @@ def _hash(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+#: Classes whose code has been read: finding it in its file takes milliseconds.
+_READ: Final[WeakKeyDictionary[type, str]] = WeakKeyDictionary()
+
+
 def _source(strategy: type) -> str:
     """Return the code of a strategy and of what it inherits from, up to the library's own."""
-    return (
-        "\n".join(
-            f"{cls.__module__}.{cls.__qualname__}\n" + _code(cls)
-            for cls in strategy.__mro__
-            if not cls.__module__.startswith(("stockstream.", "builtins", "abc"))
-        )
-        or f"{strategy.__module__}.{strategy.__qualname__}"
-    )
+    if strategy not in _READ:
+        own = [cls for cls in strategy.__mro__ if not cls.__module__.startswith(("stockstream.", "builtins", "abc"))]
+        texts = [f"{cls.__module__}.{cls.__qualname__}\n" + _code(cls) for cls in own]
+        _READ[strategy] = "\n".join(texts) or f"{strategy.__module__}.{strategy.__qualname__}"
+    return _READ[strategy]
 
 
 def _code(thing: Any) -> str:

@@ -234,10 +234,12 @@ class Collector:
     def _rows(self, batch: Batch, symbol: int) -> pl.DataFrame:
         import polars as pl
 
-        measured = [pl.Series(name, batch.values[symbol, place]) for place, name in enumerate(self.metrics)]
-        frame = batch.table.with_columns(measured)
+        done = batch.done[symbol]
+        columns = batch.table.get_columns()
         if self.symbols:
-            frame = frame.select(pl.lit(self.symbols[symbol]).alias("symbol"), pl.all())
-        if not batch.done[symbol].all():
-            frame = frame.filter(pl.Series(batch.done[symbol]))
-        return frame.with_columns(pl.col(name).cast(pl.Int64) for name in COUNTS if name in self.metrics)
+            columns.insert(0, pl.Series("symbol", [self.symbols[symbol]]).new_from_index(0, batch.table.height))
+        for name, values in zip(self.metrics, batch.values[symbol], strict=True):
+            counts = np.where(done, values, 0.0).astype(np.int64) if name in COUNTS else values
+            columns.append(pl.Series(name, counts))
+        frame = pl.DataFrame(columns)
+        return frame if done.all() else frame.filter(pl.Series(done))

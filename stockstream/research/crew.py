@@ -17,7 +17,7 @@ from stockstream.errors import ParameterError
 from stockstream.research.jobs import Answer, Job, Package, Work, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
 #: Times that a job is given to others after its worker died, before it is done here.
@@ -141,6 +141,14 @@ class Crew:
         except KeyboardInterrupt:
             self._leave(waiting, done)
             return False
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Make some calls at once, the first of them in this thread."""
+        others = [self._here().submit(call) for call in calls[1:]]
+        for call in calls[:1]:
+            call()
+        for other in others:
+            other.result()
 
     def _leave(self, waiting: Mapping[Future[Any], tuple[Job, Any]], done: Callable[[Job, Answer], None]) -> None:
         """Take what is finished and let go of the rest."""

@@ -6,6 +6,7 @@ import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,10 +29,13 @@ from stockstream.research.programs import DEPTH, CompiledRules
 from stockstream.research.question import EVERY, Question, hurdle_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     from stockstream.bars import Bars
     from stockstream.indicators.indicator import Indicator
+    from stockstream.research.crew import Crew
     from stockstream.research.rows import Rows
 
 SIMULATE: Final = 0
@@ -41,6 +45,9 @@ BY_LEGS: Final = 3
 
 #: Numbers in a line of the cache.
 LINE: Final = 8
+
+#: Numbers of series that are worth computing on several threads.
+SPREAD: Final = 250_000
 
 
 def short_way(compiled: CompiledRules, settings: Settings, bars: Bars) -> tuple[int, str]:
@@ -125,10 +132,10 @@ class Shelf:
     session: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Rows, bars: Bars, row: int, whole: Table | None) -> Shelf:
+    def of(cls, rows: Rows, bars: Bars, row: int, whole: Table | None, crew: Crew | None = None) -> Shelf:
         """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` their rules."""
         one = bars.select([bars.symbols[row]])
-        return cls(one, _series(rows, one, row, whole), np.flatnonzero(one.present[0]))
+        return cls(one, _series(rows, one, row, whole, crew), np.flatnonzero(one.present[0]))
 
     @cached_property
     def known(self) -> NDArray[np.int64]:
@@ -305,8 +312,8 @@ def panel_for(compiled: CompiledRules, bars: Bars) -> Table | None:
     return Table.from_bars(bars) if any(ranks(expression) for expression in compiled.slots) else None
 
 
-def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[np.float64]:
-    """Return ``(R, N)``: every distinct series on one symbol's own bars."""
+def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None, crew: Crew | None) -> NDArray[np.float64]:
+    """Return ``(R, N)``: every distinct series on one symbol's own bars, computed on the threads of the crew."""
     table = Table.from_bars(one)
     series = aligned(max(len(rows), 1), len(table.session))
     several: dict[Indicator, dict[str, int]] = {}  # compiled indicators -> output -> row
@@ -318,18 +325,42 @@ def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None) -> NDArray[
             series[place] = evaluate(expression, whole)[own]
         else:
             series[place] = evaluate(expression, table)
+    hands = 1 if crew is None or series.size < SPREAD else crew.workers
+    calls: list[Callable[[], None]] = []
+    read = {part: as_input(evaluate(part, table)) for kind in several for part in kind.input_expressions()}
+    for part in _parts(len(several), hands):
+        own_part = list(several.items())[part.start : part.stop]
+        calls.append(functools.partial(_write_several, own_part, read, series))
+    for family in rows.families:
+        inputs = [as_input(evaluate(part, table)) for part in family.template.input_expressions()]
+        calls += [functools.partial(family.write, inputs, series, part) for part in _parts(len(family.values), hands)]
+    if crew is None or hands == 1:
+        for call in calls:
+            call()
+    else:
+        crew.together(calls)
+    return series
+
+
+def _parts(count: int, hands: int) -> list[range]:
+    edges = np.linspace(0, count, hands + 1).astype(int).tolist()
+    return [range(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def _write_several(
+    several: list[tuple[Indicator, dict[str, int]]],
+    read: Mapping[Expression, NDArray[np.float64]],
+    series: NDArray[np.float64],
+) -> None:
+    """Compute indicators of several outputs straight into their rows, what nobody asked for into one and the same."""
     unwanted: dict[str, NDArray[np.float64]] = {}
-    for indicator, wanted in several.items():  # straight into their rows, what nobody asked for into one and the same
-        inputs = [evaluate(part, table) for part in indicator.input_expressions()]
+    for indicator, wanted in several:
+        inputs = [read[part] for part in indicator.input_expressions()]
         out = [
             series[wanted[name]] if name in wanted else unwanted.setdefault(name, np.empty(series.shape[1]))
             for name in indicator.outputs
         ]
         indicator.write(inputs, out, [slice(None)])
-    for family in rows.families:
-        inputs = [as_input(evaluate(part, table)) for part in family.template.input_expressions()]
-        family.write(inputs, series)
-    return series
 
 
 def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:

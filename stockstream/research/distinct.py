@@ -56,10 +56,19 @@ def smallest(parts: Iterable[Hashes]) -> Hashes:
     >>> smallest([np.array([3, 1], dtype=np.uint64), np.array([1], dtype=np.uint64)]).tolist()
     [1, 3]
     """
-    together = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
-    if len(together) > 4 * KEPT:
-        together = np.partition(together, 2 * KEPT)[: 2 * KEPT]
-    return np.unique(together)[:KEPT]
+    kept = np.zeros(0, dtype=np.uint64)
+    for part in parts:
+        together = np.concatenate([kept, part]) if len(kept) else part
+        few = together if len(together) <= 4 * KEPT else np.partition(together, 2 * KEPT)[: 2 * KEPT]
+        found = _once(few)
+        kept = (found if len(found) >= KEPT or few is together else _once(together))[:KEPT]
+    return kept
+
+
+def _once(hashed: Hashes) -> Hashes:
+    """Return each hash once, in order."""
+    ordered = np.sort(hashed)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def size(kept: Hashes) -> float:

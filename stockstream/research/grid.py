@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +23,9 @@ type Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
 #: Combinations that a constraint is asked about at once.
 LISTED_AT_ONCE: Final = 1_000_000
+
+#: Grids up to this size are listed once and kept.
+LISTED_ONCE: Final = 100_000
 
 #: Constrained grids up to this size are searched in full before a sample is said to be impossible.
 SEARCHED: Final = 20_000_000
@@ -99,10 +103,16 @@ class Combinations:
         """Combinations before the constraint."""
         return math.prod(len(values) for values in self.axes.values()) if self.rows is None else self.rows.height
 
+    @cached_property
+    def whole(self) -> pl.DataFrame:
+        """All combinations of `axes`, which are asked for several times."""
+        return _constrained(_taken(self.axes, np.arange(self.listed)), self.where)
+
     def batches(self, size: int) -> Iterator[pl.DataFrame]:
         """Give all combinations in their order, at most `size` at once."""
-        if self.rows is not None:
-            yield from (self.rows.slice(first, size) for first in range(0, self.rows.height, size))
+        rows = self.whole if self.rows is None and self.listed <= LISTED_ONCE else self.rows
+        if rows is not None:
+            yield from (rows.slice(first, size) for first in range(0, rows.height, size))
             return
         for first in range(0, self.listed, size):
             batch = _constrained(_taken(self.axes, np.arange(first, min(first + size, self.listed))), self.where)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stockstream.research.budget import Budget
     from stockstream.research.checkpoint import Checkpoint
     from stockstream.research.collect import Collector
+    from stockstream.research.crew import Crew
     from stockstream.research.grid import Combinations
     from stockstream.research.question import Question
 
@@ -92,8 +93,8 @@ class Plan:
     ----------
     chunk
         Combinations of a job.
-    remote
-        Jobs leave this process: series are computed where they arrive.
+    crew
+        Who does the jobs.
     shared
         One account for all symbols.
     """
@@ -108,11 +109,16 @@ class Plan:
     collector: Collector
     checkpoint: Checkpoint | None
     chunk: int
-    remote: bool
+    crew: Crew
     shared: bool
     ways: Counter[str] = field(default_factory=Counter)
     recalled: int = 0
     compiled: float = 0.0
+
+    @property
+    def remote(self) -> bool:
+        """Whether jobs leave this process: series are then computed where they arrive."""
+        return self.crew.remote
 
     @property
     def rows_each(self) -> int:
@@ -245,7 +251,9 @@ class Plan:
             pending = ~batch.done[symbol, piece.places]
             if not pending.any():
                 continue
-            shelf = None if self.remote else Shelf.of(piece.rows, self.bars, symbol, whole)
+            # the threads have nothing else to do before the first symbol; later they have its runs
+            idle = self.crew if symbol == 0 else None
+            shelf = None if self.remote else Shelf.of(piece.rows, self.bars, symbol, whole, idle)
             for settings, cut in piece.cuts:
                 desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
                 seen = self.bars if shelf is None else shelf.bars

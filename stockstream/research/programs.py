@@ -197,6 +197,8 @@ class Needs:
 
     def series(self, part: NDArray[np.int64]) -> int:
         """Count the series that some combinations need, those that slots share counted for each."""
+        if len(part) == len(self.codes):
+            return sum(len(values) for _, values in self.cells)
         return sum(_used(self.codes[part, place], len(values)).size for place, (_, values) in enumerate(self.cells))
 
     def bound(self, compiled: CompiledRules, part: NDArray[np.int64]) -> Bound:
@@ -231,7 +233,8 @@ class Needs:
         slots = np.zeros((len(part), self.codes.shape[1]), dtype=np.int32)
         for place, of_codes in enumerate(numbers):
             slots[:, place] = of_codes[codes[place]]
-        refused = {int(row): reasons[int(slots[row].min())] for row in np.flatnonzero((slots < 0).any(axis=1))}
+        wrong = np.flatnonzero((slots < 0).any(axis=1)) if reasons else ()
+        refused = {int(row): reasons[int(slots[row].min())] for row in wrong}
         return Bound(compiled, rows, slots, refused)
 
     def _in_families(

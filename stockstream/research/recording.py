@@ -15,7 +15,6 @@ from stockstream.research.trials import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from stockstream.research.grid import Combinations
@@ -55,7 +54,7 @@ def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.u
     for batch in combinations.batches(AT_ONCE):
         columns = {name: batch.get_column(name).to_numpy().astype(np.float64) for name in batch.columns}
         columns |= {name: np.full(batch.height, value) for name, value in defaults.items()}
-        yield distinct.smallest([distinct.hashes(columns, batch.height)])
+        yield distinct.hashes(columns, batch.height)
 
 
 def _moments(swept: Sweep) -> tuple[int, float, float]:
@@ -63,14 +62,15 @@ def _moments(swept: Sweep) -> tuple[int, float, float]:
     whole = swept.frame.height == swept.runs or swept.out is not None
     if "sharpe" not in swept.metrics or not whole:
         return 0, math.nan, math.nan
-    ratios = sharpes(swept.rows, swept.settings.periods_per_year)
+    ratios = sharpes(swept)
     if len(ratios) < 2:  # noqa: PLR2004 a variance needs two
         return 0, math.nan, math.nan
     return len(ratios), float(ratios.mean()), float(ratios.var(ddof=1))
 
 
-def sharpes(rows: pl.LazyFrame, periods_per_year: float) -> NDArray[np.float64]:
+def sharpes(swept: Sweep) -> NDArray[np.float64]:
     """Return the Sharpe ratios of one period of all rows that have one."""
-    values = rows.select("sharpe").collect().get_column("sharpe").to_numpy() / math.sqrt(periods_per_year)
+    frame = swept.frame if swept.out is None else swept.rows.select("sharpe").collect()
+    values = frame.get_column("sharpe").to_numpy() / math.sqrt(swept.settings.periods_per_year)
     kept: NDArray[np.float64] = values[np.isfinite(values)]
     return kept

@@ -60,17 +60,22 @@ class Family:
         member = self.member(place)
         return Output(member, self.outputs[output]) if self.outputs else member
 
-    def write(self, inputs: Sequence[NDArray[np.float64]], series: NDArray[np.float64]) -> None:
-        """Compute all its rows of ``series (R, N)``."""
-        count, template = len(self.values), self.template
+    def write(self, inputs: Sequence[NDArray[np.float64]], series: NDArray[np.float64], part: range) -> None:
+        """Compute the rows of ``series (R, N)`` of some of its values."""
+        template = self.template
         if not served_at_once(template):
-            for place in range(count):
+            for place in part:
                 self.member(place).write(inputs, [series[self.first + place]], [slice(None)])
             return
-        blocks = {name: series[self.row(name) : self.row(name) + count] for name in self.outputs or template.outputs}
+        own = slice(part.start, part.stop)
+        blocks = {
+            name: series[self.row(name) : self.row(name) + len(self.values)][own]
+            for name in self.outputs or template.outputs
+        }
         rows = [blocks[name] if name in blocks else np.empty((1, series.shape[1])) for name in template.outputs]
-        ends = (self.member(0), self.member(count - 1))
-        run_grid(template, [column.astype(np.int64) for column in self.columns(gridded(template))], ends, inputs, rows)
+        ends = (self.member(0), self.member(len(self.values) - 1))
+        columns = [column[own].astype(np.int64) for column in self.columns(gridded(template))]
+        run_grid(template, columns, ends, inputs, rows)
 
     def columns(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
         """Return the values of some parameters, ``(n,)`` each."""

@@ -188,7 +188,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
                 remote=crew.remote,
                 shared=shared,
             ),
-            remote=crew.remote,
+            crew=crew,
             shared=shared,
         )
         swept = _Run(plan, crew, _reporter(progress=progress)).finish(outlets, portfolio)

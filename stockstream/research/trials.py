@@ -12,10 +12,12 @@ rule is the strategy's source: an edited comment makes another one. Both count t
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import sqlite3
+import threading
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -228,26 +230,66 @@ class Trials:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection inside one transaction, which other processes wait for."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            message = f"the ledger of trials {self.path} cannot be opened: {error}"
-            raise StockstreamError(message) from error
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";")[:-1]:
-                connection.execute(statement)
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            message = f"the ledger of trials {self.path} cannot be read or written: {error}"
-            raise StockstreamError(message) from error
-        finally:
-            connection.close()
+        """Give a connection inside one transaction, which other threads and processes wait for."""
+        with _OPEN.lock:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                connection = _OPEN.connection(self.path)
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                _OPEN.close()  # what was not committed is undone
+                if not isinstance(error, OSError | sqlite3.Error):
+                    raise
+                message = f"the ledger of trials {self.path} cannot be read or written: {error}"
+                raise StockstreamError(message) from error
+
+
+class _Open:
+    """The one ledger that this process holds open: opening and closing one takes longer than a sweep of thousands."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._held: sqlite3.Connection | None = None
+        self._file: tuple[Path, int, int] | None = None
+        self._of_parent: list[sqlite3.Connection] = []
+
+    def connection(self, path: Path) -> sqlite3.Connection:
+        """Return a connection to the file that stands at the path now."""
+        if self._held is None or self._file != _file_at(path):
+            self.close()
+            self._held = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            self._held.execute("PRAGMA journal_mode = WAL")
+            self._held.execute("PRAGMA synchronous = NORMAL")
+            self._held.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            self._file = _file_at(path)
+        return self._held
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        if self._held is not None:
+            self._held.close()
+        self._held = self._file = None
+
+    def forked(self) -> None:
+        """Leave the parent's connection alone: using or closing it here would break its locks."""
+        self._of_parent += [self._held] if self._held is not None else []
+        self.lock, self._held, self._file = threading.Lock(), None, None
+
+
+def _file_at(path: Path) -> tuple[Path, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return path, found.st_dev, found.st_ino
+
+
+_OPEN: Final = _Open()
+atexit.register(_OPEN.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_OPEN.forked)
 
 
 def record_or_warn(ledger: Trials, entry: Entry) -> None:

@@ -172,7 +172,7 @@ def _tried(swept: Sweep) -> tuple[Tried, float]:
     tried = swept.ledger.tried(swept.bars.symbols, first, last)
     variance = tried.variance
     if not math.isfinite(variance):
-        variance = float(sharpes(swept.rows, swept.settings.periods_per_year).var(ddof=1))
+        variance = float(sharpes(swept).var(ddof=1))
     return tried._replace(trials=max(tried.trials, float(swept.runs)), sweeps=max(tried.sweeps, 1)), variance
 
 

@@ -194,3 +194,34 @@ def test_the_command_lists_and_clears(tmp_path):
 
     assert "1 sweeps no longer count" in command("clear", "--lake", "lake", "--reason", "it was a test")
     assert "it was a test" in command("list", "--lake", "lake", "--format", "csv")
+
+
+def test_a_set_is_counted_although_it_was_met_in_many_parts():
+    parts = [np.sort(np.random.default_rng(0).integers(0, 2**64, 3_000, dtype=np.uint64))[: distinct.KEPT]] * 100
+    assert distinct.smallest(parts).tolist() == sorted(set(parts[0].tolist()))
+    doubled = np.repeat(np.arange(100, dtype=np.uint64), 200)
+    assert distinct.smallest([doubled]).tolist() == list(range(100))
+
+
+def test_a_ledger_that_was_removed_is_begun_anew(tmp_path):
+    ledger = Trials(tmp_path / "t.sqlite")
+    ledger.record(ENTRY)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    ledger.record(ENTRY)
+    assert ledger.frame()["times_run"].to_list() == [1]
+
+
+def recorded_in_a_child(path):
+    Trials(path).record(replace(ENTRY, family="child"))
+
+
+def test_a_forked_process_opens_the_ledger_itself(tmp_path):
+    ledger = Trials(tmp_path / "t.sqlite")
+    ledger.record(ENTRY)
+    child = get_context("fork").Process(target=recorded_in_a_child, args=(ledger.path,))
+    child.start()
+    child.join(30)
+    ledger.record(replace(ENTRY, family="parent"))
+    assert child.exitcode == 0
+    assert ledger.frame().height == 3
