@@ -198,13 +198,13 @@ RULES = {
         {
             "period": range(10, 60),
             "deviations": [1.5, 2.0, 2.5],
-            "stop": [0.03, 0.05, 0.07, 0.09],
-            "target": [0.05, 0.1, 0.2],
+            "stop": [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12],
+            "target": [0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4],
         },
     ),
     "MACD reversal": (
         MACDLongShort,
-        {"fast_period": range(5, 15), "slow_period": range(20, 40), "signal_period": range(5, 15)},
+        {"fast_period": range(5, 25), "slow_period": range(26, 66), "signal_period": range(5, 25)},
     ),
 }
 

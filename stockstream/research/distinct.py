@@ -59,9 +59,10 @@ def smallest(parts: Iterable[Hashes]) -> Hashes:
     kept = np.zeros(0, dtype=np.uint64)
     for part in parts:
         together = np.concatenate([kept, part]) if len(kept) else part
-        few = together if len(together) <= 4 * KEPT else np.partition(together, 2 * KEPT)[: 2 * KEPT]
-        found = _once(few)
-        kept = (found if len(found) >= KEPT or few is together else _once(together))[:KEPT]
+        found = np.zeros(0, dtype=np.uint64)
+        if len(together) > 4 * KEPT:  # hashes are spread evenly: looking at the low ones is mostly enough
+            found = _once(together[together < np.uint64(3 * KEPT / len(together) * _WHOLE)])
+        kept = (found if len(found) >= KEPT else _once(together))[:KEPT]
     return kept
 
 
