@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 import stockstream
-from stockstream.bars import EXTRAS
 from stockstream.errors import ParameterError
-from stockstream.schema import OHLCV
+from stockstream.research.fingerprints import code_of, data_hash, hash_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,52 +127,17 @@ def identity(
     strategy: type, bars: Bars, combinations: Combinations, settings: Any, portfolio: str, question: Any
 ) -> dict[str, str]:
     """Return a hash of everything the results depend on, by the words that a message names it with."""
-    reductions = {name: _code(function) for name, function in question.reduce.items()}
+    reductions = {name: code_of(function) for name, function in question.reduce.items()}
     benchmark = b"" if question.benchmark is None else question.benchmark.tobytes()
+    metrics = repr((question.metrics, reductions, question.blocks, question.edges)).encode()
     return {
-        "the strategy": _hash(_source(strategy).encode()),
-        "the grid": _hash(*_grid(combinations)),
-        "the bars": _hash(*_data(bars)),
-        "the settings": _hash(repr((settings, portfolio)).encode()),
-        "the metrics": _hash(repr((question.metrics, reductions, question.blocks, question.edges)).encode(), benchmark),
+        "the strategy": hash_of(rule_of(strategy).encode()),
+        "the grid": hash_of(*_grid(combinations)),
+        "the bars": data_hash(bars),
+        "the settings": hash_of(repr((settings, portfolio)).encode()),
+        "the metrics": hash_of(metrics, benchmark),
         "the version of stockstream": stockstream.__version__,
     }
-
-
-def family(strategy: type, dates: NDArray[np.datetime64], settings: Any, portfolio: str) -> str:
-    """Return a hash of the rule, the settings and the days, which identical runs share."""
-    days = dates.astype("datetime64[D]").astype(np.int64).tobytes()
-    return _hash(_source(strategy).encode(), repr((settings, portfolio)).encode(), days)
-
-
-def _hash(*parts: bytes) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
-#: Classes whose code has been read: finding it in its file takes milliseconds.
-_READ: Final[WeakKeyDictionary[type, str]] = WeakKeyDictionary()
-
-
-def _source(strategy: type) -> str:
-    """Return the code of a strategy and of what it inherits from, up to the library's own."""
-    if strategy not in _READ:
-        own = [cls for cls in strategy.__mro__ if not cls.__module__.startswith(("stockstream.", "builtins", "abc"))]
-        texts = [f"{cls.__module__}.{cls.__qualname__}\n" + _code(cls) for cls in own]
-        _READ[strategy] = "\n".join(texts) or f"{strategy.__module__}.{strategy.__qualname__}"
-    return _READ[strategy]
-
-
-def _code(thing: Any) -> str:
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):  # typed into a console
-        own = vars(thing).values() if isinstance(thing, type) else [thing]
-        codes = [value.__code__ for value in own if hasattr(value, "__code__")]
-        return repr([(code.co_code, code.co_names, [str(constant) for constant in code.co_consts]) for code in codes])
 
 
 def _grid(combinations: Combinations) -> list[bytes]:
@@ -184,13 +145,4 @@ def _grid(combinations: Combinations) -> list[bytes]:
     parts += [repr((name, values.dtype)).encode() + values.tobytes() for name, values in combinations.axes.items()]
     if combinations.rows is not None:
         parts += [column.to_numpy().tobytes() for column in combinations.rows.get_columns()]
-    return parts
-
-
-def _data(bars: Bars) -> list[bytes]:
-    parts = [repr((bars.symbols, sorted(bars.delisted.items()), bars.currency)).encode()]
-    parts.append(bars.dates.astype("datetime64[D]").astype(np.int64).tobytes())
-    for name in (*OHLCV, *EXTRAS):
-        panel = getattr(bars, name)
-        parts.append(name.encode() if panel is None else np.ascontiguousarray(panel).tobytes())
     return parts

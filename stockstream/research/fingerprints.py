@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -76,14 +77,27 @@ def data_hash(bars: Bars) -> str:
 def source_of(cls: type) -> str:
     """Return the text of a class and of what it inherits from, up to the library's own; its code where no text is."""
     own = [c for c in cls.__mro__ if not c.__module__.startswith(("stockstream.", "builtins", "abc"))]
-    return "\n".join(f"{c.__qualname__}\n{_text(c)}" for c in own)
+    return "\n".join(f"{c.__qualname__}\n{code_of(c)}" for c in own)
 
 
-def _text(cls: type) -> str:
+#: Classes whose code has been read: finding it in its file takes milliseconds.
+_READ: Final[WeakKeyDictionary[type, str]] = WeakKeyDictionary()
+
+
+def rule_of(cls: type) -> str:
+    """Return what tells one rule from another: its source, or the name of one of the library's own."""
+    if cls not in _READ:
+        _READ[cls] = source_of(cls) or f"{cls.__module__}.{cls.__qualname__}"
+    return _READ[cls]
+
+
+def code_of(thing: Any) -> str:
+    """Return the text of a class or a function; of one typed into a console, its code."""
     try:
-        return inspect.getsource(cls)
+        return inspect.getsource(thing)
     except (OSError, TypeError):
-        codes = [value.__code__ for value in vars(cls).values() if hasattr(value, "__code__")]
+        own = vars(thing).values() if isinstance(thing, type) else [thing]
+        codes = [value.__code__ for value in own if hasattr(value, "__code__")]
         return repr([(code.co_code, code.co_names, [str(constant) for constant in code.co_consts]) for code in codes])
 
 

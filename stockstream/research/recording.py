@@ -9,7 +9,7 @@ import numpy as np
 
 from stockstream.backtesting.strategy import constructor_parameters
 from stockstream.research import distinct
-from stockstream.research.checkpoint import family
+from stockstream.research.fingerprints import hash_of, rule_of
 from stockstream.research.trials import Entry
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
     count, mean, variance = _moments(swept)
     return Entry(
         strategy=swept.strategy.__name__,
-        family=family(swept.strategy, swept.bars.dates, swept.settings, swept.portfolio),
+        family=_family(swept),
         symbols=swept.bars.symbols,
         shared=swept.portfolio == "shared",
         first=first,
@@ -41,6 +41,12 @@ def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
         variance=variance,
         sketch=distinct.smallest(_hashed(swept.strategy, combinations)),
     )
+
+
+def _family(swept: Sweep) -> str:
+    """Return a hash of the rule, the settings and the days, which identical runs share."""
+    days = swept.bars.dates.astype("datetime64[D]").astype(np.int64).tobytes()
+    return hash_of(rule_of(swept.strategy).encode(), repr((swept.settings, swept.portfolio)).encode(), days)
 
 
 def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.uint64]]:
