@@ -256,6 +256,7 @@ def _check_varied(flag: str, names: Sequence[str], varied: Sequence[str]) -> Non
 def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool = True) -> None:
     """Print the best of a sweep and how fast it was."""
     from stockstream.backtesting.summary import HEADLINES
+    from stockstream.research.deflation import said_of_best
 
     frame = swept.frame
     kept = [name for name in dict.fromkeys([metric, *_SHOWN]) if name in frame.columns]
@@ -275,6 +276,8 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
     say(f"in {swept.seconds:.2f} s: {swept.speed / 1e6:,.1f} million bar-runs a second", style="dim")
     if by == "symbol" or not several:
         print_verdict(swept)
+    elif said := said_of_best(swept):
+        say(f"{said[0].upper()}{said[1:]}.")
 
 
 def print_verdict(swept: Sweep) -> None:

@@ -11,6 +11,7 @@ from stockstream.reports import landscapes, wording
 from stockstream.reports.numbers import count, trimmed
 from stockstream.reports.page import write_page
 from stockstream.reports.surface import label, surface
+from stockstream.research.deflation import said_of_best
 from stockstream.research.neighbours import MOST_PARAMETERS, with_medians
 
 if TYPE_CHECKING:
@@ -121,10 +122,12 @@ def _context(sweep: Sweep, frame: pl.DataFrame, metric: str) -> dict[str, Any]:
 
 def _lead(sweep: Sweep) -> str:
     on = "one account for all symbols" if sweep.portfolio == "shared" else "each symbol by itself"
+    said = said_of_best(sweep)
+    worth = f" {said[0].upper()}{said[1:]}." if said else ""
     failed = f" {count(sweep.failed, 'combination')} could not run." if sweep.failed else ""
     ended = "" if sweep.complete else " The sweep was ended early."
     symbols = len(sweep.bars.symbols)
-    return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}, {on}.{failed}{ended}"
+    return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}, {on}.{failed}{ended}{worth}"
 
 
 def _verdict(sweep: Sweep) -> dict[str, Any]:

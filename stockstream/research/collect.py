@@ -98,6 +98,37 @@ class Keep:
 
 
 @dataclass
+class Ratios:
+    """Moments of the yearly Sharpe ratios of all runs, whether or not their rows are kept."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def take(self, symbol: int, rows: pl.DataFrame) -> None:
+        """Join the moments of more rows with those so far; runs without a ratio do not count."""
+        if "sharpe" not in rows.columns:
+            return
+        values = rows.get_column("sharpe").to_numpy()
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return
+        mean, both = float(values.mean()), self.count + len(values)
+        apart = mean - self.mean
+        self.squares += float(((values - mean) ** 2).sum()) + apart**2 * self.count * len(values) / both
+        self.mean += apart * len(values) / both
+        self.count = both
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    @property
+    def variance(self) -> float:
+        """With ddof 1; NaN of fewer than two."""
+        return self.squares / (self.count - 1) if self.count > 1 else float("nan")
+
+
+@dataclass
 class Best:
     """The best rows by a metric."""
 

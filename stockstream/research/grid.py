@@ -119,6 +119,20 @@ class Combinations:
             if batch.height:
                 yield batch
 
+    def drawn(self, most: int, seed: int = 0) -> pl.DataFrame:
+        """Return so many at most, drawn at random without repetition; those of a grid without ever holding it.
+
+        Raises
+        ------
+        ParameterError
+            The constraint keeps too little of the grid to draw from.
+        """
+        import polars as pl
+
+        if self.count <= most:
+            return pl.concat(self.batches(LISTED_AT_ONCE))
+        return _some(self, most, seed)
+
 
 def combinations(
     strategy: type, grid: Grid, where: pl.Expr | None = None, *, sample: int | None = None, seed: int = 0
@@ -229,11 +243,14 @@ def _sampled(found: Combinations, sample: int, seed: int) -> Combinations:
     if sample > found.count:
         message = f"expected a sample of at most the {found.count:,} combinations there are; found {sample:,}"
         raise ParameterError(message)
-    if found.rows is not None:
-        rows = found.rows[sorted(random.Random(seed).sample(range(found.rows.height), sample))]
-    else:
-        rows = _drawn(found, sample, random.Random(seed))
+    rows = _some(found, sample, seed)
     return Combinations(found.names, {}, rows, None, rows.height, found.failures)
+
+
+def _some(found: Combinations, count: int, seed: int) -> pl.DataFrame:
+    if found.rows is not None:
+        return found.rows[sorted(random.Random(seed).sample(range(found.rows.height), count))]
+    return _drawn(found, count, random.Random(seed))
 
 
 def _drawn(found: Combinations, sample: int, generator: random.Random) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stockstream.backtesting.strategy import constructor_parameters
 from stockstream.research import distinct
+from stockstream.research.collect import Ratios
 from stockstream.research.fingerprints import hash_of, rule_of
 from stockstream.research.trials import Entry
 
@@ -27,7 +28,8 @@ AT_ONCE = 1_000_000
 def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
     """Return what is recorded of a sweep: all combinations of its grid, and the moments of its Sharpe ratios."""
     first, last = (str(day) for day in swept.bars.dates[[0, -1]])
-    count, mean, variance = _moments(swept)
+    ratios = swept.ratios if swept.ratios is not None and swept.ratios.count > 1 else Ratios()
+    year = swept.settings.periods_per_year
     return Entry(
         strategy=swept.strategy.__name__,
         family=_family(swept),
@@ -36,9 +38,9 @@ def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
         first=first,
         last=last,
         combinations=combinations.count,
-        ratios=count,
-        mean=mean,
-        variance=variance,
+        ratios=ratios.count,
+        mean=ratios.mean / math.sqrt(year),
+        variance=ratios.variance / year,
         sketch=distinct.smallest(_hashed(swept.strategy, combinations)),
     )
 
@@ -61,22 +63,3 @@ def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.u
         columns = {name: batch.get_column(name).to_numpy().astype(np.float64) for name in batch.columns}
         columns |= {name: np.full(batch.height, value) for name, value in defaults.items()}
         yield distinct.hashes(columns, batch.height)
-
-
-def _moments(swept: Sweep) -> tuple[int, float, float]:
-    """Return count, mean and variance of the Sharpe ratios of one period; none where not all rows are kept."""
-    whole = swept.frame.height == swept.runs or swept.out is not None
-    if "sharpe" not in swept.metrics or not whole:
-        return 0, math.nan, math.nan
-    ratios = sharpes(swept)
-    if len(ratios) < 2:  # noqa: PLR2004 a variance needs two
-        return 0, math.nan, math.nan
-    return len(ratios), float(ratios.mean()), float(ratios.var(ddof=1))
-
-
-def sharpes(swept: Sweep) -> NDArray[np.float64]:
-    """Return the Sharpe ratios of one period of all rows that have one."""
-    frame = swept.frame if swept.out is None else swept.rows.select("sharpe").collect()
-    values = frame.get_column("sharpe").to_numpy() / math.sqrt(swept.settings.periods_per_year)
-    kept: NDArray[np.float64] = values[np.isfinite(values)]
-    return kept

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.check import Review
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
+    from stockstream.research.collect import Ratios
+    from stockstream.research.grid import Combinations
     from stockstream.research.trials import Trials
     from stockstream.research.verdict import Verdict
 
@@ -75,6 +77,10 @@ class Sweep:
         Blocks of sessions that were asked for.
     borders
         ``(blocks + 1,)``: first session of each block, and the number of sessions.
+    grid
+        The combinations that were asked for.
+    ratios
+        Count, mean and variance of the Sharpe ratios of all runs, kept or not; None where they were not measured.
     """
 
     frame: pl.DataFrame
@@ -87,6 +93,7 @@ class Sweep:
     compile_seconds: float
     path: Path
     failures: pl.DataFrame = field(repr=False)
+    grid: Combinations = field(repr=False)
     runs: int
     out: FilePath | None = None
     portfolio: str = "each"
@@ -96,6 +103,8 @@ class Sweep:
     blocks: int = 0
     borders: Any = field(default=None, repr=False)
     held_sums: Any = field(default=None, repr=False)
+    ratios: Ratios | None = field(default=None, repr=False)
+    correlations: dict[str | None, float] = field(default_factory=dict, repr=False)
 
     @property
     def block_sums(self) -> NDArray[np.float64]:
@@ -165,7 +174,7 @@ class Sweep:
     def best(
         self, metric: str = "sharpe", *, by: str | None = None, largest: bool = True, robust: bool = False
     ) -> dict[str, Any]:
-        """Return the row with the best value of a metric.
+        """Return the row with the best value of a metric, and what its Sharpe ratio proves after all that was tried.
 
         Parameters
         ----------
@@ -181,11 +190,26 @@ class Sweep:
             are at most one step of the grid away, the combination among them. The row has it as ``{metric}_median``.
             Neighbours without a value, or outside the grid, are left out of the median.
 
+        Returns
+        -------
+        dict
+            The row, with ``deflated_sharpe`` after so many ``trials`` on these listings and dates (`ledger`), and
+            ``deflated_sharpe_effective`` after the ``trials_effective`` independent ones that they are worth. All are
+            None where nothing can be said, such as of a mean over symbols; ``not_deflated`` then says why. That takes
+            one backtest of the row, and, the first time, a sweep of 32 combinations at most.
+
         Raises
         ------
         ParameterError
             Several symbols and no `by`, or no run with a value.
         """
+        from stockstream.research.deflation import with_deflation
+
+        return with_deflation(self, self._best(metric, by=by, largest=largest, robust=robust))
+
+    def _best(
+        self, metric: str, *, by: str | None = None, largest: bool = True, robust: bool = False
+    ) -> dict[str, Any]:
         import polars as pl
 
         self._check_metric(metric)
@@ -334,12 +358,14 @@ class Sweep:
 
     def __repr__(self) -> str:
         on = "one account of" if self.portfolio == "shared" else "x"
-        symbols = len(self.bars.symbols)
+        from stockstream.research.deflation import said_of_best
+
+        symbols, said = len(self.bars.symbols), said_of_best(self)
         ended = "" if self.complete else ", ended early"
         return (
             f"Sweep of {self.strategy.__name__}: {self.combinations:,} combinations {on} {symbols:,} "
             f"symbol{'s' if symbols != 1 else ''} x {len(self.bars.dates):,} sessions in {self.seconds:.2f} s{ended}, "
-            f"{self.speed / 1e6:,.0f} million bar-runs a second"
+            f"{self.speed / 1e6:,.0f} million bar-runs a second" + (f"; {said}" if said else "")
         )
 
     def _repr_html_(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stockstream.errors import ParameterError
+from stockstream.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def sampled_returns(
     Parameters
     ----------
     swept
-        A sweep; its rows give the combinations, their metrics are not looked at.
+        A sweep; its grid gives the combinations, and their metrics are not looked at.
     most
         How many at most, up to 5,000.
     seed
@@ -40,6 +40,8 @@ def sampled_returns(
     ------
     ParameterError
         More than 5,000, or several symbols and none named.
+    DataError
+        None of those that were drawn can run.
     """
     from stockstream.research.sweep import sweep
 
@@ -51,10 +53,7 @@ def sampled_returns(
         message = f"with symbols that were run each by itself, say which one: symbol='{swept.bars.symbols[0]}'"
         raise ParameterError(message)
     names = list(swept.parameters)
-    table = swept.rows.select(names).unique(maintain_order=True).collect()
-    if table.height > most:
-        picked = np.sort(np.random.default_rng(seed).choice(table.height, most, replace=False))
-        table = table[picked]
+    table = swept.grid.drawn(most, seed)
     rows = table.to_dicts()
     if chosen is not None:
         first = {name: chosen[name] for name in names}
@@ -66,6 +65,9 @@ def sampled_returns(
         swept.strategy, bars, rows, portfolio=swept.portfolio, metrics=[], reduce={"place": collected.take},
         progress=False, record=False, **settings,
     )  # fmt: skip
+    if not collected.parts:
+        message = f"none of the {len(rows):,} combinations that were drawn could run"
+        raise DataError(message)
     returns: NDArray[np.float64] = np.concatenate(collected.parts)[again.frame["place"].to_numpy().astype(np.int64)]
     return returns
 

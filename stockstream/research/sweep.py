@@ -20,7 +20,7 @@ from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.research.budget import Budget, budget
 from stockstream.research.checkpoint import Checkpoint, identity
-from stockstream.research.collect import Best, Collector, Keep, ParquetFile
+from stockstream.research.collect import Best, Collector, Keep, ParquetFile, Ratios
 from stockstream.research.crew import Crew, threads
 from stockstream.research.grid import Grid, combinations
 from stockstream.research.jobs import Package
@@ -162,7 +162,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     limits = _limits(
         max_bytes, question, found.count, rows_each, len(found.names), hands=hands, keeps=isinstance(outlets[0], Keep)
     )
-    memory = None
+    memory, ratios = None, Ratios()
     if checkpoint is not None:
         memory = Checkpoint.open(checkpoint, identity(strategy, bars, found, chosen, portfolio, question))
     package = Package(bars, question, strategy if shared else None)
@@ -176,7 +176,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
             question=question,
             budget=limits,
             collector=Collector(
-                () if shared else bars.symbols, (*question.names, *question.sums), found.failures, outlets
+                () if shared else bars.symbols, (*question.names, *question.sums), found.failures, [*outlets, ratios]
             ),
             checkpoint=memory,
             chunk=chunk_of(
@@ -191,7 +191,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
             crew=crew,
             shared=shared,
         )
-        swept = _Run(plan, crew, _reporter(progress=progress)).finish(outlets, portfolio)
+        swept = _Run(plan, crew, _reporter(progress=progress)).finish(outlets, ratios, portfolio)
     if record:
         record_or_warn(swept.ledger, entry_of(swept, found))
     return swept
@@ -207,7 +207,7 @@ class _Run:
     done: int = 0
     shortened: int = 0
 
-    def finish(self, outlets: Sequence[Outlet], portfolio: str) -> Sweep:
+    def finish(self, outlets: Sequence[Outlet], ratios: Ratios, portfolio: str) -> Sweep:
         started = time.perf_counter()
         complete = self._through(outlets)
         plan, collector = self.plan, self.plan.collector
@@ -236,6 +236,8 @@ class _Run:
             blocks=plan.question.blocks,
             borders=plan.question.borders(len(plan.bars.dates)),
             held_sums=sums,
+            grid=plan.combinations,
+            ratios=ratios,
         )
 
     def _through(self, outlets: Sequence[Outlet]) -> bool:

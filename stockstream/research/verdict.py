@@ -7,20 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import ParameterError, StockstreamError
+from stockstream.research.deflation import deflation
 from stockstream.research.overfitting import (
     Deflated,
     SharpeSample,
-    average_correlation,
-    deflated_sharpe,
-    effective_trials,
     minimum_backtest_length,
     minimum_track_record,
     probabilistic_sharpe,
-    sharpe_sample,
 )
 from stockstream.research.question import hurdle_of
-from stockstream.research.recording import sharpes
-from stockstream.research.sampled import sampled_returns
 from stockstream.research.selection import Overfitting, overfitting
 
 if TYPE_CHECKING:
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
 
     from stockstream.research.results import Sweep
     from stockstream.research.trials import Tried
-
-#: Combinations whose average correlation is taken.
-CORRELATED: Final = 200
 
 #: Deflated Sharpe ratios from which the words change.
 LIKELY: Final = 0.95
@@ -57,7 +49,7 @@ class Verdict:
     tried
         What was tried on overlapping listings and dates, this sweep included.
     correlation
-        Average of the pairs among 200 runs of the sweep at most; NaN of a single run.
+        Average of the pairs among 32 runs of the sweep at most; NaN of a single run.
     effective
         Independent trials that `tried.trials` are worth at that correlation.
     deflated, deflated_effective
@@ -140,14 +132,9 @@ def verdict_of(swept: Sweep) -> Verdict:
         raise ParameterError(message)
     alone = swept.portfolio == "each" and len(swept.bars.symbols) > 1
     best = swept.best("sharpe", by="symbol" if alone else None)
-    hurdle, periods = hurdle_of(swept.settings), swept.settings.periods_per_year
-    own = swept.result(best).equity["return"].to_numpy() - hurdle
-    sample = sharpe_sample(own)
-    tried, variance = _tried(swept)
-    others = sampled_returns(swept, CORRELATED, symbol=best.get("symbol") if alone else None)
-    correlation = average_correlation(others)
-    effective = effective_trials(correlation if math.isfinite(correlation) else 0.0, tried.trials)
-    found, missing = _overfitting(swept, hurdle)
+    found, periods = deflation(swept, best), swept.settings.periods_per_year
+    sample, tried = found.sample, found.tried
+    pbo, missing = _overfitting(swept, hurdle_of(swept.settings))
     sharpe = sample.sharpe * math.sqrt(periods)
     return Verdict(
         row=best,
@@ -155,25 +142,15 @@ def verdict_of(swept: Sweep) -> Verdict:
         probabilistic=probabilistic_sharpe(sample),
         track_record=minimum_track_record(sample) / periods,
         tried=tried,
-        correlation=correlation,
-        effective=effective,
-        deflated=deflated_sharpe(sample, tried.trials, variance),
-        deflated_effective=deflated_sharpe(sample, effective, variance),
+        correlation=found.correlation,
+        effective=found.effective,
+        deflated=found.all_trials,
+        deflated_effective=found.independent,
         backtest_years=minimum_backtest_length(tried.trials, sharpe) if sharpe > 0.0 else math.nan,
-        years=len(own) / periods,
-        overfitting=found,
+        years=sample.observations / periods,
+        overfitting=pbo,
         missing=missing,
     )
-
-
-def _tried(swept: Sweep) -> tuple[Tried, float]:
-    """Return what the ledger counts, at least this sweep, and the variance of the ratios of one period."""
-    first, last = (str(day) for day in swept.bars.dates[[0, -1]])
-    tried = swept.ledger.tried(swept.bars.symbols, first, last)
-    variance = tried.variance
-    if not math.isfinite(variance):
-        variance = float(sharpes(swept).var(ddof=1))
-    return tried._replace(trials=max(tried.trials, float(swept.runs)), sweeps=max(tried.sweeps, 1)), variance
 
 
 def _overfitting(swept: Sweep, hurdle: float) -> tuple[Overfitting | None, str]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -15,6 +16,7 @@ import stockstream as ss
 from stockstream.backtesting.strategies import MovingAverageCrossover, RSIMeanReversion
 from stockstream.errors import DataError, ParameterError, StockstreamError
 from stockstream.research import distinct
+from stockstream.research.overfitting import deflated_sharpe, sharpe_sample
 from stockstream.research.sampled import sampled_returns
 from stockstream.research.trials import Entry, Trials, beside, ledger_path
 from tests.laws.test_sweep_laws import long_panel
@@ -147,6 +149,79 @@ def test_a_verdict_counts_all_that_was_tried(bars):
     assert before.sample.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1), rel=1e-12)
     assert before.row["sharpe"] == pytest.approx(before.sample.sharpe * 252**0.5, rel=1e-9)
     assert "Deflated Sharpe ratio, all trials" in repr(after)
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_every_best_says_what_it_proves(bars, robust):
+    one = bars.select([bars.symbols[0]])
+    swept = ss.sweep(MovingAverageCrossover, one, GRID, progress=False)
+    best, verdict = swept.best("sharpe", robust=robust), swept.verdict()
+    assert best["trials"] == 6
+    assert best["trials_effective"] == verdict.effective < 6
+    if not robust:
+        assert best["deflated_sharpe"] == verdict.deflated.probability
+        assert best["deflated_sharpe_effective"] == verdict.deflated_effective.probability
+    other = swept.best("total_return", largest=False)
+    returns = swept.result(other).equity["return"].to_numpy()
+    ratios = swept.frame["sharpe"].to_numpy() / 252**0.5
+    expected = deflated_sharpe(sharpe_sample(returns), 6, ratios.var(ddof=1)).probability
+    assert other["deflated_sharpe"] == pytest.approx(expected, rel=1e-9)
+    assert f"deflated {swept.best()['deflated_sharpe']:.1%} after 6 trials" in repr(swept)
+    ss.sweep(MovingAverageCrossover, one, GRID | {"fast_period": range(2, 12)}, progress=False)
+    assert swept.best("sharpe")["trials"] == 20
+    assert swept.best("sharpe")["deflated_sharpe"] < verdict.deflated.probability
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_what_was_not_kept_is_deflated_all_the_same(bars, tmp_path, record):
+    one = bars.select([bars.symbols[0]])
+    grid = {"fast_period": range(2, 12), "slow_period": range(13, 33)}
+    options = {"progress": False, "record": record}
+    whole, *parts = (
+        ss.sweep(MovingAverageCrossover, one, grid, **options, **more).best("sharpe")
+        for more in ({}, {"top_k": 3}, {"out": tmp_path / "rows.parquet"})
+    )
+    for part in parts:
+        assert part["trials"] == 200
+        assert part.pop("symbol") == one.symbols[0]
+        assert part == pytest.approx({name: whole[name] for name in part}, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("grid", "options", "best", "reason"),
+    [
+        (GRID, {}, {"by": "combination"}, "no account"),
+        (GRID, {"metrics": ["trades"]}, {"metric": "trades", "by": "symbol"}, "without Sharpe ratios"),
+        ({"fast_period": [5]}, {"portfolio": "shared"}, {}, "nothing was chosen"),
+    ],
+)
+def test_what_cannot_be_deflated_says_why(bars, grid, options, best, reason):
+    swept = ss.sweep(MovingAverageCrossover, bars, grid, progress=False, **options)
+    row = swept.best(**best)
+    assert row["deflated_sharpe"] is row["trials_effective"] is None
+    assert reason in row["not_deflated"]
+
+
+def test_a_figure_of_the_users_own_keeps_its_name(bars):
+    own = {"trials": lambda equity, dates: np.full(len(equity), 7.0)}
+    swept = ss.sweep(MovingAverageCrossover, bars.select([bars.symbols[0]]), GRID, reduce=own, progress=False)
+    assert swept.best()["trials"] == 7.0
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_the_deflated_ratio_costs_less_than_a_tenth_of_a_large_sweep():
+    one, grid = long_panel(1, 2_520), {"fast_period": range(2, 202), "slow_period": range(203, 703)}
+    shares = []
+    for _ in range(5):
+        begun = time.process_time()
+        swept = ss.sweep(MovingAverageCrossover, one, grid, progress=False)
+        took = time.process_time() - begun
+        swept.best()  # measures the correlation, once
+        begun = time.process_time()
+        swept.best()
+        shares.append((time.process_time() - begun) / took)
+    assert min(shares) < 0.1
 
 
 def test_words_do_not_claim_more_than_figures(bars):
