@@ -96,12 +96,13 @@ class Verdict:
         """Return (what, figure) for tables."""
         year = math.sqrt(self.sample.observations / self.years)
         pbo = self.missing if self.overfitting is None else f"{self.overfitting.probability:.1%}"
+        sweeps = "sweep" if self.tried.sweeps == 1 else "sweeps"
         record = "no length" if math.isinf(self.track_record) else f"{self.track_record:,.1f} years"
         return [
             ("Sharpe ratio of the best", f"{self.sample.sharpe * year:.2f} a year, over {self.years:.1f} years"),
             ("Probability that it is above 0, as a single trial", f"{self.probabilistic:.1%}"),
             ("Record needed for 95 %, as a single trial", record),
-            ("Trials on these listings and dates", f"{self.tried.trials:,.0f} in {self.tried.sweeps:,} sweeps"),
+            ("Trials on these listings and dates", f"{self.tried.trials:,.0f} in {self.tried.sweeps:,} {sweeps}"),
             ("Independent trials that they are worth", f"{self.effective:,.0f}, correlation {self.correlation:.2f}"),
             ("Ratio that luck reaches in all of them", f"{self.deflated.threshold * year:.2f} a year"),
             ("Deflated Sharpe ratio, all trials", f"{self.deflated.probability:.1%}"),
