@@ -28,28 +28,29 @@ data "aws_iam_policy_document" "assume" {
 locals {
   objects = "${aws_s3_bucket.lake.arn}/${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}"
 
-  # Folders of the lake that each function lists, reads, adds to and deletes from.
+  # Folders of the lake that each function lists, reads, adds to and deletes from. What is read may be listed too:
+  # without that S3 answers 403 for an object that is not there yet, and a first run would take it for a refusal.
   folders = {
     symbol_updater = {
-      list   = ["symbols", "raw-data"]
+      list   = ["raw-data"]
       read   = ["symbols", "runs"]
       write  = ["symbols"]
       delete = []
     }
     stock_data_fetcher = {
-      list   = ["raw-data", "runs"]
+      list   = []
       read   = ["symbols", "raw-data", "raw-events", "quarantine", "runs"]
       write  = ["raw-data", "raw-events", "quarantine", "runs"]
       delete = []
     }
     run_reporter = {
       list   = []
-      read   = ["symbols", "runs"]
-      write  = ["runs"]
+      read   = ["symbols", "runs", "raw-data", "raw-events", "quarantine", "curated"]
+      write  = ["runs", "quarantine"]
       delete = []
     }
     compactor = {
-      list   = ["raw-data", "raw-events", "quarantine", "curated"]
+      list   = []
       read   = ["raw-data", "raw-events", "quarantine", "curated"]
       write  = ["curated"]
       delete = concat(["curated"], var.expire_raw_batches ? ["raw-data", "raw-events"] : [])
@@ -60,20 +61,16 @@ locals {
 data "aws_iam_policy_document" "function" {
   for_each = local.functions
 
-  dynamic "statement" {
-    for_each = length(local.folders[each.key].list) > 0 ? [local.folders[each.key].list] : []
+  statement {
+    sid       = "ListLake"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.lake.arn]
 
-    content {
-      sid       = "ListLake"
-      actions   = ["s3:ListBucket"]
-      resources = [aws_s3_bucket.lake.arn]
-
-      # Without its own condition this would list packages and query results too.
-      condition {
-        test     = "StringLike"
-        variable = "s3:prefix"
-        values   = [for folder in statement.value : "${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}${folder}/*"]
-      }
+    # Without its own condition this would list packages and query results too.
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = [for folder in concat(local.folders[each.key].list, local.folders[each.key].read) : "${var.lake_prefix == "" ? "" : "${var.lake_prefix}/"}${folder}/*"]
     }
   }
 

@@ -13,6 +13,7 @@ from stockstream.ingest.sources import PriceSource, SymbolSource
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stockstream.ingest.sources import PipelineStep
     from stockstream.settings import Settings
 
 
@@ -63,6 +64,26 @@ def symbol_sources(market: Market, settings: Settings) -> dict[str, SymbolSource
         if not isinstance(source, SymbolSource):
             message = f"the symbol source {name!r} has no method fetch: found {source!r}"
             raise PluginError(message)
+    return made
+
+
+def pipeline_steps(market: Market, settings: Settings) -> list[PipelineStep]:
+    """Return the checks and transforms that are installed, the built-in ones first.
+
+    Raises
+    ------
+    SettingsError
+        One cannot be made.
+    """
+    known = _known(market, settings)
+    made = []
+    for plugin, factory in plugins.load_all(plugins.PIPELINE_STEPS).items():
+        taken = inspect.signature(factory).parameters
+        try:
+            made.append(factory(**{name: value for name, value in known.items() if name in taken}))
+        except Exception as error:
+            message = f"{plugin} cannot be made: {type(error).__name__}: {error}. Uninstall the package, or mend it."
+            raise SettingsError(message) from error
     return made
 
 

@@ -139,10 +139,11 @@ class Batch:
         for symbol, answer in answers.items():
             asked_whole = starts[symbol] is None or symbol in whole
             entries[symbol] = {
-                **_entry(answer, wish, known),
+                **_entry(answer, wish, known, landed.findings.get(symbol, ())),
                 "asked_from": None if asked_whole else str(starts[symbol]),
                 "whole_due": symbol in changed and symbol not in whole,
                 "quarantined": landed.quarantined.get(symbol, {}),
+                "hidden": landed.hidden.get(symbol, {}),
                 "files": landed.files if answer.ok else [],
             }
             if symbol in revisions:
@@ -164,7 +165,7 @@ class Batch:
         return [*later] if receipt else [self.number, *later]
 
 
-def _entry(answer: Answer, wish: Wish, known: Known) -> dict[str, Any]:
+def _entry(answer: Answer, wish: Wish, known: Known, findings: Sequence[Finding]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "outcome": str(answer.outcome),
         "message": answer.message,
@@ -179,20 +180,10 @@ def _entry(answer: Answer, wish: Wish, known: Known) -> dict[str, Any]:
             "last": str(days[-1]),
             "duplicates": [day.isoformat() for day in answer.duplicates],
             "unsettled": answer.unsettled,
-            "findings": [_finding(finding) for finding in answer.findings],
+            "findings": [finding.as_json() for finding in (*answer.findings, *findings)],
             "currency": answer.currency,
         }
     return entry
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    day = finding.first_day
-    return {
-        "kind": finding.kind,
-        "days": finding.days,
-        "first_day": day.isoformat() if day else None,
-        "message": finding.message,
-    }
 
 
 def _missing(answer: Answer, wish: Wish, known: Known) -> list[date]:

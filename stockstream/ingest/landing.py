@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stockstream.errors import PluginError
-from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Event
-from stockstream.lake.write import timestamp, write_answers
+from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Event, Finding
+from stockstream.lake.answers import Marks, write_answers
+from stockstream.lake.write import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stockstream.ingest.fetching import Wish
-    from stockstream.ingest.sources import PipelineStep
+    from stockstream.ingest.sources import Checked, PipelineStep
     from stockstream.lake.location import Location
 
 _VALUES: Final = ANSWER_COLUMNS[1:]
+
+#: What is said of a row when a step gives a reason and no sentence.
+_SAID: Final = "a step of the pipeline decided so"
 
 #: The columns that a step sees, in this order.
 COLUMNS: Final = ("symbol", *ANSWER_COLUMNS, "fetch_timestamp", "dividend", "split")
@@ -29,10 +33,22 @@ COLUMNS: Final = ("symbol", *ANSWER_COLUMNS, "fetch_timestamp", "dividend", "spl
 
 @dataclass(frozen=True, kw_only=True)
 class Landing:
-    """What was stored: names of files, and symbol -> reason code -> rows in quarantine."""
+    """What was stored, and what the steps found.
 
-    files: list[str]
-    quarantined: Mapping[str, Mapping[str, int]]
+    Attributes
+    ----------
+    files
+        Names of the new files.
+    quarantined, hidden
+        Symbol -> reason code -> rows that were not stored, and rows that were, with a verdict that hides them.
+    findings
+        Symbol -> what is doubtful besides.
+    """
+
+    files: list[str] = field(default_factory=list)
+    quarantined: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    hidden: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    findings: Mapping[str, list[Finding]] = field(default_factory=dict)
 
 
 def land(
@@ -48,16 +64,31 @@ def land(
         The lake cannot be written.
     """
     rows = table([answer for answer in answers if answer.ok])
-    if not len(rows["symbol"]):
-        return Landing(files=[], quarantined={})
-    reasons = np.full(len(rows["symbol"]), "", dtype=object)
+    count = len(rows["symbol"])
+    if not count:
+        return Landing()
+    nothing = np.full(count, "", dtype=object)
+    marks = Marks(refused=nothing, hidden=nothing, explanations=nothing)
+    findings: dict[str, list[Finding]] = {}
     for step in steps:
-        rows, reasons = _checked(step, rows, reasons)
-    landed = write_answers(location, rows, reasons, session=wish.session, numbers=numbers, decided_at=wish.now)
+        checked = _checked(step, rows)
+        rows, marks = {name: checked.rows[name] for name in COLUMNS}, _marked(marks, checked)
+        for finding in checked.findings:
+            findings.setdefault(finding.symbol, []).append(finding)
+    landed = write_answers(location, rows, marks, session=wish.session, numbers=numbers, decided_at=wish.now)
+    return Landing(
+        files=list(landed.files),
+        quarantined=_counted(landed.quarantined),
+        hidden=_counted(landed.hidden),
+        findings=findings,
+    )
+
+
+def _counted(pairs: Sequence[tuple[str, str]]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
-    for symbol, reason in landed.quarantined:
+    for symbol, reason in pairs:
         counts.setdefault(symbol, Counter())[reason] += 1
-    return Landing(files=list(landed.files), quarantined=counts)
+    return counts
 
 
 def table(answers: Sequence[Answer]) -> dict[str, NDArray[Any]]:
@@ -110,19 +141,37 @@ def _events(events: Sequence[Event], kind: str) -> dict[Any, float]:
     return found
 
 
-def _checked(
-    step: PipelineStep, rows: Mapping[str, NDArray[Any]], reasons: NDArray[Any]
-) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+def _checked(step: PipelineStep, rows: Mapping[str, NDArray[Any]]) -> Checked:
+    """Return what a step makes of rows, every column as long as before."""
     checked = step(rows)
-    count = len(reasons)
-    shapes = {name: np.shape(checked.rows.get(name, ())) for name in COLUMNS}
-    wrong = [name for name, shape in shapes.items() if shape != (count,)]
-    if wrong or np.shape(checked.reasons) != (count,):
+    count = len(rows["symbol"])
+    columns = {name: checked.rows.get(name, ()) for name in COLUMNS} | {"reasons": checked.reasons}
+    columns |= {
+        name: column
+        for name, column in (("hidden", checked.hidden), ("explanations", checked.explanations))
+        if column is not None
+    }
+    wrong = {name: np.shape(column) for name, column in columns.items() if np.shape(column) != (count,)}
+    if wrong:
+        name, shape = next(iter(wrong.items()))
         message = (
             f"the pipeline step {step!r} was given {count} rows and must return as many, with a reason each; "
-            f"found {shapes.get(wrong[0], ()) if wrong else np.shape(checked.reasons)} for "
-            f"{wrong[0] if wrong else 'reasons'}. Nothing was stored."
+            f"found {shape} for {name}. Nothing was stored."
         )
         raise PluginError(message)
-    kept = np.where(reasons == "", checked.reasons, reasons)
-    return {name: checked.rows[name] for name in COLUMNS}, kept
+    return checked
+
+
+def _marked(marks: Marks, checked: Checked) -> Marks:
+    """Add the marks of one step: where an earlier step decided, that stands."""
+    undecided = (marks.refused == "") & (marks.hidden == "")
+    nothing = np.full(len(undecided), "", dtype=object)
+    refused = np.where(undecided, checked.reasons, "").astype(object)
+    hidden = nothing if checked.hidden is None else np.where(undecided & (refused == ""), checked.hidden, "")
+    new = (refused != "") | (hidden != "")
+    said = _SAID if checked.explanations is None else checked.explanations
+    return Marks(
+        refused=np.where(marks.refused == "", refused, marks.refused),
+        hidden=np.where(marks.hidden == "", hidden, marks.hidden),
+        explanations=np.where(new, said, marks.explanations).astype(object),
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream.errors import LakeError
 from stockstream.ingest.batches import RUNS, read_batches, read_receipt
 from stockstream.ingest.sources import Outcome
+from stockstream.ingest.stored_verdicts import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,9 +61,13 @@ def latest_manifest(location: Location, before: date) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How the batches of a run ended: batch -> error of those that gave up, and what the manifest needs besides."""
+    """How the batches of a run ended: batch -> error of those that gave up, and what the manifest needs besides.
+
+    ``stored`` is what the lake's own rows say after the batches: see `stockstream.ingest.stored_verdicts`.
+    """
 
     failed_batches: Mapping[int, str] = field(default_factory=dict)
+    stored: Stored = field(default_factory=Stored)
     threshold: float = 0.95
     backfill: date | None = None
     reported_at: datetime | None = None
@@ -76,14 +81,12 @@ def compose(location: Location, session: date, ending: Ending) -> dict[str, Any]
     LakeError
         The batches or a receipt cannot be read.
     """
-    batches = read_batches(location, session)
-    receipts = {number: read_receipt(location, session, number) for number in batches.numbers}
-    symbols = [symbol for batch in batches.symbols for symbol in batch]
-    entries = {symbol: entry for receipt in receipts.values() for symbol, entry in receipt.items()}
+    symbols, entries = _entries(location, session)
     received = [symbol for symbol in symbols if _has_bar(entries.get(symbol), session)]
     unanswered = [symbol for symbol in symbols if symbol not in entries]
     coverage = len(received) / len(symbols) if symbols else 0.0
     whole = ending.backfill is not None and not unanswered and not ending.failed_batches
+    findings = _findings(entries, ending.stored)
     ok = {symbol: entry for symbol, entry in sorted(entries.items()) if entry["outcome"] == Outcome.ok}
     return {
         "session": session.isoformat(),
@@ -101,13 +104,45 @@ def compose(location: Location, session: date, ending: Ending) -> dict[str, Any]
         "whole_due": sorted(symbol for symbol, entry in entries.items() if entry["whole_due"]),
         "backfill_queue": _queue(symbols, entries, session),
         "duplicates": _those_with("duplicates", entries),
-        "findings": _those_with("findings", entries),
+        "findings": findings,
+        "findings_by_kind": dict(sorted(Counter(one["kind"] for some in findings.values() for one in some).items())),
+        "hidden": {reason: dict(sorted(days.items())) for reason, days in sorted(ending.stored.hidden.items())},
         "quarantined": _quarantined(entries.values()),
         "failed_batches": {str(number): error for number, error in sorted(ending.failed_batches.items())},
         "files": sorted({name for entry in entries.values() for name in entry["files"]}),
         "backfilled_from": ending.backfill.isoformat() if whole and ending.backfill else None,
         "reported_at": ending.reported_at.isoformat() if ending.reported_at else None,
     }
+
+
+def doubtful(location: Location, session: date) -> set[str]:
+    """Return the symbols of a session that had a row hidden, or whose stored rows have changed.
+
+    Raises
+    ------
+    LakeError
+        The batches or a receipt cannot be read.
+    """
+    _, entries = _entries(location, session)
+    return {symbol for symbol, entry in entries.items() if entry.get("hidden") or entry.get("revision")}
+
+
+def _entries(location: Location, session: date) -> tuple[list[str], dict[str, Mapping[str, Any]]]:
+    """Return the symbols of a session, and what its receipts say of each."""
+    batches = read_batches(location, session)
+    receipts = [read_receipt(location, session, number) for number in batches.numbers]
+    entries: dict[str, Mapping[str, Any]] = {symbol: entry for receipt in receipts for symbol, entry in receipt.items()}
+    return [symbol for batch in batches.symbols for symbol in batch], entries
+
+
+def _findings(entries: Mapping[str, Mapping[str, Any]], stored: Stored) -> dict[str, list[Any]]:
+    """Return symbol -> what was found in its answer, and in what was stored of it."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for symbol, some in _those_with("findings", entries).items():
+        found[symbol] += some
+    for symbol, more in stored.findings.items():
+        found[symbol] += [finding.as_json() for finding in more]
+    return dict(sorted(found.items()))
 
 
 def _those_with(key: str, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What is doubtful about an answer, mostly as a second source says it: for the run's manifest.
+    """What is doubtful about an answer, as a second source or a check of its rows says it: for the run's manifest.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Finding:
     kind
         ``close_differs``, ``row_missing`` (the second has a traded day that the first lacks), ``filled_in``,
         ``not_filled_in`` (the closes of the two do not agree well enough), ``second_source_failed``; of one source,
-        ``event_currency`` (a dividend in another currency than the prices, left out).
+        ``event_currency`` (a dividend in another currency than the prices, left out); else the code of a check.
     days
         How many days it is about.
     first_day
@@ -69,6 +69,11 @@ class Finding:
     days: int
     first_day: date | None
     message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as receipts and manifests hold it, under its symbol."""
+        day = self.first_day.isoformat() if self.first_day else None
+        return {"kind": self.kind, "days": self.days, "first_day": day, "message": self.message}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -207,10 +212,28 @@ class SymbolSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checked:
-    """What a pipeline step makes of rows: the rows, and for each of them a reason code, empty to keep it."""
+    """What a pipeline step makes of rows.
+
+    Attributes
+    ----------
+    rows
+        As many as were given, in the same order.
+    reasons
+        For each row a reason code, empty to keep it: the others go to quarantine instead of the lake.
+    hidden
+        For each row a reason code, empty to show it: the others are stored, with a verdict that hides them from readers
+        and that a person may withdraw. None: no row is hidden.
+    explanations
+        For each row a sentence on its reason; None leaves it to the reason.
+    findings
+        What is doubtful besides, for the run's manifest.
+    """
 
     rows: Mapping[str, NDArray[Any]]
     reasons: NDArray[Any]
+    hidden: NDArray[Any] | None = None
+    explanations: NDArray[Any] | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @runtime_checkable
@@ -218,7 +241,7 @@ class PipelineStep(Protocol):
     """A check or a transform of the rows that one batch is about to store."""
 
     def __call__(self, rows: Mapping[str, NDArray[Any]]) -> Checked:
-        """Return as many rows in the same order; a row with a reason code goes to quarantine instead of the lake.
+        """Return as many rows in the same order, and what is to become of each.
 
         `rows` has the lake's columns as arrays of one length. The arrays must not be changed in place.
         """

@@ -10,12 +10,13 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream import plugins, sessions
+from stockstream import sessions
 from stockstream.errors import BatchIncompleteError, ParameterError
 from stockstream.ingest import manifest as manifests
 from stockstream.ingest.batches import Batches, fix_batches, has_batches, read_batches
 from stockstream.ingest.fetching import Batch, Wish
 from stockstream.ingest.sources import Outcome
+from stockstream.ingest.stored_verdicts import judge_stored
 from stockstream.lake.location import locate
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def fetch_batch(event: Mapping[str, Any], *, pace: Pace | None = None, deadline:
     LakeError
         The lake cannot be read or written.
     """
-    from stockstream.ingest.configured import price_source
+    from stockstream.ingest.configured import pipeline_steps, price_source
 
     settings, run = _settings(), event["run"]
     market, location = _market(run), locate(run.get("lake"))
@@ -119,7 +120,7 @@ def fetch_batch(event: Mapping[str, Any], *, pace: Pace | None = None, deadline:
         batches=len(batches.symbols),
         wish=_wish(location, market, settings, run, into_empty=batches.into_empty),
         source=price_source(market, settings),
-        steps=[made() for made in plugins.load_all(plugins.PIPELINE_STEPS).values()],
+        steps=pipeline_steps(market, settings),
         pace=pace or _own_pace(settings),
         deadline=deadline,
     )
@@ -133,7 +134,7 @@ def fetch_batch(event: Mapping[str, Any], *, pace: Pace | None = None, deadline:
 
 
 def report_run(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the manifest of the run.
+    """Judge what was stored, and write the manifest of the run.
 
     Parameters
     ----------
@@ -153,7 +154,15 @@ def report_run(event: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings, run = _settings(), event["run"]
     location, session = locate(run.get("lake")), date.fromisoformat(run["session"])
+    stored = judge_stored(
+        location,
+        manifests.doubtful(location, session),
+        session,
+        exchange=_market(run).calendar,
+        decided_at=_now(run),
+    )
     ending = manifests.Ending(
+        stored=stored,
         failed_batches={one["number"]: _failure(one) for one in event.get("results", ()) if "error" in one},
         threshold=settings.coverage_threshold,
         backfill=_day(run.get("backfill")),

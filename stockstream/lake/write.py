@@ -17,7 +17,6 @@ from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
 from stockstream.lake.rows import (
     Judged,
     Rows,
-    columns_of,
     connect,
     describe_problem,
     first_line,
@@ -30,21 +29,20 @@ from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import duckdb
-    from numpy.typing import NDArray
 
 #: Small enough that one symbol's rows are found by the statistics of few groups, large enough to compress.
 ROW_GROUP_SIZE: Final = 32_768
 
-_PRICE_ROWS: Final = f"""
+PRICE_ROWS: Final = f"""
 SELECT {", ".join(f"{name}::{kind} AS {name}" for name, kind in ROW_TYPES.items())}
 FROM judged WHERE problem IS NULL AND NOT absent
 ORDER BY symbol, date, fetch_timestamp
 """
 
-_EVENT_ROWS: Final = """
+EVENT_ROWS: Final = """
 SELECT symbol, date AS ex_date, kind, value, fetch_timestamp
 FROM (
     SELECT symbol, date, 'dividend' AS kind, dividend AS value, fetch_timestamp FROM judged
@@ -57,24 +55,12 @@ ORDER BY symbol, ex_date, kind, fetch_timestamp
 """
 
 #: Rows refused at the border were never stored, so nothing hides them: `hides` is NULL.
-_BAD_ROWS: Final = f"""
+BAD_ROWS: Final = f"""
 SELECT symbol, date, open, high, low, close, traded AS volume, adjusted_close, dividend, split, fetch_timestamp,
     problem AS reason, 'error' AS severity, NULL::BOOLEAN AS hides, {problem_words()} AS explanation,
     $decided_at AS decided_at
 FROM judged WHERE problem IS NOT NULL
 ORDER BY symbol, date, fetch_timestamp
-"""
-
-
-#: Rows refused by a step of the pipeline; NaN is how arrays say NULL.
-_REFUSED_ROWS: Final = """
-SELECT symbol, date::DATE AS date, nullif(open, 'nan') AS open, nullif(high, 'nan') AS high, nullif(low, 'nan') AS low,
-    nullif(close, 'nan') AS close, nullif(volume, 'nan')::DOUBLE AS volume,
-    nullif(adjusted_close, 'nan') AS adjusted_close, nullif(nullif(dividend, 'nan'), 0) AS dividend,
-    nullif(nullif(split, 'nan'), 0) AS split, fetch_timestamp,
-    reason, 'error' AS severity, NULL::BOOLEAN AS hides,
-    'not stored: a step of the pipeline refused the row' AS explanation, $decided_at AS decided_at
-FROM refused
 """
 
 
@@ -126,93 +112,6 @@ def write_rows(
         raise DataError(message) from error
     finally:
         connection.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Landed:
-    """What one answered batch stored.
-
-    Attributes
-    ----------
-    files
-        Names of the new files inside the lake.
-    quarantined
-        Symbol and reason code of every row in quarantine.
-    """
-
-    files: tuple[str, ...]
-    quarantined: tuple[tuple[str, str], ...]
-
-
-def write_answers(
-    location: Location,
-    rows: Mapping[str, NDArray[Any]],
-    reasons: NDArray[Any],
-    *,
-    session: date,
-    numbers: Sequence[int],
-    decided_at: datetime | None = None,
-) -> Landed:
-    """Store what a source answered: good rows and events, and bad rows in quarantine, none of them lost.
-
-    Parameters
-    ----------
-    location
-        The lake.
-    rows
-        The columns of a lake's rows with ``dividend`` and ``split``, arrays of shape (n,), n > 0. A row whose four
-        prices are all NaN carries events of a day without a bar.
-    reasons
-        Shape (n,): a reason code for rows that go to quarantine whatever they hold, else an empty text.
-    session
-        The session that names the files.
-    numbers
-        Numbers for the files: each takes the first that is free.
-    decided_at
-        When the verdicts were made; by default now.
-
-    Raises
-    ------
-    DataError
-        A column is missing or of the wrong type.
-    LakeError
-        The lake cannot be written. Files are written in the order quarantine, events, prices: no reader ever sees
-        prices without their events.
-    """
-    import duckdb
-
-    kept = reasons == ""
-    connection = connect()
-    try:
-        verdict = None
-        if kept.any():
-            register(connection, {name: column[kept] for name, column in rows.items()})
-            verdict = judge(connection, fetched_at=timestamp(decided_at), textual=False, absence_allowed=True)
-        queries = [_BAD_ROWS] if verdict is not None and verdict.bad else []
-        if not kept.all():
-            refused = {name: column[~kept] for name, column in rows.items()}
-            connection.register("refused", columns_of({**refused, "reason": reasons[~kept]}))
-            queries.append(_REFUSED_ROWS)
-        files: list[str] = []
-        bad: list[tuple[str, str]] = []
-        if queries:
-            query = (
-                " UNION ALL ".join(f"SELECT * FROM ({query})" for query in queries)
-                + " ORDER BY symbol, date, fetch_timestamp"
-            )
-            stamp = {"decided_at": timestamp(decided_at)}
-            bad = connection.sql(f"SELECT symbol, reason FROM ({query})", params=stamp).fetchall()
-            files.append(publish(connection, location, QUARANTINE, session, query, stamp, numbers))
-        if verdict is not None and verdict.events:
-            files.append(publish(connection, location, RAW_EVENTS, session, _EVENT_ROWS, None, numbers))
-        if verdict is not None and verdict.good:
-            files.append(publish(connection, location, RAW_DATA, session, _PRICE_ROWS, None, numbers))
-    except duckdb.Error as error:
-        message = f"cannot read the rows given: {first_line(error)}. Nothing was written."
-        raise DataError(message) from error
-    finally:
-        connection.close()
-    return Landed(files=tuple(files), quarantined=tuple(bad))
 
 
 def import_file(
@@ -283,10 +182,10 @@ def _store(
         raise DataError(message)
     day = _session(session, verdict.last)
     if verdict.bad:
-        publish(connection, location, QUARANTINE, day, _BAD_ROWS, {"decided_at": decided_at})
+        publish(connection, location, QUARANTINE, day, BAD_ROWS, {"decided_at": decided_at})
     if verdict.events:
-        publish(connection, location, RAW_EVENTS, day, _EVENT_ROWS)
-    name = publish(connection, location, RAW_DATA, day, _PRICE_ROWS)
+        publish(connection, location, RAW_EVENTS, day, EVENT_ROWS)
+    name = publish(connection, location, RAW_DATA, day, PRICE_ROWS)
     return Written(
         file=name,
         rows=verdict.good,

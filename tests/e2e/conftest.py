@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.e2e.deployment import REPOSITORY, Cloud, runtime_environment
-from tests.replay.books import Generated
+from tests.replay.books import Edited, Generated, in_cents
 from tests.replay.server import DIRECTORY_PATH, ReplayServer
 
 collect_ignore = ["loopback_cloud.py"]  # a program of its own, with the extra `e2e`
@@ -22,6 +22,7 @@ SYDNEY = ZoneInfo("Australia/Sydney")
 NOW = datetime(2026, 7, 2, 6, tzinfo=SYDNEY)  # a Thursday morning
 SESSION = date(2026, 7, 1)
 QUICK = {"seconds_between_symbols": 0, "seconds_before_retry": 1}
+IN_CENTS = "S07"  # on one day: the checks of the run must see it
 SYMBOLS = tuple(f"S{number:02d}" for number in range(35))
 
 
@@ -53,7 +54,7 @@ def runtime() -> Path:
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayServer]:
-    book = Generated(SYMBOLS, date(2026, 1, 2), date(2026, 7, 31))
+    book = Edited(Generated(SYMBOLS, date(2026, 1, 2), date(2026, 7, 31)), {IN_CENTS: in_cents("2026-06-25")})
     with ReplayServer(tmp_path_factory.mktemp("source"), book, NOW) as server:
         server.pages[DIRECTORY_PATH] = directory(SYMBOLS)
         yield server

@@ -2,7 +2,7 @@
 
 ``python loopback_cloud.py PORT RUNTIME_PYTHON FOLDER``: serves on 127.0.0.1:PORT; functions run in processes of
 RUNTIME_PYTHON (an environment with awslambdaric and boto3 only, as on AWS); every call goes to FOLDER/calls.jsonl as
-``{"caller", "action", "resource"}``, every invocation to FOLDER/invocations.jsonl with its peak memory.
+``{"caller", "action", "resource", "status"}``, every invocation to FOLDER/invocations.jsonl with its peak memory.
 
 The patches, and why each is needed, are the whole difference to stock moto:
 
@@ -85,7 +85,13 @@ def calls_written_down(application: Callable[..., Iterable[bytes]]) -> Callable[
                     environ["wsgi.input"] = BytesIO(body)
                     name = parse_qs(body.decode("utf-8", "replace")).get("Action", [environ["PATH_INFO"]])[0]
                 action, target = f"{service}:{name}", "*"
-            write_down("calls.jsonl", {"caller": caller, "action": action, "resource": target})
+
+            def answered(status: str, *rest: Any) -> Any:
+                entry = {"caller": caller, "action": action, "resource": target, "status": int(status[:3])}
+                write_down("calls.jsonl", entry)
+                return start_response(status, *rest)
+
+            return application(environ, answered)
         return application(environ, start_response)
 
     return wrapped

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import stockstream as ss
-from tests.e2e.conftest import NOW, SESSION, SYMBOLS, Deployed
+from tests.e2e.conftest import IN_CENTS, NOW, SESSION, SYMBOLS, Deployed
 from tests.e2e.deployment import REGION
 
 #: Three of the ten: every refusal doubles the wait before the next symbol, and a test has no hour.
@@ -70,6 +70,7 @@ def test_a_run_fills_the_lake_and_one_batch_that_fails_stops_no_other(
     lake = lake_of(deployed, monkeypatch)
     manifest = json.loads(lake.location.read_text(f"runs/{SESSION}.json") or "")
     assert set(manifest["failures"]["rate_limited"]) == set(REFUSED)
+    assert manifest["hidden"] == {"unit_error": {IN_CENTS: 1}}
     frame = lake.load_all_data()
     assert set(frame["symbol"].unique()) == set(SYMBOLS) - set(REFUSED)
     assert frame["date"].max() == SESSION

@@ -17,7 +17,6 @@ UNSEEN = {
     ("*", "logs:CreateLogStream"): "the runtime writes logs, and here the runtime is the test's",
     ("*", "logs:PutLogEvents"): "as above",
     ("stock-data-fetcher", "s3:GetObject", "raw-data"): "compares with earlier sessions, and this was the lake's first",
-    ("stock-data-fetcher", "s3:PutObject", "quarantine"): "only bad rows are set aside, and this source sends none",
     (
         "stock-data-fetcher",
         "s3:GetObject",
@@ -25,8 +24,9 @@ UNSEEN = {
     ): "a put whose answer was lost is looked at before it is repeated",
     ("stock-data-fetcher", "s3:GetObject", "raw-events"): "as above",
     ("stock-data-fetcher", "s3:PutObject", "raw-events"): "the weeks of the first run may hold no dividend",
+    ("stock-run-reporter", "s3:GetObject", "raw-events"): "as above",
+    ("stock-run-reporter", "s3:PutObject", "quarantine"): "only versions of earlier sessions get a verdict from it",
     ("stock-lake-compactor", "s3:GetObject", "raw-events"): "as above",
-    ("stock-lake-compactor", "s3:GetObject", "quarantine"): "nothing has been set aside yet",
     ("stock-lake-compactor", "s3:DeleteObject", "curated"): "replaced files are deleted a day after their replacement",
 }
 
@@ -80,6 +80,24 @@ def test_nothing_that_was_done_is_missing(deployed: Deployed, function: str) -> 
         (action, resource)
         for action, resource in made
         if not any(allows(one, action, topic if action == "sns:Publish" else resource) for one in statements)
+    ]
+    assert not refused
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_may_not_be_there_may_be_looked_for(deployed: Deployed, function: str) -> None:
+    """S3 says 404 of a missing object to those who may list its folder, and 403 to everybody else; moto always 404."""
+    statements = policies(deployed)[function]
+    missed = {
+        call["resource"]
+        for call in deployed.cloud.written("calls.jsonl")
+        if (call["caller"], call["action"], call["status"]) == (function, "s3:GetObject", 404)
+    }
+    assert missed or function == "stock-lake-compactor"
+    bucket = f"arn:aws:s3:::{deployed.outputs['bucket_name']}"
+    keys = [resource.removeprefix(f"{bucket}/") for resource in missed]
+    refused = [
+        key for key in keys if not any(allows(one, "s3:ListBucket", f"{bucket}?prefix={key}") for one in statements)
     ]
     assert not refused
 

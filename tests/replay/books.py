@@ -1,7 +1,7 @@
 """What the replay server knows: for a symbol and an instant, the history that Yahoo would serve then."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -174,6 +174,29 @@ class Generated:
         paid = [(self._days[at].item(), 0.05) for at in range(60, count, 120)]
         made = self._made[symbol] = Series(self._days, values, paid)
         return made
+
+
+@dataclass
+class Edited:
+    """A book with what a test makes of it: symbol -> what becomes of its series."""
+
+    book: Book
+    edits: dict[str, Callable[[Series], Series]] = field(default_factory=dict)
+
+    def series(self, symbol: str, now: datetime) -> Series | None:
+        found = self.book.series(symbol, now)
+        return self.edits[symbol](found) if found is not None and symbol in self.edits else found
+
+
+def in_cents(*days: str) -> Callable[[Series], Series]:
+    """Return an edit that gives the prices of some days times 100."""
+
+    def edit(series: Series) -> Series:
+        scale = np.where(np.isin(series.days, np.array(days, dtype="datetime64[D]")), 100.0, 1.0)
+        values = {name: v if name == "volume" else v * scale for name, v in series.values.items()}
+        return replace(series, values=values)
+
+    return edit
 
 
 class Shelf:

@@ -19,10 +19,11 @@ from stockstream.errors import BatchIncompleteError, LakeError, ParameterError, 
 from stockstream.ingest import steps
 from stockstream.ingest.fetching import ROLLING_SESSIONS, Wish
 from stockstream.ingest.landing import land
+from stockstream.ingest.quality_step import QualityChecks
 from stockstream.ingest.sources import Answer, Checked, Event, Outcome
 from stockstream.lake import Lake
 from stockstream.lake.folder import LocalFolder
-from tests.replay.books import VALUES, Generated, Series
+from tests.replay.books import VALUES, Edited, Generated, Series
 from tests.replay.running import environment, run_at, settings_for
 from tests.replay.server import DIRECTORY_PATH, ReplayServer
 
@@ -32,27 +33,19 @@ SYMBOLS = ["AAA", "BBB", "CCC", "DDD", "EEE"]
 MARKET = {"symbols": SYMBOLS}
 
 
-class Edited:
-    """A generated book with what a test changes: symbol -> what is made of its series."""
-
-    def __init__(self) -> None:
-        self.book = Generated([*SYMBOLS, "FFF", "360"], date(2025, 6, 2), date(2026, 6, 30))
-        self.edits: dict[str, Any] = {}
-
-    def series(self, symbol: str, now: datetime) -> Series | None:
-        found = self.book.series(symbol, now)
-        return self.edits[symbol](found) if found is not None and symbol in self.edits else found
+def edited() -> Edited:
+    return Edited(Generated([*SYMBOLS, "FFF", "360"], date(2025, 6, 2), date(2026, 6, 30)))
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayServer]:
-    with ReplayServer(tmp_path_factory.mktemp("replay"), Edited(), NOW) as server:
+    with ReplayServer(tmp_path_factory.mktemp("replay"), edited(), NOW) as server:
         yield server
 
 
 @pytest.fixture
 def server(running: ReplayServer) -> Iterator[ReplayServer]:
-    running.book, running.now = Edited(), NOW
+    running.book, running.now = edited(), NOW
     with environment(settings_for(running, batch_size="2")):
         yield running
     running.behave()
@@ -445,7 +438,7 @@ def test_a_batch_is_checked_and_written_within_a_second(lake: Path) -> None:
     taken = []
     for number in (1, 2, 3):
         began = time.process_time()
-        landed = land(place, answers, Wish(session=date(2026, 5, 14)), [], [number])
+        landed = land(place, answers, Wish(session=date(2026, 5, 14)), [QualityChecks()], [number])
         taken.append(time.process_time() - began)
         name = f"2026-05-14-batch-{number}.parquet"
         assert landed.files == [f"raw-events/{name}", f"raw-data/{name}"]
