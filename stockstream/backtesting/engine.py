@@ -208,6 +208,7 @@ def backtest(
     >>> result.equity["equity"].to_list()
     [1100.0, 1100.0, 1200.0, 1300.0]
     """
+    _one_of("intrabar", settings.get("intrabar", "pessimistic"), ("pessimistic", "optimistic", "both"))
     if settings.get("intrabar") == "both":
         options = {**settings, "cash": cash, "costs": costs, "sizing": sizing, "keep_positions": keep_positions}
         return _interval(strategy, bars, path, benchmark, options)

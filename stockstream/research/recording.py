@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stockstream.research.results import Sweep
 
 #: Combinations hashed at once.
-AT_ONCE = 1_000_000
+AT_ONCE = 100_000
 
 
 def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
