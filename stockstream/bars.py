@@ -227,22 +227,51 @@ class Bars:
             raise ParameterError(message)
         names = _checked_symbols(symbols)
         days = _checked_dates(dates)
+        given: dict[str, Any] = {"open": open, "high": high, "low": low, "close": close, "volume": volume, **extras}
         shape = (len(names), len(days))
-        given: dict[str, ArrayLike] = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
-        panels = {name: _panel(name, values, shape) for name, values in given.items()}
-        optional = {name: None if v is None else _panel(name, v, shape) for name, v in extras.items()}
+        panels = {name: _panel(name, values, shape) for name, values in given.items() if values is not None}
+        return cls._checked(names, days, panels, currency=currency, delisted=delisted, provenance=provenance)
+
+    @classmethod
+    def from_panels(
+        cls,
+        *,
+        symbols: Sequence[str],
+        dates: Dates,
+        panels: Mapping[str, Panel],
+        currency: str = "",
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build bars of panels that nobody else will write to: checked as by `from_arrays`, and not copied.
+
+        Parameters
+        ----------
+        symbols, dates
+            S names, and T days, strictly increasing.
+        panels
+            ``open, high, low, close, volume`` and any of the optional panels: ``(S, T)`` float64.
+        currency, provenance
+            See the attributes.
+
+        Raises
+        ------
+        DataError
+            As `from_arrays`.
+        """
+        names, days = _checked_symbols(symbols), _checked_dates(dates)
+        return cls._checked(names, days, panels, currency=currency, provenance=provenance)
+
+    @classmethod
+    def _checked(cls, names: tuple[str, ...], days: Dates, panels: Mapping[str, Panel], **facts: Any) -> Self:
         _check_prices(names, days, panels)
-        for name, panel in optional.items():
+        for name in EXTRAS:
+            panel = panels.get(name)
             if panel is not None and bool((panel < 0 if name == "dividend" else panel <= 0).any()):
                 message = f"expected {name} values above 0 (NaN where there is none); found {np.nanmin(panel)}"
                 raise DataError(message)
-        frozen = {name: None if p is None else _frozen(p) for name, p in (panels | optional).items()}
-        facts: dict[str, Any] = {
-            "currency": currency,
-            "delisted": dict(delisted or {}),
-            "provenance": dict(provenance or {}),
-        }
-        return cls(symbols=names, dates=_frozen(days), **facts, **frozen)  # type: ignore[arg-type]
+        frozen: dict[str, Any] = {name: _frozen(panel) for name, panel in panels.items()}
+        facts |= {name: dict(facts.get(name) or {}) for name in ("delisted", "provenance")}
+        return cls(symbols=names, dates=_frozen(days), **facts, **frozen)
 
     @classmethod
     def from_polars(
@@ -436,6 +465,8 @@ def _check_prices(symbols: tuple[str, ...], dates: Dates, panels: Mapping[str, P
 
     An open or close a little outside low..high is real (auctions, rounding to a tick) and allowed.
     """
+    if _plausible(panels):
+        return
     absent = np.isnan(panels["close"])
     half = np.zeros_like(absent)
     for name in PRICES:
@@ -456,6 +487,20 @@ def _check_prices(symbols: tuple[str, ...], dates: Dates, panels: Mapping[str, P
                 "Correct or drop these rows: they are never repaired silently."
             )
             raise DataError(message)
+
+
+def _plausible(panels: Mapping[str, Panel], block: int = 16) -> bool:
+    """Whether no bar can have any fault, told in one pass over a few rows at a time, which stay in the cache."""
+    for first in range(0, len(panels["close"]), block):
+        rows = {name: panels[name][first : first + block] for name in OHLCV}
+        there = rows["close"] > 0
+        for name in PRICES:
+            values = rows[name]
+            if not (((values > 0) == there) & (np.isnan(values) != there) & (values != np.inf)).all():
+                return False
+        if (rows["high"] < rows["low"]).any() or ((rows["volume"] < 0) | (rows["volume"] == np.inf)).any():
+            return False
+    return True
 
 
 def _check_unique(place: NDArray[np.intp], names: NDArray[Any], dates: Dates) -> None:

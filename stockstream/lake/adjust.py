@@ -21,10 +21,11 @@ import numpy as np
 
 from stockstream.errors import DataError, LakeError, ParameterError, did_you_mean
 from stockstream.lake.links import check_one_basis
+from stockstream.lake.panels import Rows, Spread, Told
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -35,17 +36,27 @@ type Adjustment = Literal["total", "splits", "none"]
 
 ADJUSTMENTS: Final = ("total", "splits", "none")
 
+#: Per ex-date the close before it; a dividend before the first bar is nobody's.
+_BEFORE: Final = """
+CREATE VIEW derived.before_dividends AS
+SELECT d.symbol, d.ex_date, d.dividend, d.segment = p.segment AS one_scale, p.close * p.price_basis AS close
+FROM derived.based_dividends AS d
+ASOF JOIN derived.based AS p ON d.symbol = p.symbol AND d.ex_date > p.date;
+"""
+
+#: The same as a table, for those who find these closes otherwise.
+BEFORE_DIVIDENDS: Final = """
+CREATE TABLE derived.before_dividends (symbol VARCHAR, ex_date DATE, dividend DOUBLE, one_scale BOOLEAN, close DOUBLE);
+"""
+
 #: Per ex-date: the factor of all prices before it, which is the product over this and every later event.
-_CUMULATIVE: Final = """
+CUMULATIVE: Final = """
 CREATE VIEW derived.dividend_factors AS
 SELECT symbol, ex_date,
     CASE WHEN count(*) OVER later = count(step) OVER later THEN product(step) OVER later END AS factor
 FROM (
-    SELECT d.symbol, d.ex_date,
-        CASE WHEN d.segment = p.segment AND d.dividend < p.close * p.price_basis
-            THEN 1 - d.dividend / (p.close * p.price_basis) END AS step
-    FROM derived.based_dividends AS d
-    ASOF JOIN derived.based AS p ON d.symbol = p.symbol AND d.ex_date > p.date
+    SELECT symbol, ex_date, CASE WHEN one_scale AND dividend < close THEN 1 - dividend / close END AS step
+    FROM derived.before_dividends
 )
 WINDOW later AS (PARTITION BY symbol ORDER BY ex_date DESC ROWS UNBOUNDED PRECEDING);
 
@@ -53,7 +64,9 @@ CREATE VIEW derived.split_factors AS
 SELECT symbol, ex_date,
     product(split) OVER (PARTITION BY symbol ORDER BY ex_date DESC ROWS UNBOUNDED PRECEDING) AS ratio
 FROM splits;
+"""
 
+_SOURCES: Final = """
 CREATE VIEW derived.adjustment_sources AS
 SELECT symbol,
     symbol IN (SELECT symbol FROM dividends) AS by_events,
@@ -88,7 +101,7 @@ FROM (
 """
 
 #: Over what `stockstream.lake.links` needs: the factors of all prices, and `prices_adjusted`.
-ADJUSTMENT: Final = _CUMULATIVE + _FACTORS + _ADJUSTED
+ADJUSTMENT: Final = _BEFORE + CUMULATIVE + _SOURCES + _FACTORS + _ADJUSTED
 
 _ROWS: Final = f"""
 SELECT date, {", ".join(f"{name} * price_basis AS {name}" for name in PRICES)}, volume * volume_basis AS volume,
@@ -119,19 +132,46 @@ WHERE p.date <= $until GROUP BY e.symbol, p.date
 _ALWAYS: Final = date(9999, 12, 31)
 
 
-class _Panel:
-    """The places of long columns, sorted by symbol and date, in (S, T) arrays."""
+def bars_of(
+    rows: Rows,
+    *,
+    adjust: Adjustment,
+    currency: str,
+    provenance: Mapping[str, Any],
+    events: Callable[[Spread], dict[str, NDArray[np.float64]]] | None = None,
+) -> Bars:
+    """Build bars from rows; see `stockstream.lake.Lake.bars`.
 
-    def __init__(self, symbols: Sequence[str], counts: Sequence[int], dates: NDArray[Any]) -> None:
-        self.symbols = tuple(symbols)
-        self.days, self.column = np.unique(dates.astype("datetime64[D]"), return_inverse=True)
-        self.row = np.repeat(np.arange(len(symbols)), counts)
+    Parameters
+    ----------
+    rows
+        The wanted ones, at least one.
+    adjust, currency
+        As asked for.
+    provenance
+        What is known of their origin so far.
+    events
+        Gives the panels of dividends and splits; None: nothing happened, or nobody asks.
+    """
+    from stockstream.bars import Bars
 
-    def spread(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the values as (S, T), NaN where there is no bar."""
-        panel = np.full((len(self.symbols), len(self.days)), np.nan)
-        panel[self.row, self.column] = values
-        return panel
+    spread = Spread(rows)
+    price, volume = _multipliers(rows, spread, adjust)
+    panels = {name: spread.panel(rows.column(name), price) for name in PRICES}
+    panels["volume"] = spread.panel(rows.column("volume"), volume)
+    ratio = rows.split_ratio
+    panels["price_factor"] = spread.panel(price if ratio is None else (1.0 if price is None else price) / ratio)
+    if ratio is None and price is None:
+        panels["volume_factor"] = panels["price_factor"]
+    else:
+        panels["volume_factor"] = spread.panel(ratio, volume)
+    return Bars.from_panels(
+        symbols=spread.symbols,
+        dates=spread.days,
+        panels=panels | (events(spread) if events is not None and adjust != "total" else {}),
+        currency=currency,
+        provenance={**provenance, "adjust": adjust, "adjustment": _origins(rows.symbols, adjust)},
+    )
 
 
 def adjusted_bars(
@@ -147,33 +187,25 @@ def adjusted_bars(
     `prices` must hold the wanted symbols from the wanted start on, and reach beyond `end` where dividends lie there:
     the close before a later ex-date decides the factor of every bar before it.
     """
-    from stockstream.bars import Bars
-
     until = {"until": end or _ALWAYS}
-    symbols = connection.execute(_SYMBOLS, until).fetchall()
+    symbols = [Told(*row) for row in connection.execute(_SYMBOLS, until).fetchall()]
     if not symbols:
         message = "the lake holds no prices in the range asked for"
         raise LakeError(message)
     check_one_basis(connection, until["until"])
     columns = {name: _plain(values) for name, values in connection.execute(_ROWS, until).fetchnumpy().items()}
-    panel = _Panel([row[0] for row in symbols], [row[1] for row in symbols], columns["date"])
-    price, volume = _multipliers(columns, symbols, panel, adjust)
-    extras: dict[str, Any] = {
-        "price_factor": panel.spread(price / columns["split_ratio"]),
-        "volume_factor": panel.spread(columns["split_ratio"] * volume),
-    }
-    if adjust != "total":
-        extras |= _event_panels(connection, panel, until, as_traded=adjust == "none")
-    prices: dict[str, Any] = {name: panel.spread(columns[name] * price) for name in PRICES}
-    return Bars.from_arrays(
-        symbols=panel.symbols,
-        dates=panel.days,
-        **prices,
-        volume=panel.spread(columns["volume"] * volume),
-        currency=currency,
-        provenance={**provenance, "adjust": adjust, "adjustment": _origins(symbols, adjust)},
-        **extras,
+    rows = Rows(
+        symbols=symbols,
+        days=columns["date"].astype("datetime64[D]").astype(np.int32),
+        column=columns.__getitem__,
+        total_factor=columns["total_factor"],
+        split_ratio=columns["split_ratio"],
     )
+
+    def events(spread: Spread) -> dict[str, NDArray[np.float64]]:
+        return _event_panels(connection, spread, until, as_traded=adjust == "none")
+
+    return bars_of(rows, adjust=adjust, currency=currency, provenance=provenance, events=events)
 
 
 #: What stands for `prices_adjusted` in a question that does not name it: deriving the basis of all symbols takes longer
@@ -193,44 +225,40 @@ def _plain(values: object) -> NDArray[Any]:
 
 
 def _multipliers(
-    columns: Mapping[str, NDArray[Any]], symbols: list[Any], panel: _Panel, adjust: Adjustment
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the stored prices and volumes of each row are multiplied by.
+    rows: Rows, spread: Spread, adjust: Adjustment
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Return what the stored prices and volumes of each row are multiplied by; None is 1.
 
     A stored price is on the basis of all recorded splits already, and so is its volume.
     """
-    ratio = columns["split_ratio"]
     if adjust == "total":
-        _check_factors(columns["total_factor"], symbols, panel)
-        return columns["total_factor"], np.ones_like(ratio)
+        if rows.total_factor is not None:
+            _check_factors(rows.total_factor, rows.symbols, spread)
+        return rows.total_factor, None
     if adjust == "none":
-        return ratio, 1.0 / ratio
-    unknown = [
-        name
-        for name, _, by_events, _, source_adjusted, splits in symbols
-        if source_adjusted and not (by_events or splits)
-    ]
+        return rows.split_ratio, None if rows.split_ratio is None else 1.0 / rows.split_ratio
+    unknown = [told.symbol for told in rows.symbols if told.source_adjusted and not (told.by_events or told.splits)]
     if unknown:
         message = (
             f"the splits of {unknown[0]} are not recorded, only an adjusted close that mixes splits and dividends "
             f'({len(unknown)} such symbols). Use adjust="total", or adjust="none" for the prices as stored.'
         )
         raise LakeError(message)
-    return np.ones_like(ratio), np.ones_like(ratio)
+    return None, None
 
 
-def _check_factors(factor: NDArray[np.float64], symbols: list[Any], panel: _Panel) -> None:
-    unknown = np.isnan(factor)
-    if not unknown.any():
+def _check_factors(factor: NDArray[np.float64], symbols: Sequence[Told], spread: Spread) -> None:
+    unknown = np.flatnonzero(np.isnan(factor))
+    if not len(unknown):
         return
-    at = int(np.flatnonzero(unknown)[-1])
-    name, _, by_events, *_ = symbols[panel.row[at]]
-    count = len(np.unique(panel.row[unknown]))
+    owners = np.searchsorted(spread.bounds, unknown, side="right") - 1
+    name, _, by_events, *_ = symbols[owners[-1]]
+    count = len(np.unique(owners))
     others = f" ({count} symbols have such a fault)" if count > 1 else ""
     if by_events:
         message = (
-            f"{name} has a dividend after {panel.days[panel.column[at]]} that is not below the close before it{others}."
-            ' Correct it, or leave the symbol out, or use adjust="none".'
+            f"{name} has a dividend after {spread.days[spread.column[unknown[-1]]]} that is not below the close before "
+            f'it{others}. Correct it, or leave the symbol out, or use adjust="none".'
         )
         raise DataError(message)
     message = (
@@ -241,7 +269,7 @@ def _check_factors(factor: NDArray[np.float64], symbols: list[Any], panel: _Pane
 
 
 def _event_panels(
-    connection: duckdb.DuckDBPyConnection, panel: _Panel, until: dict[str, date], *, as_traded: bool
+    connection: duckdb.DuckDBPyConnection, panel: Spread, until: dict[str, date], *, as_traded: bool
 ) -> dict[str, NDArray[np.float64]]:
     """Return the panels of dividends and, for prices as traded, of splits; none where nothing happened."""
     dividend, split = (np.full((len(panel.symbols), len(panel.days)), np.nan) for _ in range(2))
@@ -254,7 +282,7 @@ def _event_panels(
     return {name: values for name, values in panels.items() if not np.isnan(values).all()}
 
 
-def _origins(symbols: list[Any], adjust: Adjustment) -> dict[str, tuple[str, ...]]:
+def _origins(symbols: Sequence[Told], adjust: Adjustment) -> dict[str, tuple[str, ...]]:
     """Say in words, per symbol, what the adjustment rests on."""
     found: dict[str, list[str]] = {}
     for name, _, by_events, _, source_adjusted, splits in symbols:

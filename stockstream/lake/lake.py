@@ -7,16 +7,16 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from stockstream.errors import LakeError
-from stockstream.lake.adjust import Adjustment, adjusted_bars, check_adjustment
+from stockstream.lake.adjust import Adjustment, check_adjustment
 from stockstream.lake.arguments import Day, day, day_range, wanted_symbols
 from stockstream.lake.as_of import Instant, check_exchange
+from stockstream.lake.bars_reading import read_bars
 from stockstream.lake.contents import Contents
 from stockstream.lake.kept import Kept
 from stockstream.lake.listings import LISTINGS, read_listings
 from stockstream.lake.location import Location, bucket_location, locate
 from stockstream.lake.quality.checked import Checked
-from stockstream.lake.query import Files, bind, cost, run
-from stockstream.lake.revisions import known_through
+from stockstream.lake.query import Files, cost, run
 from stockstream.lake.soundness import Problem, forgiving
 from stockstream.lake.universe import listed
 from stockstream.lake.write import Written, import_file, write_rows
@@ -374,13 +374,10 @@ class Lake(Checked, Kept):
             **({"as_of": reading.until} if reading.until else {}),
             **({"listings": LISTINGS} if listings else {}),
         }
-        until = None if self._contents.holds_events(files) else last
-        with self._contents.connection() as connection:
-            # Prices after the end are read only where the closes before later ex-dates are needed.
-            bind(connection, files, reading, symbols=wanted, start=first, end=until, adjusted=True, listings=listings)
-            self._contents.check_range(connection, wanted, (first, last), listings, (files, reading))
-            provenance["through"] = known_through(connection)
-            bars = adjusted_bars(connection, end=last, adjust=adjust, currency=currency, provenance=provenance)
+        bars = read_bars(
+            self._contents, (files, reading), symbols=wanted, days=(first, last), adjust=adjust, listings=listings,
+            currency=currency, provenance=provenance,
+        )  # fmt: skip
         bars = replace(bars, delisted=listings.delisted(bars.symbols, last))
         return bars if wanted is None else bars.select(wanted)
 

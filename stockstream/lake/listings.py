@@ -105,6 +105,11 @@ class Listings:
         """Whether a name is that of a listing whose code has gone to another company."""
         return name in self._earlier
 
+    def split_any(self, names: Sequence[str] | None) -> bool:
+        """Whether the rows of some names (None: of all) must be told apart by date."""
+        codes = self._reused if names is None else self._reused.keys() & set(self.codes(names))
+        return bool(codes)
+
     def codes(self, names: Sequence[str]) -> list[str]:
         """Return the codes under which the rows of some names are stored, each once."""
         return list(dict.fromkeys(self._earlier.get(name, name) for name in names))

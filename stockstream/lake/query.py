@@ -174,6 +174,19 @@ def bind_for_compaction(connection: duckdb.DuckDBPyConnection, files: Files, rea
     connection.execute(_EVENTS + basis_statements(reading, everything))
 
 
+def bind_events(
+    connection: duckdb.DuckDBPyConnection, files: Files, reading: Reading, symbols: Iterable[str] | None
+) -> None:
+    """Make the views of events and verdicts beside the latest rows of a compaction, which are read otherwise."""
+    connection.execute("CREATE SCHEMA derived")
+    parts = {} if files.curated is None else files.curated.parts
+    sources = Sources(connection, reading.until, None if symbols is None else list(symbols), None)
+    sources.create("verdicts", files.verdicts, None, VERDICT_TYPES, known="decided_at")
+    sources.create("raw_events", [*files.events, parts["events"]], None, EVENT_TYPES)
+    sources.create("derived.based_dividends", [parts["dividends"]], None, DIVIDEND_TYPES, known=None)
+    connection.execute(_EVENTS)
+
+
 _CURATED_BASIS: Final = """
 CREATE VIEW derived.based AS FROM derived.present;
 CREATE VIEW derived.based_dividends AS FROM derived.curated_dividends;

@@ -1,0 +1,161 @@
+"""Bars read straight from a compaction are those of the views, bit for bit."""
+
+import datetime as dt
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stockstream.bars import EXTRAS
+from stockstream.errors import DataError, LakeError, UnknownNameError
+from stockstream.lake import Lake, bars_reading
+from stockstream.schema import OHLCV
+from tests.reference.lake_cases import DAYS, MONDAY, PATH, daily, filled, snapshots, verdict
+
+NOW = dt.timedelta(0)
+
+
+@st.composite
+def priced(draw, symbol):
+    """Draw answers about one symbol: its dividends, splits and adjusted closes, corrections and another scale."""
+    answers, scale = [], 1.0
+    for number in range(draw(st.integers(1, 3))):
+        scale = draw(st.sampled_from([scale, scale, scale, 0.5]))
+        first, size = draw(st.integers(0, 3)), draw(st.integers(8, 16))
+        days = [day for day in range(first, first + size) if draw(st.integers(0, 9))]
+        closes = [PATH[day] * scale * draw(st.sampled_from([1.0, 1.0, 1.0, 1.01])) for day in days]
+        paid = [draw(st.sampled_from([None] * 6 + [0.1, 0.37, 3.0])) for _ in days]
+        split = [draw(st.sampled_from([None] * 9 + [2.0, 0.3])) for _ in days]
+        part = draw(st.sampled_from([1.0, 1.0, 0.9]))
+        source = [close * part if draw(st.integers(0, 9)) else None for close in closes]
+        if not days:
+            continue
+        answers.append(
+            {
+                "symbol": [symbol] * len(days),
+                "date": [DAYS[day] for day in days],
+                "open": closes,
+                "close": closes,
+                "high": [close * 1.1 for close in closes],
+                "low": [close / 1.1 for close in closes],
+                "volume": [draw(st.sampled_from([None, 0, 7, 100])) for _ in days],
+                "adjusted_close": source if draw(st.booleans()) else closes,
+                "fetch_timestamp": [daily(number)] * len(days),
+                "dividend": paid if draw(st.booleans()) else [None] * len(days),
+                "split": split if draw(st.booleans()) else [None] * len(days),
+            }
+        )
+    return answers
+
+
+def told(lake, monkeypatch, *, quickly, **how):
+    """Return all of some bars as bytes, or the error instead of them; and whether the views were asked."""
+    with monkeypatch.context() as patch:
+        asked = []
+        found = bars_reading.bind
+        patch.setattr(bars_reading, "bind", lambda *args, **more: asked.append(1) or found(*args, **more))
+        if not quickly:
+            patch.setattr(bars_reading, "present", lambda *_, **__: None)
+        try:
+            bars = lake.bars(**how)
+        except (DataError, LakeError, UnknownNameError) as error:
+            return (type(error), str(error)), bool(asked)
+    panels = {name: getattr(bars, name) for name in (*OHLCV, *EXTRAS)}
+    data = {name: None if panel is None else panel.tobytes() for name, panel in panels.items()}
+    return (bars.symbols, bars.dates.tobytes(), bars.provenance, data), bool(asked)
+
+
+def same(lake, monkeypatch, **how):
+    quick, asked = told(lake, monkeypatch, quickly=True, **how)
+    slow, asked_always = told(lake, monkeypatch, quickly=False, **how)
+    assert asked_always
+    assert quick == slow, how
+    return not asked
+
+
+READINGS = (
+    {},
+    {"adjust": "splits"},
+    {"adjust": "none"},
+    {"symbols": ["B", "A"]},
+    {"symbols": ["C", "A"], "start": DAYS[3]},
+    {"end": DAYS[9]},
+    {"start": DAYS[2], "end": DAYS[5]},
+    {"symbols": ["A"], "as_of": daily(1)},
+    {"symbols": ["A", "Z"]},
+)
+
+
+def events_and_scales(answers, readings):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        lake = Lake(folder)
+        for each in answers:
+            lake.write_rows(each, session="2024-03-01")
+        if answers:
+            lake.compact(expire=True, grace=NOW, keep=0)
+            for how in readings:
+                same(lake, patch, **how)
+
+
+PRICED = st.tuples(priced("A"), priced("B"), priced("C")).map(lambda parts: [each for part in parts for each in part])
+
+
+@settings(max_examples=3)
+@given(PRICED, st.lists(st.sampled_from(READINGS), min_size=2, max_size=2, unique_by=str))
+def test_events_scales_and_adjusted_closes(answers, readings):
+    events_and_scales(answers, [{}, *readings])
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(PRICED)
+def test_events_scales_and_adjusted_closes_at_length(answers):
+    events_and_scales(answers, READINGS)
+
+
+def withdrawn_and_judged(answers, verdicts):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        lake = filled(folder, answers, verdicts)
+        lake.compact(expire=True, grace=NOW, keep=0)
+        for how in ({}, {"symbols": ["A"], "start": MONDAY + dt.timedelta(3)}):
+            same(lake, patch, **how)
+
+
+JUDGED = (st.lists(snapshots().filter(len), min_size=2, max_size=9), st.lists(verdict(), max_size=3))
+
+
+@settings(max_examples=2)
+@given(*JUDGED)
+def test_withdrawn_bars_and_verdicts(answers, verdicts):
+    withdrawn_and_judged(answers, verdicts)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(*JUDGED)
+def test_withdrawn_bars_and_verdicts_at_length(answers, verdicts):
+    withdrawn_and_judged(answers, verdicts)
+
+
+def test_ordinary_lakes_do_not_ask_the_views(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    closes = np.array(PATH)
+    for symbol in "AB":
+        lake.write_rows(
+            {
+                "symbol": [symbol] * 40, "date": DAYS, "open": closes, "high": closes + 1, "low": closes - 1,
+                "close": closes, "volume": [5] * 40, "fetch_timestamp": [daily(0)] * 40,
+                "dividend": [0.1 if symbol == "A" and day in {4, 20, 31} else None for day in range(40)],
+            }
+        )  # fmt: skip
+    lake.compact()
+    for how in ({}, {"symbols": ["A"]}, {"end": DAYS[10]}, {"symbols": ["B"], "start": DAYS[5]}):
+        assert same(lake, monkeypatch, **how), how
+    assert not same(lake, monkeypatch, adjust="splits")
+    newer = {name: [1.0] for name in ("open", "high", "low", "close")}
+    lake.write_rows(
+        {"symbol": ["A"], "date": [dt.date(2024, 5, 1)], **newer, "volume": [1], "fetch_timestamp": [daily(80)]}
+    )
+    assert not same(lake, monkeypatch)
