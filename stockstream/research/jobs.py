@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stockstream.research.rows import Rows
 
 #: Bars whose runs one thread does in one go: long enough to make its overhead nothing, short enough for progress.
-CHUNK_BARS: Final = 8_000_000
+CHUNK_BARS: Final = 16_000_000
 MIN_CHUNK: Final = 64
 
 #: The same where every run leaves an equity path: 16 MB of them.
