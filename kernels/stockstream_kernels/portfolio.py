@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stockstream_kernels._compile import kernel, step
+from stockstream_kernels.corporate_events import events
 from stockstream_kernels.ledger import (
     ACTIVE,
     ALL_CASH,
@@ -60,7 +61,7 @@ from stockstream_kernels.orders import (
     way_back,
     within_cash,
 )
-from stockstream_kernels.session import accrue, age, at_close, at_open, events, inside, mark, revalue
+from stockstream_kernels.session import accrue, age, at_close, at_open, inside, mark, revalue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

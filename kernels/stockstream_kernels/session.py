@@ -8,26 +8,19 @@ from __future__ import annotations
 import numpy as np
 
 from stockstream_kernels._compile import step
+from stockstream_kernels.corporate_events import present, tradable
 from stockstream_kernels.ledger import (
     ACTIVE,
-    AMBIGUOUS,
     AT_CLOSE,
     AT_OPEN,
     BORROW,
     BY_LIMIT,
     BY_STOP,
-    CANCELLED,
     CASH,
     CLOSE,
     DAY_ENDED,
-    DELISTED,
-    DELISTED_ON,
-    DIVIDEND,
     EXPIRED,
-    FILLED,
-    FRACTION_PAID,
     GUARDED,
-    HAS_VOLUME,
     HELD,
     HIGH,
     INTEREST,
@@ -37,7 +30,6 @@ from stockstream_kernels.ledger import (
     LOW,
     MARGIN_CALL,
     MARKET,
-    NO_REASON,
     NO_TRADE,
     NOT_TODAY,
     OPEN,
@@ -47,18 +39,11 @@ from stockstream_kernels.ledger import (
     REDUCE_ONLY,
     RESTING,
     RUIN,
-    SHARES,
     SHORT_VALUE,
-    SPLIT,
     STOP,
     STOP_LIMIT,
-    STOP_LOSS,
-    TAKE_PROFIT,
-    TARGET_SHARES,
     TIME_EXIT,
-    TRAILING_STOP,
     UNSETTLED,
-    VOLUME,
     VOLUME_CAP,
     WAITING,
     Book,
@@ -66,10 +51,10 @@ from stockstream_kernels.ledger import (
     Record,
     Terms,
 )
+from stockstream_kernels.levels import attachments, gaps, leave
 from stockstream_kernels.orders import (
     direction,
     equity_now,
-    execute,
     fill_order,
     finish,
     guarded,
@@ -78,124 +63,6 @@ from stockstream_kernels.orders import (
     sweep_active,
     value,
 )
-
-
-@step
-def present(market: Market, s: int, t: int) -> bool:
-    """Whether a symbol has a bar."""
-    return not np.isnan(market.prices[PRICE, s, t])
-
-
-@step
-def tradable(market: Market, s: int, t: int) -> bool:
-    """Whether a symbol traded: a bar, and volume where volume is known."""
-    return present(market, s, t) and (market.listing[HAS_VOLUME, s] == 0 or market.prices[VOLUME, s, t] > 0.0)
-
-
-# ---- (1) events --------------------------------------------------------------------------------------------------
-
-
-@step
-def split_position(book: Book, terms: Terms, s: int, ratio: float, t: int) -> None:
-    """Multiply shares and divide prices; in an account of whole shares, fractions are paid in cash at the mark."""
-    position = book.positions[s]
-    position["quantity"] *= ratio
-    position["entry_shares"] *= ratio
-    position["exit_shares"] *= ratio
-    position["mark"] /= ratio
-    position["entry_price"] /= ratio
-    position["stop"] /= ratio
-    position["target"] /= ratio
-    position["trail_extreme"] /= ratio
-    position["highest"] /= ratio
-    position["lowest"] /= ratio
-    if position["trail_relative"] == 0:
-        position["trail"] /= ratio
-    if terms.lot > 0.0 and position["quantity"] != 0.0:
-        side = 1.0 if position["quantity"] > 0.0 else -1.0
-        whole = np.floor(abs(position["quantity"]) + 1e-9)
-        fraction = abs(position["quantity"]) - whole
-        if whole == 0.0:
-            close_position(book, terms, s, position["mark"], FRACTION_PAID, t)
-        elif fraction > 1e-9:
-            book.account[CASH] += side * fraction * position["mark"]
-            position["exit_notional"] += fraction * position["mark"]
-            position["exit_shares"] += fraction
-            position["quantity"] = side * whole
-
-
-@step
-def split_orders(book: Book, s: int, ratio: float) -> None:
-    """Resting orders keep their meaning: levels and money distances are divided, shares multiplied."""
-    for i in range(book.counts[ACTIVE]):
-        order = book.orders[book.active[i]]
-        if order["symbol"] != s:
-            continue
-        order["limit"] /= ratio
-        order["stop"] /= ratio
-        order["remaining"] *= ratio
-        if order["size_kind"] in (SHARES, TARGET_SHARES):
-            order["size"] *= ratio
-        if not order["relative"] & 1:
-            order["stop_loss"] /= ratio
-        if not order["relative"] & 2:
-            order["take_profit"] /= ratio
-        if not order["relative"] & 4:
-            order["trailing"] /= ratio
-
-
-@step
-def pay_dividend(book: Book, terms: Terms, s: int, dividend: float) -> None:
-    """Credit the holder of the evening before; a short pays.
-
-    Reinvested, it buys shares at the mark less the dividend.
-    """
-    position = book.positions[s]
-    amount = position["quantity"] * dividend
-    if terms.reinvest and position["mark"] > dividend:
-        bought = amount / (position["mark"] - dividend)
-        position["quantity"] += bought
-        position["entry_shares"] += abs(bought)
-        position["entry_notional"] += abs(amount)
-        position["entry_price"] = position["entry_notional"] / position["entry_shares"]
-    else:
-        book.account[CASH] += amount
-    position["income"] += amount
-
-
-@step
-def events(book: Book, market: Market, terms: Terms, t: int) -> None:
-    """(1) Splits, dividends and delistings of the day, before anything trades."""
-    if market.extras.shape[0] > 0:
-        for s in range(market.prices.shape[1]):
-            ratio = market.extras[SPLIT, s, t]
-            if ratio == ratio and ratio != 1.0:
-                split_orders(book, s, ratio)
-                split_position(book, terms, s, ratio, t)
-            dividend = market.extras[DIVIDEND, s, t]
-            if dividend == dividend and book.positions[s]["quantity"] != 0.0:
-                pay_dividend(book, terms, s, dividend)
-    i = 0
-    while i < book.counts[HELD]:
-        s = book.held[i]
-        if market.listing[DELISTED_ON, s] == t:
-            close_position(book, terms, s, book.positions[s]["mark"] * (1.0 - terms.delist_loss), DELISTED, t)
-        else:
-            i += 1
-    for j in range(book.counts[ACTIVE]):
-        if market.listing[DELISTED_ON, book.orders[book.active[j]]["symbol"]] == t:
-            finish(book, book.active[j], CANCELLED, DELISTED)
-
-
-@step
-def close_position(book: Book, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
-    """Close a whole position at a price without slippage or fee, outside the market."""
-    side = -1 if book.positions[s]["quantity"] > 0.0 else 1
-    number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
-    execute(book, terms, number, s, -book.positions[s]["quantity"], price, price, 1.0, reason, t)
-    finish(book, number, FILLED, NO_REASON)
-    sweep_active(book)
-
 
 # ---- (2) the open ------------------------------------------------------------------------------------------------
 
@@ -210,80 +77,6 @@ def revalue(book: Book, market: Market, field: int, t: int) -> None:
         if price == price:
             book.positions[s]["mark"] = price
         value(book, s, 1.0)
-
-
-@step
-def stop_level(book: Book, s: int) -> float:
-    """Return the nearer of the fixed and the trailing stop, NaN without either."""
-    position = book.positions[s]
-    side = 1.0 if position["quantity"] > 0.0 else -1.0
-    fixed, trail = position["stop"], position["trail"]
-    if trail != trail:
-        return fixed
-    distance = trail * position["trail_extreme"] if position["trail_relative"] == 1 else trail
-    level = position["trail_extreme"] - side * distance
-    if fixed != fixed:
-        return level
-    return max(fixed, level) if side > 0.0 else min(fixed, level)
-
-
-@step
-def note_levels(book: Book, s: int, t: int) -> None:
-    """Remember the levels that a bar is tested against."""
-    position = book.positions[s]
-    position["tested_stop"], position["tested_target"], position["tested_on"] = (
-        stop_level(book, s),
-        position["target"],
-        t,
-    )
-
-
-@step
-def leave(book: Book, market: Market, terms: Terms, s: int, price: float, reason: int, t: int) -> None:
-    """Close by an attachment: a stop slips, a target is a limit.
-
-    What the volume cap leaves goes on as a market order.
-    """
-    position = book.positions[s]
-    side = -1 if position["quantity"] > 0.0 else 1
-    number = submit(book, t, s, side, CLOSE, 0.0, REDUCE_ONLY, reason)
-    order = book.orders[number]
-    order["created"] = position["opened"]
-    if reason == TAKE_PROFIT:
-        order["kind"], order["limit"] = LIMIT, price
-    elif reason != MARGIN_CALL:
-        order["kind"], order["stop"] = STOP, price
-    fill_order(book, market, terms, number, price, AT_OPEN, t)
-    position["stopped_on"] = t
-    if position["quantity"] != 0.0:  # the volume cap left some: it goes on as a market order, not by its levels
-        order["kind"] = MARKET
-        position["stop"], position["target"], position["trail"] = np.nan, np.nan, np.nan
-
-
-@step
-def gaps(book: Book, market: Market, terms: Terms, t: int) -> None:
-    """Levels that the open has jumped over fill at the open, a stop before a target."""
-    i = 0
-    while i < book.counts[HELD]:
-        s = book.held[i]
-        before = book.counts[HELD]
-        position = book.positions[s]
-        if tradable(market, s, t):
-            note_levels(book, s, t)
-            side = 1.0 if position["quantity"] > 0.0 else -1.0
-            level, price = stop_level(book, s), market.prices[OPEN, s, t]
-            if side * (level - price) >= 0.0:
-                leave(book, market, terms, s, price, stop_reason(book, s, level), t)
-            elif side * (price - position["target"]) >= 0.0:
-                leave(book, market, terms, s, price, TAKE_PROFIT, t)
-        if book.counts[HELD] == before:
-            i += 1
-
-
-@step
-def stop_reason(book: Book, s: int, level: float) -> int:
-    """Which of the two stops a level belongs to."""
-    return STOP_LOSS if level == book.positions[s]["stop"] else TRAILING_STOP
 
 
 @step
@@ -408,54 +201,6 @@ def rest(book: Book, market: Market, terms: Terms, number: int, side: int, t: in
         return
     if side * (order["limit"] - best) >= 0.0:
         fill_order(book, market, terms, number, order["limit"], BY_LIMIT, t)
-
-
-@step
-def attachments(book: Book, market: Market, terms: Terms, t: int, of_this_bar: int) -> None:
-    """Fill stops and targets inside the bar, of older positions or of those that a resting order has just opened."""
-    i = 0
-    while i < book.counts[HELD]:
-        s = book.held[i]
-        before = book.counts[HELD]
-        position = book.positions[s]
-        fresh = position["opened"] == t and position["filled"] in (BY_LIMIT, BY_STOP)
-        if fresh == (of_this_bar != NOT_TODAY) and tradable(market, s, t):
-            touch(book, market, terms, s, t)
-        if book.counts[HELD] == before:
-            i += 1
-
-
-@step
-def touch(book: Book, market: Market, terms: Terms, s: int, t: int) -> None:
-    """Fill a stop or target whose level the bar touches.
-
-    Both inside: the stop, pessimistically, and the bar counts as ambiguous. On the bar of an intrabar entry a stop in
-    the range fills (certain after a limit entry, ambiguous after a stop entry); a target fills only after a stop entry
-    that opened on the near side of it, for then the target came later.
-    """
-    position = book.positions[s]
-    side = 1.0 if position["quantity"] > 0.0 else -1.0
-    worst, best = (
-        (market.prices[LOW, s, t], market.prices[HIGH, s, t])
-        if side > 0.0
-        else (market.prices[HIGH, s, t], market.prices[LOW, s, t])
-    )
-    when = position["filled"] if position["opened"] == t else NOT_TODAY
-    if when != AT_CLOSE:
-        note_levels(book, s, t)
-    level, target = stop_level(book, s), position["target"]
-    stopped = side * (level - worst) >= 0.0
-    aimed = side * (best - target) >= 0.0 and when != BY_LIMIT
-    if when == AT_CLOSE or not (stopped or aimed):
-        return
-    if stopped and (aimed or when == BY_STOP):
-        book.counts[AMBIGUOUS] += 1
-        if terms.optimistic and (aimed or when == BY_STOP):
-            stopped = False
-    if stopped:
-        leave(book, market, terms, s, level, stop_reason(book, s, level), t)
-    elif aimed:
-        leave(book, market, terms, s, target, TAKE_PROFIT, t)
 
 
 # ---- (4) interest ------------------------------------------------------------------------------------------------
