@@ -35,11 +35,13 @@ SIGNAL_LIFE: Final = 5
 type Panel = NDArray[np.float64]
 
 
-def signal_panels(strategy: RuleStrategy | SignalStrategy, bars: Bars, sizing: Sizing) -> portfolio.Signals:
-    """Return the decisions of a strategy of rules or arrays."""
+def signal_panels(
+    strategy: RuleStrategy | SignalStrategy, bars: Bars, sizing: Sizing, table: Table | None = None
+) -> portfolio.Signals:
+    """Return the decisions of a strategy of rules or arrays; what a table of the bars holds already is not computed."""
     if isinstance(strategy, SignalStrategy):
         return _from_arrays(strategy, bars, sizing)
-    return _from_rules(rules_of(strategy), bars, sizing)
+    return _from_rules(rules_of(strategy), bars, sizing, Table.from_bars(bars) if table is None else table)
 
 
 def rules_of(strategy: RuleStrategy) -> Rules:
@@ -51,12 +53,12 @@ def rules_of(strategy: RuleStrategy) -> Rules:
     return rules
 
 
-def _from_rules(rules: Rules, bars: Bars, sizing: Sizing) -> portfolio.Signals:
+def _from_rules(rules: Rules, bars: Bars, sizing: Sizing, table: Table) -> portfolio.Signals:
     unbound = sorted(rules.parameters())
     if unbound:
         message = f"the rules still hold the parameter {unbound[0]!r} in place of a number"
         raise ParameterError(message)
-    table, parts = Table.from_bars(bars), rules.expressions
+    parts = rules.expressions
     codes = np.zeros(bars.shape, dtype=np.uint8)
     for name, bit in BITS.items():
         if name in parts:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from stockstream.indicators.evaluate import Table
+
 #: Symbols that a message names before it breaks off.
 NAMED = 5
 
@@ -130,7 +132,7 @@ class Run:
         equity, cash, longs, shorts = np.zeros((4, sessions))
         levels = np.full((2, symbols, sessions), np.nan) if keep_levels else np.empty((0, 0, 0))
         record = ledger.Record(equity, cash, longs, shorts, positions, levels)
-        market, book = _market(bars, quiet=quiet), _book(symbols, settings.cash)
+        market, book = _market(bars, quiet=quiet), _book(symbols, sessions, settings.cash)
         eventful = (
             bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
         )
@@ -237,8 +239,8 @@ def _interval(strategy: AnyStrategy, bars: Bars, path: Any, benchmark: Any, sett
     return replace(worse, interval={name: (low[name], high[name]) for name in low})
 
 
-def simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
-    """Carry a fresh run through to its end."""
+def simulate(run: Run, strategy: AnyStrategy, path: str, table: Table | None = None) -> None:
+    """Carry a fresh run through to its end; a table of its bars may hold series of its rules already."""
     _one_of("path", path, ("auto", "array", "event"))
     if isinstance(strategy, TargetStrategy):
         targets = portfolio.Targets(
@@ -246,7 +248,7 @@ def simulate(run: Run, strategy: AnyStrategy, path: str) -> None:
         )
         run.through(lambda r, t: int(portfolio.run_targets(r.book, r.market, r.terms, r.record, targets, t)))
     elif isinstance(strategy, SignalStrategy) or (isinstance(strategy, RuleStrategy) and path != "event"):
-        signals = signal_panels(strategy, run.bars, run.settings.sizing)
+        signals = signal_panels(strategy, run.bars, run.settings.sizing, table)
         run.through(lambda r, t: int(portfolio.run_signals(r.book, r.market, r.terms, r.record, signals, t)))
     elif isinstance(strategy, Strategy):
         from stockstream.backtesting.events import run_events
@@ -292,8 +294,8 @@ def _doubled(values: NDArray[Any]) -> NDArray[Any]:
     return grown
 
 
-def _book(symbols: int, cash: float) -> ledger.Book:
-    size = 12 * symbols + 256
+def _book(symbols: int, sessions: int, cash: float) -> ledger.Book:
+    size = 12 * symbols + 256 + symbols * sessions // 64
     positions = np.zeros(symbols, dtype=ledger.POSITION)
     for name in ("stop", "target", "trail", "mark"):
         positions[name] = np.nan

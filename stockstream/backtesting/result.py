@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.facts import Audited
     from stockstream.backtesting.strategy import AnyStrategy
     from stockstream.bars import Bars, Day
+    from stockstream.research.evidence import Evidence
     from stockstream.research.stress import Stress
 
 type Series = NDArray[np.float64]
@@ -347,6 +348,12 @@ class Result:
         from stockstream.research.passport import save_result
 
         return save_result(self, folder, keep_bars=keep_bars)
+
+    def verdict(self) -> Evidence:
+        """Say what the run proves: alone, after all trials that were counted, and in other orders of its trades."""
+        from stockstream.research.evidence import evidence_of
+
+        return evidence_of(self)
 
     def stress(self, *, seed: int = 0) -> Stress:
         """Run it again with costs doubled, a bar late, without each symbol and year, with other prices and stops."""

@@ -15,6 +15,7 @@ from stockstream.cli import (
     doctor,
     indicators,
     ingest,
+    judgements,
     lakes,
     plugins,
     quality,
@@ -23,6 +24,7 @@ from stockstream.cli import (
     symbols,
     trials,
     verification,
+    walks,
 )
 from stockstream.cli.application import EPILOG, HELP, Command, Commands, common_options, version
 
@@ -50,6 +52,8 @@ for _panel, _name, _function, _examples in (
     ("Data", "quality", quality.quality, quality.EXAMPLES),
     ("Research", "backtest", backtests.backtest, backtests.EXAMPLES),
     ("Research", "sweep", sweeps.sweep, sweeps.EXAMPLES),
+    ("Research", "walk-forward", walks.walk_forward, walks.EXAMPLES),
+    ("Research", "judge", judgements.judge, judgements.EXAMPLES),
     ("Research", "audit", audits.audit, audits.EXAMPLES),
     ("Research", "verify", verification.verify, verification.EXAMPLES),
     ("Research", "strategies", strategies.strategies, strategies.EXAMPLES),

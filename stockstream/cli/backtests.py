@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,7 +20,8 @@ from stockstream.cli.options import (
     page_file,
     read_bars,
 )
-from stockstream.cli.output import Format, print_json, print_result, say, working
+from stockstream.cli.output import Format, heading, print_json, print_result, say, working
+from stockstream.cli.proofs import print_intervals, print_verdict, said_of
 from stockstream.cli.strategies import make_configured, make_strategy
 from stockstream.cli.terms import (
     TERMS,
@@ -35,6 +36,11 @@ from stockstream.cli.terms import (
 )
 from stockstream.errors import ParameterError
 
+if TYPE_CHECKING:
+    from stockstream.backtesting.result import Result
+    from stockstream.research.resampling import Intervals
+    from stockstream.research.stress import Stress
+
 EXAMPLES: Final = r"""
 Examples:
   stockstream backtest --strategy MovingAverageCrossover --symbols BHP,CBA \
@@ -43,7 +49,8 @@ Examples:
   stockstream backtest --strategy RSIMeanReversion --param oversold=25 \
     --commission 0.001 --slippage 0.0005 --sizing weight=0.2 --report rsi.html
 
-  stockstream backtest --strategy mine.py:Breakout --setting leverage=2
+  stockstream backtest --strategy mine.py:Breakout --setting leverage=2 \
+    --stress --intervals --report breakout.html
 
   stockstream backtest --config config/strategies.yaml --strategy turtle
 """
@@ -74,6 +81,10 @@ Save = Annotated[
 Stressed = Annotated[
     bool, typer.Option("--stress", help="Run again under worse assumptions, one at a time.", rich_help_panel=OUTPUT)
 ]
+Resampled = Annotated[
+    bool,
+    typer.Option("--intervals", help="How far the figures may be off, by resampling.", rich_help_panel=OUTPUT),
+]
 Trades = Annotated[
     int, typer.Option(min=0, metavar="N", help="How many of the last trades to list.", rich_help_panel=OUTPUT)
 ]
@@ -103,6 +114,7 @@ def backtest(
     report: Report = None,
     save: Save = None,
     stress: Stressed = False,
+    intervals: Resampled = False,
     trades: Trades = 5,
     form: ResultFormat = Format.table,
 ) -> None:
@@ -130,17 +142,37 @@ def backtest(
         result.save(save)
     with working("Running under worse assumptions …"):
         stressed = result.stress() if stress else None
+    with working("Resampling …"):
+        from stockstream.research.resampling import intervals as resample
+
+        resampled = resample(result) if intervals else None
     if page is not None:
         with working("Writing the report …"):
-            page = result.report(made_room(page), stress=stressed)
+            page = result.report(made_room(page), stress=stressed or False, intervals=resampled or False)
     if form is Format.json:
-        verdict = {} if stressed is None else {"stress": stressed.frame.to_dicts()}
-        print_json({**result.to_dict(), **verdict})
+        print_json(_values(result, stressed, resampled))
         return
     print_result(result, trades=trades)
-    if stressed is not None:
-        say(f"\n{stressed!r}")
+    _print_proofs(result, stressed, resampled)
     if save is not None:
         say(f"\nSaved: {save}")
     if page is not None:
         say(f"\nReport: {page}")
+
+
+def _values(result: Result, stressed: Stress | None, resampled: Intervals | None) -> dict[str, Any]:
+    values = {**result.to_dict(), "verdict": said_of(result)}
+    if stressed is not None:
+        values["stress"] = stressed.frame.to_dicts()
+    if resampled is not None:
+        values["intervals"] = resampled.frame.to_dicts()
+    return values
+
+
+def _print_proofs(result: Result, stressed: Stress | None, resampled: Intervals | None) -> None:
+    heading("What it proves")
+    print_verdict(**said_of(result))
+    if resampled is not None:
+        print_intervals(resampled)
+    if stressed is not None:
+        say(f"\n{stressed!r}")

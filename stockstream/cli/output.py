@@ -69,6 +69,28 @@ def say(text: str = "", style: str = "") -> None:
     stdout().print(text, style=style or None, markup=False, soft_wrap=True)
 
 
+def say_words(text: str) -> None:
+    """Print a sentence: between words it may be broken where a terminal ends."""
+    console = stdout()
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)
+
+
+def print_figures(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print what a figure is of, and the figure, which may take lines in a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not stdout().is_terminal:
+        width = max((len(what) for what, _ in pairs), default=0)
+        for what, figure in pairs:
+            say(f"{what:<{width}}  {figure}")
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for what, figure in pairs:
+        table.add_row(Text(_plain(what)), Text(_plain(figure)))
+    stdout().print(table)
+
+
 def heading(text: str) -> None:
     """Print the title of a part."""
     stdout().print(f"\n{text}", style="bold", markup=False)
@@ -253,4 +275,6 @@ def print_json(values: object) -> None:
 def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,8 +22,9 @@ from stockstream.cli.options import (
     read_bars,
     split_list,
 )
-from stockstream.cli.output import Format, choose_format, heading, print_frame, say, working, write_frame
+from stockstream.cli.output import Format, choose_format, heading, print_frame, say, say_words, working, write_frame
 from stockstream.cli.parameters import option_grid, typed_grid
+from stockstream.cli.proofs import print_verdict
 from stockstream.cli.strategies import find_strategy
 from stockstream.cli.terms import (
     Broker,
@@ -275,23 +276,20 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
     )
     say(f"in {swept.seconds:.2f} s: {swept.speed / 1e6:,.1f} million bar-runs a second", style="dim")
     if by == "symbol" or not several:
-        print_verdict(swept)
+        print_verdict_of(swept)
     elif said := said_of_best(swept):
-        say(f"{said[0].upper()}{said[1:]}.")
+        say_words(f"{said[0].upper()}{said[1:]}.")
 
 
-def print_verdict(swept: Sweep) -> None:
+def print_verdict_of(swept: Sweep) -> None:
     """Say what the best Sharpe ratio proves after all that was tried, or why nothing can be said."""
     heading("What the best Sharpe ratio proves")
     try:
         verdict = swept.verdict()
     except StockstreamError as error:
-        say(f"Nothing: {error}")
+        say_words(f"Nothing: {error}")
         return
-    width = max(len(what) for what, _ in verdict.lines())
-    for what, figure in verdict.lines():
-        say(f"{what:<{width}}  {figure}")
-    say(f"\n{verdict.sentence}")
+    print_verdict(verdict.sentence, dict(verdict.lines()))
 
 
 def ranked(swept: Sweep, kept: Sequence[str], *, by: str, top: int, largest: bool = True) -> pl.DataFrame:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import stockstream
 from stockstream.backtesting.periods import MONTHS
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, StockstreamError
 from stockstream.reports import behaviour, charts, overlays, tables, wording
+from stockstream.reports.evidence import evidence, interval_table
 from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
 from stockstream.reports.stress import stress_table
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from stockstream.backtesting.result import Result
     from stockstream.backtesting.review.facts import Audited
+    from stockstream.research.resampling import Intervals
     from stockstream.research.stress import Stress
 
 #: Symbols with a price chart, and trades marked on all of them together: what keeps the page below 7 MB.
@@ -56,7 +58,8 @@ def write_report(
     title: str | None = None,
     symbols: Sequence[str] | None = None,
     audit: Audited | None = None,
-    stress: Stress | None = None,
+    stress: Stress | bool = False,
+    intervals: Intervals | bool = False,
 ) -> Path:
     """Write the report of a run as one HTML page that opens without a network, and return its path.
 
@@ -73,7 +76,9 @@ def write_report(
     audit
         The answer of a look-ahead audit of the strategy, for the review.
     stress
-        What `Result.stress` answered, for a table of its own.
+        What `Result.stress` answered, for a table of its own; True asks it, which runs the strategy again many times.
+    intervals
+        What `stockstream.research.resampling.intervals` answered; True asks it, which takes some seconds.
 
     Raises
     ------
@@ -90,7 +95,9 @@ def write_report(
     figures |= {f"price-{place}": price_chart(result, symbol, marked) for place, symbol in enumerate(charted)}
     descriptions = {name: spec["layout"]["meta"]["description"] for name, spec in figures.items()}
     context = _context(result, title, audit) | {"descriptions": descriptions, "charted": charted}
-    context["stress"] = None if stress is None else stress_table(stress)
+    asked = result.stress() if stress is True else stress
+    context["stress"] = stress_table(asked) if asked else None
+    context["intervals"] = _intervals(result, intervals or None)
     return write_page("report.html", path, figures=figures, **context)
 
 
@@ -98,6 +105,17 @@ def price_chart(result: Result, symbol: str, marked: int = charts.MARKED) -> cha
     """Return closes of one symbol with its trades, the strategy's indicators, and levels where they were kept."""
     spec = charts.prices(result, symbol, marked)
     return charts.with_overlays(spec, *overlays.indicators(result, symbol), overlays.levels(result, symbol))
+
+
+def _intervals(result: Result, asked: Intervals | Literal[True] | None) -> dict[str, Any] | None:
+    from stockstream.research.resampling import intervals
+
+    if asked is None or asked is not True:
+        return None if asked is None else interval_table(asked)
+    try:
+        return interval_table(intervals(result))
+    except StockstreamError as error:  # too few bars, or none that vary: the page says so
+        return {"rows": [], "note": f"There are none: {error}."}
 
 
 def _charted(result: Result, symbols: Sequence[str] | None) -> list[str]:
@@ -125,6 +143,7 @@ def _context(result: Result, title: str | None, audit: Audited | None) -> dict[s
         "last": str(bars.dates[-1]),
         "lead": _lead(result),
         "review": result.review(audit=audit),
+        "evidence": evidence(result),
         "headlines": tables.headlines(result),
         "months": MONTHS,
         "calendar": tables.calendar(result),

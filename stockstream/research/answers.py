@@ -144,8 +144,10 @@ def silent_symbols(bars: Bars) -> frozenset[str]:
 def run_answers(strategy: Any, bars: Bars, settings: Settings, silent: frozenset[str]) -> Answers:
     """Return the decisions of a strategy, then the orders, fills and equity that the engine makes of them."""
     answers: Answers = {}
+    table = None
     if isinstance(strategy, RuleStrategy):
-        answers |= _rule_answers(rules_of(strategy), bars)
+        table = Table.from_bars(bars)
+        answers |= _rule_answers(rules_of(strategy), bars, table)
     elif isinstance(strategy, Strategy):
         for name, expression in declared_indicators(strategy).items():
             answers |= expression_answers(expression, bars, f"indicator {name}")
@@ -160,7 +162,7 @@ def run_answers(strategy: Any, bars: Bars, settings: Settings, silent: frozenset
         weights = strategy.targets(bars)
         answers["weights"] = Answer(np.asarray(weights), bars.dates)
         strategy = _Known(strategy, weights)
-    simulate(run, strategy, "auto")
+    simulate(run, strategy, "auto", table)
     return answers | _ledger_answers(run)
 
 
@@ -174,8 +176,7 @@ class _Known(TargetStrategy):
         return self.weights
 
 
-def _rule_answers(rules: Rules, bars: Bars) -> Answers:
-    table = Table.from_bars(bars)
+def _rule_answers(rules: Rules, bars: Bars, table: Table) -> Answers:
     return {
         name: Answer(table.scatter(evaluate(part, table), _absent(part)), bars.dates, part)
         for name, part in rules.expressions.items()
@@ -188,10 +189,11 @@ def _absent(part: Expression) -> float:
 
 def _ledger_answers(run: Run) -> Answers:
     book, dates = run.book, run.bars.dates
-    orders = book.orders[: book.counts[ledger.ORDERS]][list(ORDER_FIELDS)]
+    made = book.orders[: book.counts[ledger.ORDERS]]
+    decided = np.flatnonzero(np.isin(made["cause"], DECIDED))
+    decided = decided[np.argsort(made["created"][decided], kind="stable")]
+    orders = _packed({name: made[name][decided] for name in ORDER_FIELDS})
     fills = _with_orders(book.fills[: book.counts[ledger.FILLS]], book.orders)
-    orders = orders[np.isin(orders["cause"], DECIDED)]
-    orders = orders[np.argsort(orders["created"], kind="stable")]
     return {
         "orders": Answer(orders, dates[orders["created"]]),
         "fills": Answer(fills, dates[fills["session"]]),
@@ -204,8 +206,13 @@ def _with_orders(fills: NDArray[Any], orders: NDArray[Any]) -> NDArray[Any]:
     own = {
         name: fills[name] if name in (fills.dtype.names or ()) else orders[name][fills["order"]] for name in FILL_FIELDS
     }
-    rows = np.zeros(len(fills), dtype=[(name, values.dtype) for name, values in own.items()])
-    for name, values in own.items():
+    return _packed(own)
+
+
+def _packed(columns: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    count = len(next(iter(columns.values())))
+    rows = np.zeros(count, dtype=[(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
         rows[name] = values
     return rows
 
@@ -239,7 +246,7 @@ def given_answers(given: Any, bars: Bars, settings: Settings, silent: frozenset[
     if isinstance(given, Strategy | TargetStrategy | SignalStrategy):
         return run_answers(given, bars, settings, silent)
     if isinstance(given, Rules):
-        return _rule_answers(given, bars)
+        return _rule_answers(given, bars, Table.from_bars(bars))
     if isinstance(given, Expression):
         return expression_answers(given, bars, name)
     if isinstance(given, Mapping):

@@ -78,13 +78,14 @@ def unequal(one: NDArray[Any], two: NDArray[Any], tolerance: float = ROUNDING) -
         columns = [unequal(one[field], two[field], tolerance) for field in one.dtype.names]
         whole: NDArray[np.bool_] = np.logical_or.reduce(columns)
         return whole
-    if one.dtype.kind == "f" and two.dtype.kind == "f":
+    differs = np.asarray(one != two)
+    if one.dtype.kind == "f" and two.dtype.kind == "f" and differs.any():
         finite = np.abs(one[np.isfinite(one)])
         allowed = tolerance * float(finite.max()) if finite.size else 0.0
         with np.errstate(invalid="ignore"):
             apart = ~(np.abs(one - two) <= allowed)
         return np.asarray(apart & ~((one == two) | (np.isnan(one) & np.isnan(two))))
-    return np.asarray(one != two)
+    return differs
 
 
 def _row(value: Any) -> int:

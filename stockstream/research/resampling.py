@@ -167,6 +167,10 @@ class TradeOrders:
         """Share of the orders with a deeper drawdown than the one that happened."""
         return float((self.drawdowns < self.observed).mean())
 
+    def deeper(self, share: float) -> float:
+        """Return the drawdown than which only such a share of the orders has a deeper one."""
+        return float(np.quantile(self.drawdowns, share, method="nearest"))
+
 
 def trade_orders(result: Result, *, repetitions: int = 1_000, seed: int = 0) -> TradeOrders:
     """Put the closed trades of a run into other orders, and measure the drawdowns.

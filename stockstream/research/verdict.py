@@ -79,18 +79,10 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """One sentence for people."""
-        trials, chance = self.tried.trials, self.deflated.probability
         if self.sample.sharpe <= 0.0:
             return "The best run did not earn more than cash: there is nothing to prove."
-        luck = f"the best of {trials:,.0f} trials without any skill"
-        if chance >= LIKELY:
-            said = f"With a probability of {chance:.1%} the Sharpe ratio is above what {luck} is expected to reach"
-            if self.overfitting is not None and self.overfitting.probability > TOO_MUCH:
-                return f"{said}, but the choice among the runs did not carry over to other sessions."
-            return f"{said}; that says nothing about trials that were not counted, nor about the future."
-        if chance >= OPEN:
-            return f"Not proven: a probability of {chance:.0%} to be above what {luck} should reach is not enough."
-        return f"Luck explains it: {luck} would be expected to have a higher Sharpe ratio than this."
+        carried = self.overfitting is None or self.overfitting.probability <= TOO_MUCH
+        return against_luck(self.deflated.probability, self.tried.trials, carried=carried)
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (what, figure) for tables."""
@@ -113,6 +105,25 @@ class Verdict:
     def __repr__(self) -> str:
         width = max(len(what) for what, _ in self.lines())
         return "\n".join([*(f"{what:<{width}}  {figure}" for what, figure in self.lines()), "", self.sentence])
+
+
+def against_luck(chance: float, trials: float, *, carried: bool = True) -> str:
+    """Say what a deflated Sharpe ratio says; `carried`: the choice among the runs carried over to other sessions.
+
+    Examples
+    --------
+    >>> against_luck(0.2, 600).partition(":")[0], against_luck(0.6, 600).partition(":")[0]
+    ('Luck explains it', 'Not proven')
+    """
+    luck = f"the best of {trials:,.0f} trials without any skill"
+    if chance >= LIKELY:
+        said = f"With a probability of {chance:.1%} the Sharpe ratio is above what {luck} is expected to reach"
+        if not carried:
+            return f"{said}, but the choice among the runs did not carry over to other sessions."
+        return f"{said}; that says nothing about trials that were not counted, nor about the future."
+    if chance >= OPEN:
+        return f"Not proven: a probability of {chance:.1%} to be above what {luck} should reach is not enough."
+    return f"Luck explains it: {luck} would be expected to have a higher Sharpe ratio than this."
 
 
 def verdict_of(swept: Sweep) -> Verdict:

@@ -11,9 +11,13 @@ import numpy as np
 
 from stockstream.backtesting.engine import settings_of
 from stockstream.backtesting.metrics import Totals, metrics
+from stockstream.errors import StockstreamError
 from stockstream.research.choosing import Choice, choose, values_of
 from stockstream.research.out_of_sample import FEWEST, Stretches
+from stockstream.research.overfitting import probabilistic_sharpe, sharpe_sample
+from stockstream.research.question import hurdle_of
 from stockstream.research.splitters import WalkForwardSplit
+from stockstream.research.verdict import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +74,29 @@ class WalkForward:
             ends = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
             rows.append((name, len(np.unique(values)), *ends, changed))
         return pl.DataFrame(rows, schema=["parameter", "values", "lowest", "highest", "changed"], orient="row")
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for people."""
+        learned = self.windows["in_sample"].drop_nans().mean()
+        if learned is None:
+            return "Nothing can be said: no combination traded in training."
+        promised = float(str(learned))
+        got = f"Out of sample the Sharpe ratio is {self.metrics.sharpe:.2f} a year, where training had {promised:.2f}"
+        try:
+            chance = probabilistic_sharpe(
+                sharpe_sample(self.equity["return"].to_numpy() - hurdle_of(self.sweep.settings))
+            )
+        except StockstreamError as error:
+            return f"Nothing can be said: {error}."
+        if not self.metrics.sharpe > 0.0:
+            return f"{got}: what was chosen on the past did not earn more than cash on what followed."
+        if chance < LIKELY:
+            return f"{got}; not proven: a probability of {chance:.1%} to be above 0 is not enough."
+        return (
+            f"{got}; with a probability of {chance:.1%} it is above 0, if the rules, the grid and the windows were not "
+            "chosen after looking at these sessions."
+        )
 
     def __repr__(self) -> str:
         tried, made = self.sweep.combinations, self.windows.height

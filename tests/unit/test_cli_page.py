@@ -57,7 +57,7 @@ def test_help_fits_the_terminal(name: str, width: int, monkeypatch: pytest.Monke
 
 def test_the_page_lists_every_command(page: str) -> None:
     table = page.split("## Formats", maxsplit=1)[0]
-    assert set(re.findall(r"`([a-z]+(?: [a-z]+)?)`", table)) >= set(COMMANDS)
+    assert set(re.findall(r"`([a-z-]+(?: [a-z-]+)?)`", table)) >= set(COMMANDS)
 
 
 def test_the_page_lists_the_exit_codes_in_use(page: str) -> None:
