@@ -74,6 +74,24 @@ class Reading:
         )
 
 
+def settled(day: int, exchange: str) -> str:
+    """Return the instant, as the lake writes it, from which on the bar of a day (since 1970) is final.
+
+    Examples
+    --------
+    >>> settled(19723, "XASX")  # 2024-01-01
+    '2024-01-01T07:00:00.000000Z'
+    """
+    zone, close = EXCHANGES[exchange]
+    midnight = datetime(1970, 1, 1) + timedelta(days=day)
+    return (
+        (midnight + timedelta(hours=close.hour, minutes=close.minute) + SETTLED_AFTER)
+        .replace(tzinfo=ZoneInfo(zone))
+        .astimezone(UTC)
+        .strftime(_STAMP)
+    )
+
+
 def check_exchange(exchange: str) -> str:
     """Return the code of an exchange that readings know.
 

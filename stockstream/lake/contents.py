@@ -100,12 +100,13 @@ class Contents:
         paths = self.location.readable([there[manifest["parts"][part]] for part in parts])
         judged = {file.name: key(file) for file in listed[QUARANTINE]}
         known = {name: stamp for name, (stamp, _) in manifest["verdicts"].items()}
-        whole = manifest["complete"] and not tail[RAW_DATA] and not tail[RAW_EVENTS] and judged == known
+        based = manifest["complete"] and manifest["exchange"] == self.exchange and known.items() <= judged.items()
         return Curated(
             parts=dict(zip(parts, paths, strict=True)),
             first=manifest["first"],
             through=manifest["through"],
-            whole=whole and manifest["exchange"] == self.exchange,
+            whole=based and not tail[RAW_DATA] and not tail[RAW_EVENTS] and judged == known,
+            based=based,
         )
 
     def prices(self, session: date | None = None) -> list[str]:
@@ -188,6 +189,16 @@ class Contents:
             ).pl()
             gone = connection.sql("SELECT symbol, date FROM withdrawn WHERE tombstone IS NOT NULL").pl()
         return latest(files.prices, options, until=reading.until, excluded=excluded, gone=gone)
+
+    def rows(self, files: Files, reading: Reading, symbols: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Return the rows of `scan`, of some symbols or all, for a caller who is about to collect them."""
+        from stockstream.lake.merged import counting_rows
+
+        if files.shortcut(reading) is None:
+            found = counting_rows(self, files, reading, symbols)
+            if found is not None:
+                return found.lazy()
+        return self.scan(files, reading, symbols)
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a lazy frame over the files."""

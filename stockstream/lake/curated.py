@@ -69,12 +69,15 @@ class Curated:
         The first and the last instant of an answer, event or verdict in them.
     whole
         Nothing was written since that is not in them, and ``latest`` is all there is to read of the present.
+    based
+        ``latest`` was all there was to read when they were written, and no verdict of then is gone.
     """
 
     parts: Mapping[str, str]
     first: str
     through: str
     whole: bool
+    based: bool
 
 
 def key(file: Stored) -> str:

@@ -171,7 +171,8 @@ class Lake(Checked, Kept):
     @forgiving
     def load_all_data(self, *, as_of: Instant | None = None, provisional: bool = False) -> pl.DataFrame:
         """Return the row that counts of every bar, sorted by symbol and date."""
-        return self._contents.collect(self.scan(as_of=as_of, provisional=provisional))
+        files, reading = self._source(as_of, provisional=provisional)
+        return self._contents.collect(self._contents.rows(files, reading))
 
     @forgiving
     def load_date_range(
@@ -190,7 +191,7 @@ class Lake(Checked, Kept):
 
         start, end = day_range(start_date, end_date)
         files, reading = self._source(as_of, provisional=provisional)
-        rows = self._contents.scan(files, reading).filter(pl.col("date").is_between(start, end))
+        rows = self._contents.rows(files, reading).filter(pl.col("date").is_between(start, end))
         frame = self._contents.collect(rows)
         if frame.height == 0:
             raise LakeError(self._contents.empty_range(start, end, files))
@@ -211,7 +212,7 @@ class Lake(Checked, Kept):
 
         wanted = wanted_symbols(symbols)
         files, reading = self._source(as_of, provisional=provisional)
-        rows = self._contents.scan(files, reading, wanted).filter(pl.col("symbol").is_in(wanted))
+        rows = self._contents.rows(files, reading, wanted).filter(pl.col("symbol").is_in(wanted))
         frame = self._contents.collect(rows)
         self._contents.check_found(wanted, set(frame.get_column("symbol").unique()), files, reading)
         return frame
