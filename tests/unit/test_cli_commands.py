@@ -112,6 +112,7 @@ def test_backtest_prints_the_figures_of_the_library(lake: str) -> None:
     )
     assert len(result.ledgers["trades"]) > 3
     printed = json.loads(run(*command, "--format", "json").stdout)
+    assert printed.pop("verdict")["sentence"] == result.verdict().sentence
     expected = json.loads(json.dumps(result.to_dict(), default=str))
     assert printed == {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in expected.items()}
     text = run(*command).stdout
