@@ -14,7 +14,7 @@ from stockstream_kernels.measures import MEASURES, Sheet, measure_score, write_r
 from stockstream_kernels.reversals import score_reversals
 from stockstream_kernels.scoring import score, score_blocks, score_by_rate
 from stockstream_kernels.sweep import Programs, Scratch, place_codes
-from stockstream_kernels.turns import GROUP, mark_group, turns_of_codes, turns_of_mask
+from stockstream_kernels.turns import GROUP, mark_group, turns_of_codes, turns_of_pair
 from stockstream_kernels.walks import score_legs, score_turns
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def score_crosses(
             first, least = max(known[one], known[two]), min(known[one], known[two])
             count = NEVER if least == NEVER else 0
             if least != NEVER and first < rows.shape[1]:
-                count = turns_of_mask(pad.masks[run], rows, one, two, first, place, tape, pad.turns, False)
+                count = turns_of_pair(pad.masks[run], rows, one, two, first, place, tape, pad.turns, False)
             done = 0
             if count != NEVER:
                 done = scored(tape, terms, pad, count, account, trades, sheet, begin + run)
@@ -136,8 +136,9 @@ def reversals(
         return NEVER, False
     if first >= rows.shape[1]:
         return 0, False
-    rises = (mask[first // WORD] >> np.uint64(first % WORD)) & np.uint64(1) == 0
-    return turns_of_mask(mask, rows, one, two, first, place, tape, turns, True), rises
+    count = turns_of_pair(mask, rows, one, two, first, place, tape, turns, True)
+    rises = (mask[first // WORD] >> np.uint64(first % WORD)) & np.uint64(1) == 0  # ties may have been carried
+    return count, rises
 
 
 @kernel

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 GROUP: Final = 64
 NEAR: Final = 8
 
+#: No number of turns: a tie decides whether there is one.
+TIED: Final = -2
+
 
 @step
 def turns_of_codes(signal: NDArray[np.uint8], fill: NDArray[np.int32], turns: NDArray[np.int32]) -> int:
@@ -91,7 +94,7 @@ def mark_rest(rows: Series, one: int, two: int, mask: NDArray[np.uint64]) -> Non
 
 
 @step
-def turns_of_mask(
+def turns_of_pair(
     mask: NDArray[np.uint64],
     rows: Series,
     one: int,
@@ -104,8 +107,47 @@ def turns_of_mask(
 ) -> int:
     """List the sessions on which row `one` changes sides with row `two`, from the first rise on, or from a fall.
 
-    Both are known from bar `first` on. A word that differs from itself shifted by a bit holds the turns. NEVER where a
-    tie decides, or where a decision is made before the last one is filled: that is for the simulator.
+    Both are known from bar `first` on. NEVER where a decision is made before the last one is filled: that is for the
+    simulator. Where a tie decides, the mask is written anew first.
+    """
+    count = turns_of_mask(mask, rows, one, two, first, place, tape, turns, falls_first, False)
+    if count == TIED:
+        carry_ties(mask, rows, one, two, first)
+        count = turns_of_mask(mask, rows, one, two, first, place, tape, turns, falls_first, True)
+    return count
+
+
+@step
+def carry_ties(mask: NDArray[np.uint64], rows: Series, one: int, two: int, first: int) -> None:
+    """Give each tie the side of the bar before it, and those at the beginning that of the bar after them."""
+    bars, up = rows.shape[1], np.uint64(1)
+    start = first
+    while start < bars and rows[one, start] == rows[two, start]:
+        start += 1
+    side = start < bars and rows[one, start] > rows[two, start]
+    for bar in range(first, bars):
+        if bar >= start and rows[one, bar] != rows[two, bar]:
+            side = rows[one, bar] > rows[two, bar]
+        bit = up << np.uint64(bar % WORD)
+        mask[bar // WORD] = (mask[bar // WORD] | bit) if side else (mask[bar // WORD] & ~bit)
+
+
+@step
+def turns_of_mask(
+    mask: NDArray[np.uint64],
+    rows: Series,
+    one: int,
+    two: int,
+    first: int,
+    place: NDArray[np.int32],
+    tape: Tape,
+    turns: NDArray[np.int32],
+    falls_first: bool,
+    carried: bool,
+) -> int:
+    """Do what `turns_of_pair` does; TIED where a tie decides and ties have not been carried.
+
+    A word that differs from itself shifted by a bit holds the turns.
     """
     bars, count = rows.shape[1], 0
     up, top = np.uint64(1), np.uint64(WORD - 1)
@@ -126,8 +168,8 @@ def turns_of_mask(
                 break
             rise = (word >> np.uint64(bit)) & up != 0
             known = bar - 1 if rise else bar
-            if not rows[one, known] < rows[two, known]:
-                return NEVER
+            if not (carried or rows[one, known] < rows[two, known]):
+                return TIED
             if rise or count > 0 or falls_first:
                 session = place[bar]
                 if session < last:

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +227,26 @@ def test_the_short_way_serves_what_it_is_for():
     grid = {"fast": range(2, 12), "slow": range(12, 40, 4)}
     swept = ss.sweep(strategy, long_panel(2), grid, metrics=ONE_PASS, progress=False)
     assert swept.path.simulated == 0
+    assert_rows_are_backtests(swept)
+
+
+def few_prices(sessions=300, seed=0):
+    """Prices of 18 to 22 in whole numbers: averages of few bars are often the same."""
+    random = np.random.default_rng(seed)
+    close = random.integers(18, 23, (1, sessions)).astype(float)
+    prices = {"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": close * 1e4}
+    dates = np.datetime64("2020-01-01") + np.arange(sessions)
+    return ss.Bars.from_arrays(symbols=["S0"], dates=dates, **prices)
+
+
+@pytest.mark.parametrize("leave", ["exit_long", "enter_short"])
+def test_a_tie_is_no_cross_and_needs_no_simulator(leave):
+    recipe = {"enter_long": ("crosses above", "sma_fast", "sma_slow"), leave: ("crosses below", "sma_fast", "sma_slow")}
+    strategy = type("Tied", (Drawn,), {"recipe": recipe, "__init__": Drawn.__init__})
+    grid = {"fast": [1, 2, 4, 5], "slow": [8, 10, 16]}
+    swept = ss.sweep(strategy, few_prices(), grid, metrics=ONE_PASS, progress=False)
+    assert swept.path.simulated == 0
+    assert swept.frame["trades"].min() > 5
     assert_rows_are_backtests(swept)
 
 
