@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.averages import PART, pack, unpack
-from stockstream_kernels.rolling import rolling_sum, variance
+from stockstream_kernels.rolling import first_nan, rolling_sum, variance
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
 
 type Series = NDArray[np.float64]
@@ -83,13 +83,17 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
         state[0] = 1.0
         before[:] = np.nan
     slowest, fastest = 2.0 / (slow + 1.0), 2.0 / (fast + 1.0)
-    joined, weights, found = np.empty(window + 2300), np.empty(2300), np.empty(2300)
+    tile = window * ((511 + window) // window)  # whole blocks of `rolling`
+    joined, weights, found = np.empty(window + tile), np.empty(tile), np.empty(tile)
     for k in range(window):
         joined[k] = before[k]
-    for start in range(0, len(values), 2300):
-        part = values[start : start + 2300]
-        bars = pack(part, joined, window)
-        now, yesterday, past = joined[window : window + bars], joined[window - 1 :], joined[:bars]
+    for start in range(0, len(values), tile):
+        part, source, bars = values[start : start + tile], joined, min(tile, len(values) - start)
+        if start >= window and first_nan(values[start - window : start + bars], 0) == window + bars:
+            source = values[start - window : start + bars]
+        else:
+            bars = pack(part, joined, window)
+        now, yesterday, past = source[window : window + bars], source[window - 1 :], source[:bars]
         for t in range(bars):
             found[t] = abs(now[t] - yesterday[t])
         rolling_sum(found[:bars], window, state[8 : 14 + 2 * window], weights)
@@ -99,12 +103,12 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
             weight = slowest + efficiency * (fastest - slowest)
             weights[t] = weight * weight
         if bars == len(part):
-            follow(now, weights, state[3:8], out[start : start + 2300])
+            follow(now, weights, state[3:8], out[start : start + tile])
         else:
             follow(now, weights, state[3:8], found[:bars])
-            unpack(part, found[:bars], out[start : start + 2300])
+            unpack(part, found[:bars], out[start : start + tile])
         for k in range(window):
-            joined[k] = joined[bars + k]
+            joined[k] = source[bars + k]
     for k in range(window):
         before[k] = joined[k]
 

@@ -32,6 +32,8 @@ ONE: Final = np.uint64(1)
 BEGIN: Final = 0.0
 HEADER: Final = 2.0
 SCANNED: Final = np.uint64(64)
+#: Bars that are worked on together where there is no ladder.
+STRETCH: Final = np.int64(512)
 #: The shortest chunk, in bars: few enough that what a kernel works on stays in the first cache.
 CHUNK: Final = 256
 
@@ -196,26 +198,27 @@ def means(window: int, state: Series, values: Series) -> None:
 
 
 @step
-def whole(high: Series, low: Series, close: Series, start: int) -> int:
-    """Return the bar after the stretch of bars without a NaN that begins at `start`.
+def whole(high: Series, low: Series, close: Series, start: int, most: int) -> int:
+    """Return the bar after the stretch of at most `most` bars without a NaN that begins at `start`.
 
-    Counting over stretches of fixed length compiles to vector compares: 0.3 ms a million bars.
+    Counting over stretches of fixed length compiles to vector compares: 0.3 ms a million bars. At most as many as stay
+    in the cache for what is computed from them: scanned whole, a long series was read from memory twice.
     """
-    t, end = np.uint64(start), np.uint64(len(close))
-    while end - t >= SCANNED:
-        found = np.int64(0)
-        for k in range(SCANNED):
+    t, end = np.uint64(start), np.uint64(min(start + most, len(close)))
+    while t < end:
+        found, count = np.int64(0), min(SCANNED, end - t)
+        for k in range(count):
             total = high[t + k] + low[t + k] + close[t + k]
             found += total != total
         if found > 0:
             break
-        t += SCANNED
+        t += count
     while t < end:
         total = high[t] + low[t] + close[t]
         if total != total:
             break
         t += ONE
-    return int(t)
+    return int(np.int64(t))
 
 
 @step

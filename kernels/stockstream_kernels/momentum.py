@@ -293,14 +293,13 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
     """
     start = int(BEGIN)
     while start < len(values):
-        stop = whole(values, values, values, start)
-        while start < stop:
-            count = min(CHUNK, stop - start)
-            strengths(values[start : start + count], window, streaks, rank, state, out[start : start + count])
-            start += count
-        if stop < len(values):
-            out[stop] = np.nan
-        start = stop + 1
+        stop = whole(values, values, values, start, CHUNK)
+        if stop > start:
+            strengths(values[start:stop], window, streaks, rank, state, out[start:stop])
+        else:
+            out[start] = np.nan
+            stop += 1
+        start = stop
 
 
 @step

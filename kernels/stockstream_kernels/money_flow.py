@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.smoothing import ema
-from stockstream_kernels.tiles import ONE, TILE, TWO, carry, pair_sums
+from stockstream_kernels.tiles import ONE, TILE, TWO, WIDE, carry, pair_sums
 from stockstream_kernels.volume import flows
 
 type Series = NDArray[np.float64]
@@ -28,11 +28,11 @@ def adosc(
     State: ``[known bars]``, up to the first value, then that of `distances`.
     """
     known, needed = int(state[0]), max(fast, slow)
-    moves = np.empty(min(TILE, len(close)))
-    for start in range(0, len(close), TILE):
-        own = out[start : start + TILE]
-        stop, move = start + len(own), moves[: len(own)]
-        flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], move)
+    moves = np.empty(min(WIDE, len(close)))
+    for start in range(0, len(close), WIDE):
+        own = out[start : start + WIDE]
+        move = moves[: len(own)]
+        flows(high, low, close, volume, start, move)
         first = 0
         while known == 0 and first < len(own):
             if not np.isnan(move[first]):  # both averages are this value: at no distance
@@ -85,15 +85,13 @@ def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: 
 
 @kernel
 def cmf(high: Series, low: Series, close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
-    """Flow of the window over its volume; NaN without volume. State: that of `pair_sums`."""
-    tiles = np.empty((2, min(TILE, len(close))))
-    for start in range(0, len(close), TILE):
-        own, traded = out[start : start + TILE], volume[start : start + TILE]
-        stop = start + len(own)
-        move, shares = tiles[0, : len(own)], tiles[1, : len(own)]
-        flows(high[start:stop], low[start:stop], close[start:stop], traded, move)
-        pair_sums(move, traded, window, state, own, shares)
-        for k in range(len(own)):
+    """Flow of the window over its volume; NaN without volume. State: two tiles and that of `pair_sums`."""
+    for start in range(0, len(close), WIDE):
+        own, traded = out[start : start + WIDE], volume[start : start + WIDE]
+        move, shares = state[: len(own)], state[WIDE : WIDE + len(own)]
+        flows(high, low, close, volume, start, move)
+        pair_sums(move, traded, window, state[2 * WIDE :], own, shares)
+        for k in range(np.uint64(len(own))):
             own[k] /= shares[k]
 
 

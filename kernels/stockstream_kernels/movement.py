@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
 from stockstream_kernels.averages import PART, averaged
-from stockstream_kernels.rolling import ONE, extreme, rolling_sum
+from stockstream_kernels.rolling import extreme, rolling_sum
+from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
 
 type Series = NDArray[np.float64]
 
@@ -130,14 +131,30 @@ def mass(high: Series, low: Series, smoothing: int, window: int, state: Series, 
         position += ONE
         out[t] = state[after + position] + total
         if position == n:
-            total = 0.0
-            for k in range(ONE, n):
-                total += state[held + n - k]
-                state[after + n - k] = total
+            suffixes(state, held, after, n)
             position, total = np.uint64(0), 0.0
     if seeded:
         state[1], state[2], state[4] = one, last, two
     state[6], state[7] = float(position), total
+
+
+@step
+def suffixes(state: Series, held: np.uint64, after: np.uint64, count: np.uint64) -> None:
+    """Sum the held values of a full block from its end on, by fours: one addition in four waits for another."""
+    total, k = 0.0, count
+    while k > FOUR:
+        four = state[held + k - ONE]
+        three = four + state[held + k - TWO]
+        two = three + state[held + k - THREE]
+        one = two + state[held + k - FOUR]
+        state[after + k - ONE], state[after + k - TWO] = total + four, total + three
+        total, state[after + k - THREE] = total + one, total + two
+        state[after + k - FOUR] = total
+        k -= FOUR
+    while k > ONE:
+        k -= ONE
+        total += state[held + k]
+        state[after + k] = total
 
 
 @step

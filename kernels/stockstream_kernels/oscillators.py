@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.convergence import average, smoothed
+from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
@@ -22,13 +22,11 @@ from stockstream_kernels.ladders import (
     sums,
     whole,
 )
-from stockstream_kernels.rolling import extreme, sma
-from stockstream_kernels.tiles import pair_extremes
+from stockstream_kernels.rolling import sma
+from stockstream_kernels.tiles import pair_extremes, ranges
 
 type Series = NDArray[np.float64]
 
-#: Bars that are passed over together.
-PART: Final = 1024
 #: A range smaller than this share of the values is what rounding leaves of none.
 ROUNDING: Final = 1e-10
 
@@ -212,85 +210,21 @@ def qstick(open_: Series, close: Series, window: int, state: Series, out: Series
 
 
 @kernel
-def smi(
-    high: Series,
-    low: Series,
-    close: Series,
-    window: int,
-    first: int,
-    second: int,
-    signal: int,
-    state: Series,
-    line: Series,
-    signals: Series,
-) -> None:
-    """Twice averaged distance of the close from the middle of its range, in percent of half the averaged range.
-
-    Gaps are left out.
-    State: the memories of two averages of two (8) and of the signal (4), and two of `extreme`.
-    """
-    held = 16 + 2 * window
-    start = int(BEGIN)
-    while start < len(close):
-        stop = whole(high, low, close, start)
-        while start < stop:  # in parts: what one pass writes is still in the cache for the next
-            cut = slice(start, min(start + PART, stop))
-            extreme(high[cut], window, 1.0, state[12:held], line[cut])
-            extreme(low[cut], window, -1.0, state[held:], signals[cut])
-            shares(close[cut], first, second, signal, state, line[cut], signals[cut])
-            start = min(start + PART, stop)
-        if stop < len(close):
-            line[stop], signals[stop] = np.nan, np.nan
-        start = stop + 1
-
-
-@step
-def shares(close: Series, first: int, second: int, signal: int, state: Series, line: Series, signals: Series) -> None:
-    """Turn the highest and the lowest, given in the outputs, into the index and its average."""
-    new_first, new_second = 2.0 / (first + 1.0), 2.0 / (second + 1.0)
-    keep_first, keep_second, keep = 1.0 - new_first, 1.0 - new_second, 1.0 - 2.0 / (signal + 1.0)
-    start = 0
-    while start < len(close) and state[8] < signal:
-        distance, reach = close[start] - 0.5 * (line[start] + signals[start]), line[start] - signals[start]
-        reach = reach if reach < np.inf else np.nan
-        above = smoothed(smoothed(distance, first, new_first, state[0:2]), second, new_second, state[2:4])
-        below = smoothed(smoothed(reach, first, new_first, state[4:6]), second, new_second, state[6:8])
-        line[start] = 100.0 * above / (0.5 * below)
-        signals[start] = average(line[start], signal, keep, state[8:12])
-        start += 1
-    once, above, once_reach, below = state[1], state[3], state[5], state[7]
-    behind, last = state[9], state[10]
-    for t in range(np.uint64(start), np.uint64(len(close))):
-        distance, reach = close[t] - 0.5 * (line[t] + signals[t]), line[t] - signals[t]
-        once = keep_first * once + new_first * distance
-        above = keep_second * above + new_second * once
-        once_reach = keep_first * once_reach + new_first * reach
-        below = keep_second * below + new_second * once_reach
-        line[t], signals[t] = above, below
-    for t in range(np.uint64(start), np.uint64(len(close))):
-        index = 100.0 * line[t] / (0.5 * signals[t])
-        if index == index:
-            behind, last = keep * (behind + (index - last)), index
-        line[t], signals[t] = index, index - behind
-    state[1], state[3], state[5], state[7], state[9], state[10] = once, above, once_reach, below, behind, last
-
-
-@kernel
 def fisher(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
     """Fisher transform of the median price's smoothed place in its range, and the value before; gaps are left out.
 
-    State: ``[smoothed place, last value]``, a chunk and that of `pair_extremes`.
+    State: ``[smoothed place, last value]``, a chunk and that of `ranges`.
     """
     start = int(BEGIN)
     while start < len(low):
-        stop = whole(high, low, low, start)
-        while start < stop:
-            cut = slice(start, min(start + CHUNK, stop))
+        stop = whole(high, low, low, start, CHUNK)
+        if stop > start:
+            cut = slice(start, stop)
             transform(high[cut], low[cut], window, state, line[cut], signals[cut])
-            start = min(start + CHUNK, stop)
-        if stop < len(low):
-            line[stop], signals[stop] = np.nan, np.nan
-        start = stop + 1
+        else:
+            line[start], signals[start] = np.nan, np.nan
+            stop += 1
+        start = stop
 
 
 @step
@@ -299,7 +233,7 @@ def transform(high: Series, low: Series, window: int, state: Series, line: Serie
     place, last, median = state[0], state[1], state[2 : 2 + len(low)]
     for k in range(len(low)):
         median[k] = 0.5 * (high[k] + low[k])
-    pair_extremes(median, median, window, state[2 + CHUNK :], line, signals)
+    ranges(median, median, window, state[2 + CHUNK :], line, signals)
     for k in range(len(low)):
         share = (median[k] - signals[k]) / (line[k] - signals[k])
         line[k], signals[k] = np.nan, np.nan
@@ -322,19 +256,18 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
     at = 8 + 2 * CHUNK
     start = int(BEGIN)
     while start < len(values):
-        stop = whole(values, values, values, start)
+        stop = whole(values, values, values, start, CHUNK)
         for t in range(start, stop):
             quick = average(values[t], fast, kept_fast, state[0:4])
             out[t] = quick - average(values[t], slow, kept_slow, state[4:8])
-        while start < stop:
-            result = out[start : min(start + CHUNK, stop)]
+        if stop > start:
             for stage in range(2):
                 held = at + stage * (13 + 4 * window)
-                cycle(result, window, smooth, stage == 1, state[held:], state[8:at])
-            start = min(start + CHUNK, stop)
-        if stop < len(values):
-            out[stop] = np.nan
-        start = stop + 1
+                cycle(out[start:stop], window, smooth, stage == 1, state[held:], state[8:at])
+        else:
+            out[start] = np.nan
+            stop += 1
+        start = stop
 
 
 @step

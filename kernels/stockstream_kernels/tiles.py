@@ -118,37 +118,52 @@ def accumulate(moves: Series, state: Series) -> None:
 def pair_sums(first: Series, second: Series, window: int, state: Series, one: Series, two: Series) -> None:
     """Write the sums of the last `window` values of two series, by the method of `rolling`.
 
-    State: ``[started, position, two prefixes, held values, suffixes]``, ``6 + 4 * window``.
+    What limits it are writes to memory, one a cycle: where a whole block is at hand nothing is held, and the suffixes
+    for the next block are written beside those in use; the two places change roles from block to block. The outputs
+    are other arrays than the inputs.
+    State: ``[place of the suffixes in use, position, two prefixes]``, two places of 2 * window each.
     """
     n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(first))
-    # Numba makes a float of an unsigned and a signed integer: places are unsigned from the start
-    held_a, held_b = np.uint64(4), np.uint64(4 + window)
-    after_a, after_b = np.uint64(4 + 2 * window), np.uint64(5 + 3 * window)
     if state[0] == 0.0:  # before the first full block there is no window
-        state[0] = 1.0
-        for k in range(n):
-            state[after_a + k], state[after_b + k] = np.nan, np.nan
-    position, sum_a, sum_b = np.uint64(state[1]), state[2], state[3]
+        state[0] = 4.0
+        for k in range(n + n - ONE):
+            state[FOUR + k] = np.nan
+        state[FOUR + n - ONE], state[FOUR + n + n - ONE] = 0.0, 0.0
+    here, position, sum_a, sum_b = np.uint64(state[0]), np.uint64(state[1]), state[2], state[3]
+    there = FOUR + FOUR + n + n - here
     while t < end:
+        if position == 0 and end - t >= n:
+            sum_a, sum_b, tail_a, tail_b = 0.0, 0.0, 0.0, 0.0
+            for k in range(n):
+                later = n - ONE - k
+                sum_a += first[t + k]
+                sum_b += second[t + k]
+                one[t + k], two[t + k] = state[here + k] + sum_a, state[here + n + k] + sum_b
+                state[there + later], state[there + n + later] = tail_a, tail_b
+                tail_a += first[t + later]
+                tail_b += second[t + later]
+            t += n
+            here, there, sum_a, sum_b = there, here, 0.0, 0.0
+            continue
         count = min(n - position, end - t)
         for k in range(count):
+            sum_a += first[t + k]
+            sum_b += second[t + k]
             place = position + k
-            a, b = first[t + k], second[t + k]
-            sum_a += a
-            sum_b += b
-            state[held_a + place], state[held_b + place] = a, b
-            one[t + k] = state[after_a + place + ONE] + sum_a
-            two[t + k] = state[after_b + place + ONE] + sum_b
+            state[there + place], state[there + n + place] = first[t + k], second[t + k]
+            one[t + k], two[t + k] = state[here + place] + sum_a, state[here + n + place] + sum_b
         t += count
         position += count
         if position == n:
             sum_a, sum_b = 0.0, 0.0
-            for k in range(ONE, n):
-                sum_a += state[held_a + n - k]
-                sum_b += state[held_b + n - k]
-                state[after_a + n - k], state[after_b + n - k] = sum_a, sum_b
-            position, sum_a, sum_b = np.uint64(0), 0.0, 0.0
-    state[1], state[2], state[3] = position, sum_a, sum_b
+            for k in range(n):
+                place = there + n - ONE - k
+                a, b = state[place], state[place + n]
+                state[place], state[place + n] = sum_a, sum_b
+                sum_a += a
+                sum_b += b
+            here, there, position, sum_a, sum_b = there, here, np.uint64(0), 0.0, 0.0
+    state[0], state[1], state[2], state[3] = float(here), float(position), sum_a, sum_b
 
 
 @step
@@ -187,3 +202,41 @@ def pair_extremes(first: Series, second: Series, window: int, state: Series, top
                 state[after_a + n - k], state[after_b + n - k] = best, worst
             position, best, worst = np.uint64(0), -np.inf, np.inf
     state[1], state[2], state[3], state[4] = position, best, worst, run
+
+
+@step
+def ranges(high: Series, low: Series, window: int, state: Series, top: Series, bottom: Series) -> None:
+    """Write the highest of the last `window` highs and the lowest of the lows, where no bar is a gap.
+
+    By the method of `rolling`. Before the first full window they are infinite, so that no finite number comes of them.
+    Not asking for NaN takes 1.8 ms a million bars, `pair_extremes` 3.1 and two calls of `rolling.extreme` 2.8.
+    State: ``[started, position, highest, lowest]``, held bars, 2 * window, + suffixes, 2 * window + 2.
+    """
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(high))
+    held_a, held_b = np.uint64(4), np.uint64(4 + window)
+    after_a, after_b = np.uint64(4 + 2 * window), np.uint64(5 + 3 * window)
+    if state[0] == 0.0:
+        state[0], state[2], state[3] = 1.0, -np.inf, np.inf
+        for k in range(n):
+            state[after_a + k], state[after_b + k] = np.inf, -np.inf
+        state[after_a + n], state[after_b + n] = -np.inf, np.inf
+    position, best, worst = np.uint64(state[1]), state[2], state[3]
+    while t < end:
+        count = min(n - position, end - t)
+        for k in range(count):
+            place = position + k
+            a, b = high[t + k], low[t + k]
+            best, worst = a if a > best else best, b if b < worst else worst
+            state[held_a + place], state[held_b + place] = a, b
+            higher, lower = state[after_a + place + ONE], state[after_b + place + ONE]
+            top[t + k], bottom[t + k] = higher if higher > best else best, lower if lower < worst else worst
+        t += count
+        position += count
+        if position == n:
+            best, worst = -np.inf, np.inf
+            for k in range(ONE, n):
+                a, b = state[held_a + n - k], state[held_b + n - k]
+                best, worst = a if a > best else best, b if b < worst else worst
+                state[after_a + n - k], state[after_b + n - k] = best, worst
+            position, best, worst = np.uint64(0), -np.inf, np.inf
+    state[1], state[2], state[3] = position, best, worst

@@ -194,14 +194,14 @@ class SMI(Indicator):
     inputs = ("high", "low", "close")
     outputs = ("smi", "signal")
     columns = ("smi", "smi_signal")
-    kernel = "oscillators:smi"
+    kernel = "stochastics:smi"
     source = "Blau 1993, Technical Analysis of Stocks and Commodities"
     oracle = Oracle("TA-Lib", "SMI", "line shown from its own first bar")
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 20 + 4 * self.window
+        return 15 + 4 * self.window
 
     @override
     def warmup(self) -> int:
