@@ -33,7 +33,7 @@ BEGIN: Final = 0.0
 HEADER: Final = 2.0
 SCANNED: Final = np.uint64(64)
 #: Bars that are worked on together where there is no ladder.
-STRETCH: Final = np.int64(512)
+STRETCH: Final = 512
 #: The shortest chunk, in bars: few enough that what a kernel works on stays in the first cache.
 CHUNK: Final = 256
 

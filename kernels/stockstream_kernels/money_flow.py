@@ -86,11 +86,12 @@ def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: 
 @kernel
 def cmf(high: Series, low: Series, close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
     """Flow of the window over its volume; NaN without volume. State: two tiles and that of `pair_sums`."""
-    for start in range(0, len(close), WIDE):
-        own, traded = out[start : start + WIDE], volume[start : start + WIDE]
-        move, shares = state[: len(own)], state[WIDE : WIDE + len(own)]
+    for start in range(0, len(close), TILE):
+        own, traded = out[start : start + TILE], volume[start : start + TILE]
+        # apart by other than a power of two, so that neither drives the other out of the cache
+        move, shares = state[: len(own)], state[300 : 300 + len(own)]
         flows(high, low, close, volume, start, move)
-        pair_sums(move, traded, window, state[2 * WIDE :], own, shares)
+        pair_sums(move, traded, window, state[600:], own, shares)
         for k in range(np.uint64(len(own))):
             own[k] /= shares[k]
 

@@ -203,7 +203,7 @@ def averaged_ranges(
     State: ``[bars seen, position, highest, lowest, averages of distance, of range]``, held bars, 2 * window, +
     suffixes, 2 * window + 2.
     """
-    n, t, end, seen = np.uint64(window), np.uint64(0), np.uint64(len(close)), np.int64(state[0])
+    n, t, end, seen = np.uint64(window), np.uint64(0), np.uint64(len(close)), int(state[0])
     held_a, held_b = np.uint64(8), np.uint64(8 + window)
     after_a, after_b = np.uint64(8 + 2 * window), np.uint64(9 + 3 * window)
     if seen == 0:
@@ -228,7 +228,7 @@ def averaged_ranges(
             line[t + k], reach[t + k] = shown * twice, shown * twice_reach
         t += count
         position += count
-        seen, left = seen + np.int64(count), left - np.int64(count)
+        seen, left = seen + int(np.int64(count)), left - int(np.int64(count))
         if left == 0:
             left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
         if position == n:
@@ -251,7 +251,7 @@ def weights(seen: int, begin: int, first: int, second: int) -> tuple[int, float,
     """
     middle = begin + first - 1  # the bar on which the first average has its seed
     ready = middle + second - 1
-    left = np.int64(1 << 62)
+    left = int(np.int64(1 << 62))
     for bar in (ready + 1, ready, middle + 1, middle, begin):
         left = bar - seen if bar > seen else left
     new, new_two = 2.0 / (first + 1.0), 2.0 / (second + 1.0)

@@ -56,7 +56,7 @@ class CMF(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 1024 + room(self.window)
+        return 600 + room(self.window)
 
     @override
     def warmup(self) -> int:
