@@ -245,8 +245,13 @@ class Plan:
 
     def _of_piece(self, batch: Batch, piece: Piece) -> Iterator[Job]:
         why = self.question.paths
-        self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0]))
         whole = None if self.remote else panel_for(piece.compiled, self.bars)
+        if self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0])):
+            started = time.perf_counter()
+            Shelf.of(
+                piece.rows.first_of_families(), self.bars, 0, whole
+            )  # many values at once are kernels of their own
+            self.compiled += time.perf_counter() - started
         for symbol in range(len(self.bars.symbols)):
             pending = ~batch.done[symbol, piece.places]
             if not pending.any():
@@ -277,14 +282,19 @@ class Plan:
         chosen = np.arange(cut.start, cut.stop)[pending[cut]]
         yield from (chosen[first : first + self.chunk] for first in range(0, len(chosen), self.chunk))
 
-    def _warm_up(self, work: SymbolWork | AccountWork) -> None:
-        """Run one combination of the first job, so that loading or compiling kernels does not count as running."""
+    def _warm_up(self, work: SymbolWork | AccountWork) -> bool:
+        """Run one combination of the first job, so that loading or compiling kernels does not count as running.
+
+        Returns whether it had to.
+        """
         kind = self._kind(work)
-        if kind not in WARM and not self.remote:
-            started = time.perf_counter()
-            answer(work, Package(self.bars, self.question, self.strategy))
-            self.compiled += time.perf_counter() - started
-            WARM.add(kind)
+        if kind in WARM or self.remote:
+            return False
+        started = time.perf_counter()
+        answer(work, Package(self.bars, self.question, self.strategy))
+        self.compiled += time.perf_counter() - started
+        WARM.add(kind)
+        return True
 
     def _kind(self, work: SymbolWork | AccountWork) -> tuple[Any, ...]:
         """Return what says which kernels a job needs."""

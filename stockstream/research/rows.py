@@ -107,6 +107,13 @@ class Rows(Sequence[Expression]):
                 return family.series(row - family.first)
         raise IndexError(row)
 
+    def first_of_families(self) -> Rows:
+        """Return rows with the first values of each family only."""
+        rows = Rows([])
+        for family in self.families:
+            rows.families.append(replace(family, values=family.values[:1], first=len(rows)))
+        return rows
+
     def kinds(self) -> Iterator[Expression]:
         """Give each named series and one of each family."""
         yield from self.named

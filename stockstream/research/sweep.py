@@ -219,7 +219,7 @@ class _Run:
         plan, collector = self.plan, self.plan.collector
         frame = _frame(outlets, collector)
         sums = _sums(frame, plan.question)
-        frame = frame.drop(plan.question.sums)
+        frame = frame.drop(plan.question.sums) if plan.question.sums else frame
         compiled = plan.compiled
         seconds = max(time.perf_counter() - started - compiled, 1e-9)
         return Sweep(
