@@ -132,7 +132,11 @@ def _column(bar: Bar, name: str) -> np.ndarray[Any, Any]:
     value: Any = bar[name]
     if name == "date" and not isinstance(value, int | float):
         value = np.datetime64(value, "D").astype(np.float64)
-    return np.array([value], dtype=np.float64)
+    try:
+        return np.array([value], dtype=np.float64)
+    except (TypeError, ValueError):
+        message = f"expected a number for {name} in the bar; found {value!r}"
+        raise DataError(message) from None
 
 
 def _shift(read: Step, bars: int) -> Step:

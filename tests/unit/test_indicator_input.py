@@ -5,10 +5,11 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import stockstream as ss
 from stockstream.errors import DataError, ParameterError, UnknownNameError
-from stockstream.indicators import BBANDS, MACD, OBV, RSI, SMA, VWAP, catalogue
+from stockstream.indicators import BBANDS, MACD, OBV, RSI, SMA, VWAP, catalogue, frames
 from stockstream.indicators.declaration import LARGEST_WINDOW
 
 CLASSES = catalogue.builtin()
@@ -149,6 +150,42 @@ def test_frames_out_of_order_or_of_text_are_refused(frame, words):
         ss.with_indicators(frame, [SMA(3), OBV()])
 
 
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (FRAME.lazy(), "found polars.*LazyFrame; call .collect\\(\\) first"),
+        ({"close": [1.0]}, "expected a Polars DataFrame; found builtins.dict; convert it"),
+        (FRAME.with_columns(pl.col("date").cast(pl.String)), "expected a date in column 'date' .*; found String"),
+        (FRAME.with_columns(pl.lit(None, dtype=pl.Date).alias("date")), "column 'date' .*; found 30 null"),
+    ],
+)
+def test_other_frames_and_other_dates_are_refused(frame, words):
+    with pytest.raises(DataError, match=words):
+        ss.with_indicators(frame, [SMA(3)])
+
+
+@pytest.mark.parametrize("given", ["RSI", SMA(3), [SMA(3), "RSI"], [SMA]])
+def test_something_else_than_a_list_of_indicators_is_refused(given):
+    with pytest.raises(ParameterError, match=r"expected a list of indicators such as \[RSI\(14\), .*; found"):
+        ss.with_indicators(FRAME, given)
+
+
+def test_columns_are_read_where_they_lie_unless_they_hold_nulls_or_are_of_several_chunks():
+    table, _ = frames._table(FRAME, [OBV()])
+    assert np.shares_memory(table.columns["close"], FRAME["close"].to_numpy())
+    counts = FRAME.with_columns(pl.col("volume").round())
+    expected = ss.with_indicators(counts, [OBV(), RSI(5)])[:, -2:]
+    for frame in (
+        pl.concat([counts.head(10), counts.tail(20)], rechunk=False),
+        counts.with_columns(pl.col("volume").cast(pl.Int64)),
+    ):
+        assert_frame_equal(ss.with_indicators(frame, [OBV(), RSI(5)])[:, -2:], expected)
+    absent = FRAME.drop("symbol", "date").with_columns(pl.when(pl.int_range(30) != 7).then("close"))
+    added = ss.with_indicators(absent, [SMA(3)])["sma_3"]
+    np.testing.assert_array_equal(added.gather(range(8, 30)), SMA(3)(absent["close"].drop_nulls())[7:])
+    assert added[7] is None
+
+
 def test_frames_without_rows_or_bars_get_empty_columns():
     empty = FRAME.head(0)
     assert ss.with_indicators(empty, [SMA(3), MACD()]).columns[-4:] == ["sma_3", "macd", "macd_signal", "macd_hist"]
@@ -181,3 +218,8 @@ def test_grids_are_refused_where_one_value_is_meant(use):
         ParameterError, match=r"SMA\(\(2, 3\)\) holds several values of window; .* one indicator for each"
     ):
         use(SMA([2, 3]))
+
+
+def test_a_stream_names_what_is_no_number():
+    with pytest.raises(DataError, match="expected a number for close in the bar; found 'x'"):
+        RSI(14).stream().update("x")
