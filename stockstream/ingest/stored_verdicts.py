@@ -1,14 +1,14 @@
 """After the batches: the checks over the latest answers about symbols with hidden or changed rows.
 
 A price in another unit is told from a real one when prices are back, days after it was stored: then earlier versions
-get a verdict too, and readers as of before see them still. Nothing is judged twice: a version with a verdict, also one
-that a person withdrew, is passed over. What was stored before the sessions that are read is left to
-`stockstream.lake.Lake.quality`.
+get a verdict too, and readers as of before see them still. The latest answers are judged; of older ones only those
+versions get a verdict that say of a day what a hidden one says, or readers would fall back on them. Nothing is judged
+twice: a version with a verdict, also one that a person withdrew, is passed over.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,9 @@ from stockstream.ingest.quality_step import LEFT_OUT, REFUSED, as_finding
 from stockstream.lake.as_of import EXCHANGES, Reading
 from stockstream.lake.contents import Contents
 from stockstream.lake.location import QUARANTINE, RAW_DATA
+from stockstream.lake.quality.detector import Finding as Judged
 from stockstream.lake.quality.judge import DETECTORS, judge_rows
+from stockstream.lake.quality.tables import prepare
 from stockstream.lake.quality.verdicts import write_verdicts
 from stockstream.lake.query import bind
 from stockstream.lake.sources import Sources
@@ -55,6 +57,26 @@ FROM derived.versions AS v LEFT JOIN (
     SELECT DISTINCT symbol, date, fetch_timestamp FROM verdicts WHERE hides IS NOT NULL
 ) AS d ON v.symbol = d.symbol AND v.date = d.date AND v.fetch_timestamp = d.fetch_timestamp
 WHERE v.stored AND v.date >= $first AND v.fetch_timestamp >= $since
+"""
+
+#: Versions that readers see and that say what a hidden one of the same day says.
+_ALIKE: Final = """
+CREATE TABLE alike AS
+WITH decided AS (
+    SELECT symbol, date, fetch_timestamp, max(struct_pack(decided_at, hides, reason, explanation)) AS last FROM verdicts
+    WHERE hides IS NOT NULL GROUP BY symbol, date, fetch_timestamp
+), hidden AS (
+    SELECT v.symbol, v.date, v.open, v.high, v.low, v.close, any_value(d.last.reason) AS reason,
+        any_value(d.last.explanation) AS explanation
+    FROM decided AS d JOIN derived.versions AS v
+        ON d.symbol = v.symbol AND d.date = v.date AND d.fetch_timestamp = v.fetch_timestamp
+    WHERE d.last.hides AND v.stored GROUP BY ALL
+)
+SELECT v.*, h.reason, h.explanation FROM hidden AS h JOIN derived.versions AS v
+    ON v.symbol = h.symbol AND v.date = h.date AND v.open = h.open AND v.high = h.high AND v.low = h.low
+    AND v.close = h.close
+ANTI JOIN decided AS d ON v.symbol = d.symbol AND v.date = d.date AND v.fetch_timestamp = d.fetch_timestamp
+WHERE v.stored AND v.counts
 """
 
 _HIDDEN: Final = """
@@ -123,10 +145,42 @@ def judge_stored(
         for one in judged.findings:
             if not one.hides and max(one.versions, default="") >= session.isoformat():
                 findings.setdefault(one.symbol, []).append(as_finding(one))
+    _hide_alike(
+        contents, sorted({row[0] for row in _hidden(contents, _recent(contents)[0][QUARANTINE], names)}), decided_at
+    )
     hidden: dict[str, dict[str, int]] = {}
     for symbol, reason, days, _ in _hidden(contents, _recent(contents)[0][QUARANTINE], names):
         hidden.setdefault(reason, {})[symbol] = days
     return Stored(hidden=hidden, findings=findings)
+
+
+def _hide_alike(contents: Contents, symbols: Sequence[str], decided_at: datetime | None) -> None:
+    """Write verdicts on versions of any age that say what hidden ones say."""
+    if not symbols:
+        return
+    listed = contents.listed()
+    verdicts = contents.location.readable(listed[QUARANTINE])  # not looked at one by one: there are many, and all ours
+    files = replace(contents.files({**listed, QUARANTINE: []}), verdicts=verdicts)
+    with contents.connection() as connection:
+        bind(connection, files, Reading(exchange=contents.exchange, provisional=True), symbols=symbols)
+        connection.execute(_ALIKE)
+        found = connection.execute("SELECT symbol, date, fetch_timestamp, reason, explanation FROM alike").fetchall()
+        prepare(connection, rows="alike", dividends=None, splits=None, second_source=None, exchange="")
+        write_verdicts(contents.location, connection, [_verdict(*row) for row in found], decided_at=decided_at)
+
+
+def _verdict(symbol: str, day: date, version: str, reason: str, words: str) -> Judged:
+    return Judged(
+        symbol=symbol,
+        date=day,
+        last_date=day,
+        rows=1,
+        reason=reason,
+        severity="error",
+        hides=True,
+        explanation=words,
+        versions=(version,),
+    )
 
 
 def _recent(contents: Contents) -> tuple[dict[str, list[StoredFile]], str]:
