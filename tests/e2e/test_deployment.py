@@ -12,7 +12,7 @@ import pytest
 
 import stockstream as ss
 from tests.e2e.conftest import IN_CENTS, NOW, SESSION, SYMBOLS, Deployed
-from tests.e2e.deployment import REGION
+from tests.e2e.pipeline import BAD_EVENTS, REFUSALS, open_lake, output
 
 #: Three of the ten: every refusal doubles the wait before the next symbol, and a test has no hour.
 REFUSED = SYMBOLS[10:13]
@@ -20,26 +20,11 @@ EVENT = {"now": NOW.astimezone(UTC).isoformat()}
 
 
 def lake_of(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> ss.Lake:
-    for name, value in {
-        "AWS_ENDPOINT_URL": deployed.cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": "quant",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return ss.Lake(deployed.outputs["lake"])
+    return open_lake(deployed.cloud, deployed.outputs["lake"], monkeypatch)
 
 
 def keys(deployed: Deployed, prefix: str = "") -> dict[str, str]:
-    pages = deployed.cloud.client("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=deployed.outputs["bucket_name"], Prefix=prefix)
-    return {one["Key"]: one["ETag"] for page in found for one in page.get("Contents", ())}
-
-
-def output(run: dict) -> dict:
-    assert run["status"] == "SUCCEEDED", run
-    return json.loads(run["output"])
+    return deployed.cloud.keys(deployed.outputs["bucket_name"], prefix)
 
 
 def test_a_second_plan_changes_nothing(deployed: Deployed) -> None:
@@ -110,24 +95,12 @@ def test_what_went_wrong_is_told_without_any_data(deployed: Deployed) -> None:
     assert calls[0]["caller"] == "stock-run-reporter"
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"lake": "s3://another-bucket"},
-        {"session": "../../etc"},
-        {"session": "2026-07-04"},  # a Saturday
-        {"now": "2026-07-02"},
-        {"market": {"symbols": ["../../etc/passwd"]}},
-        {"market": {"sybols": ["BHP"]}},
-        [],
-    ],
-)
+@pytest.mark.parametrize("event", BAD_EVENTS)
 def test_a_bad_event_is_refused_and_nothing_is_written(deployed: Deployed, event: object) -> None:
     before = keys(deployed)
-    payload = json.dumps(event).encode()
-    answer = deployed.cloud.client("lambda").invoke(FunctionName="asx-symbol-updater", Payload=payload)
-    assert answer.get("FunctionError")
-    assert json.loads(answer["Payload"].read())["errorType"] in {"ValidationError", "ParameterError", "SettingsError"}
+    answer, failed = deployed.cloud.invoke("asx-symbol-updater", event)
+    assert failed
+    assert answer["errorType"] in REFUSALS
     assert keys(deployed) == before
 
 
@@ -138,20 +111,17 @@ def test_a_bad_event_is_refused_and_nothing_is_written(deployed: Deployed, event
 def test_a_bad_batch_is_refused_and_nothing_is_written(deployed: Deployed, change: dict) -> None:
     before = keys(deployed)
     event = {"number": 1, "run": {"session": SESSION.isoformat()}, **change}
-    answer = deployed.cloud.client("lambda").invoke(
-        FunctionName="stock-data-fetcher", Payload=json.dumps(event).encode()
-    )
-    assert answer.get("FunctionError")
-    assert json.loads(answer["Payload"].read())["errorType"] in {"ValidationError", "LakeError"}
+    answer, failed = deployed.cloud.invoke("stock-data-fetcher", event)
+    assert failed
+    assert answer["errorType"] in {"ValidationError", "LakeError"}
     assert keys(deployed) == before
 
 
 def test_compaction_changes_no_answer(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = lake_of(deployed, monkeypatch)
     before = lake.load_all_data()
-    answer = deployed.cloud.client("lambda").invoke(FunctionName="stock-lake-compactor", Payload=b"{}")
-    compacted = json.loads(answer["Payload"].read())
-    assert not answer.get("FunctionError"), compacted
+    compacted, failed = deployed.cloud.invoke("stock-lake-compactor", {})
+    assert not failed, compacted
     assert compacted["added"] > 0
     assert lake_of(deployed, monkeypatch).load_all_data().equals(before)
 

@@ -59,18 +59,6 @@ def test_a_day_of_the_whole_market(
 
 
 def test_destroy_leaves_nothing(deployed: Deployed) -> None:
-    cloud = deployed.cloud
-    cloud.terraform("destroy", "-auto-approve", "-input=false", "-no-color")
-    left = {
-        "buckets": cloud.client("s3").list_buckets()["Buckets"],
-        "functions": cloud.client("lambda").list_functions()["Functions"],
-        "machines": cloud.client("stepfunctions").list_state_machines()["stateMachines"],
-        "schedules": cloud.client("scheduler").list_schedules()["Schedules"],
-        "queues": cloud.client("sqs").list_queues().get("QueueUrls", []),
-        "topics": cloud.client("sns").list_topics()["Topics"],
-        "alarms": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
-        "roles": cloud.client("iam").list_roles()["Roles"],
-        "tables": cloud.client("glue").get_databases()["DatabaseList"],
-        "logs": cloud.client("logs").describe_log_groups()["logGroups"],
-    }
-    assert left == {name: [] for name in left}
+    deployed.cloud.destroy()
+    left = deployed.cloud.names()
+    assert left == {kind: [] for kind in left}
