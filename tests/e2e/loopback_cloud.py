@@ -9,7 +9,7 @@ The patches, and why each is needed, are the whole difference to stock moto:
 - a state machine is validated before it is created, and its versions are listed: answers for both;
 - an action that moto lacks is answered with 400: 500 makes clients retry for minutes;
 - a Deny whose condition does not hold denies nothing (moto denies; the lake's bucket refuses plain HTTP by condition);
-- `LambdaFunction._invoke_lambda` starts the package instead of a container.
+- `LambdaFunction._invoke_lambda` starts the package instead of a container, and ends it at its time and memory limits.
 
 It says nothing about permissions (moto checks none: the test compares the calls with the policies itself), real cold
 starts, throttling, or schedules, which moto keeps and never fires.
@@ -166,8 +166,11 @@ class RuntimeHandler(BaseHTTPRequestHandler):
 
 def peak_mib(process: int) -> float:
     """Return the most memory a running process had; `ru_maxrss` would count this server, which it was forked from."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024, 1)
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    except OSError:
+        found = None  # it has ended
+    return round(int(found[1]) / 1024, 1) if found else 0.0
 
 
 def invoke(function: LambdaFunction, event: str | None = None) -> tuple[str, bool, str]:
@@ -215,10 +218,13 @@ def invoke(function: LambdaFunction, event: str | None = None) -> tuple[str, boo
             stderr=subprocess.STDOUT,
         )
         ended, usage = 0, None  # `process.poll()` would reap the process, and its peak memory would be lost
-        while not ended and not server.answered.wait(0.02) and time.time() < deadline:
+        peak, full = 0.0, False
+        while not ended and not full and not server.answered.wait(0.02) and time.time() < deadline:
+            peak = peak_mib(process.pid) or peak
+            full = peak > int(function.memory_size)
             ended, _, usage = os.wait4(process.pid, os.WNOHANG)
-        timed_out = not ended and server.answer is None
-        peak = 0.0 if ended else peak_mib(process.pid)
+        timed_out = not ended and not full and server.answer is None
+        peak = peak_mib(process.pid) or peak
         if not ended:
             os.kill(process.pid, signal.SIGKILL)
             _, _, usage = os.wait4(process.pid, 0)
@@ -233,7 +239,7 @@ def invoke(function: LambdaFunction, event: str | None = None) -> tuple[str, boo
             "seconds": round(time.time() - started, 3),
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
             "peak_mib": peak,
-            "outcome": "timeout" if timed_out else server.answer[0] if server.answer else "exit",
+            "outcome": "timeout" if timed_out else server.answer[0] if server.answer else "memory" if full else "exit",
         },
     )
     function.save_logs(text)
@@ -241,7 +247,8 @@ def invoke(function: LambdaFunction, event: str | None = None) -> tuple[str, boo
         problem = {"errorType": "Sandbox.Timedout", "errorMessage": f"Task timed out after {function.timeout} seconds"}
         return json.dumps(problem), True, text
     if server.answer is None:
-        return json.dumps({"errorType": "Runtime.ExitError", "errorMessage": "The process ended early"}), True, text
+        words = "Runtime exited with error: signal: killed" if full else "Runtime exited without an answer"
+        return json.dumps({"errorType": "Runtime.ExitError", "errorMessage": words}), True, text
     kind, body = server.answer
     return body.decode(), kind == "error", text
 

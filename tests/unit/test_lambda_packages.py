@@ -74,3 +74,20 @@ def test_terraform_fills_every_placeholder_of_the_state_machine() -> None:
     placeholders = set(re.findall(r"\$\{(\w+)\}", str(definition())))
     text = (REPOSITORY / "terraform" / "step_functions.tf").read_text()
     assert placeholders == set(re.findall(r"^\s+(\w+_arn)\s+=", text, re.MULTILINE)) - {"role_arn"}
+
+
+def test_every_trouble_in_the_manual_is_brought_about_by_a_test() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text()
+    chapter = text[text.index("## Troubleshooting") : text.index("## Backfill")]
+    cases = re.split(r"\n(?=\*\*)", chapter)[1:]
+    assert {re.match(r"\*\*([\w ]+)", case)[1] for case in cases} == {
+        "Lambda timeout",
+        "AccessDenied from S3",
+        "MemoryError",
+        "Yahoo answers 429",
+    }
+    for case in cases:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", case)
+        assert named, case
+        for file, test in named:
+            assert f"def {test}(" in (REPOSITORY / file).read_text()
