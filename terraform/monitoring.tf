@@ -1,13 +1,71 @@
 locals {
   metrics_namespace = "stockstream"
 
-  # What goes off, and what it means. Every one is described with its remedy in docs/operations.md.
-  lambda_alarms = {
-    for pair in setproduct(keys(local.functions), ["Errors", "Throttles"]) :
-    "${pair[0]}-${lower(pair[1])}" => { function = local.functions[pair[0]].name, metric = pair[1] }
-  }
+  # Whose metrics there are.
+  sources = merge(
+    { for key, function in local.functions : key => { namespace = "AWS/Lambda", dimensions = { FunctionName = function.name } } },
+    {
+      pipeline = { namespace = "AWS/States", dimensions = { StateMachineArn = aws_sfn_state_machine.pipeline.arn } }
+      queue    = { namespace = "AWS/SQS", dimensions = { QueueName = aws_sqs_queue.undelivered.name } }
+      runs     = { namespace = local.metrics_namespace, dimensions = { service = local.names.run_reporter } }
+    },
+  )
 
-  alarm_actions = [aws_sns_topic.alerts.arn]
+  # What goes off, and what it means: docs/operations.md says what to do. A sum above 0 within five minutes, unless an
+  # alarm says otherwise.
+  alarms = merge(
+    {
+      for pair in setproduct(keys(local.functions), ["Errors", "Throttles"]) : "${pair[0]}-${lower(pair[1])}" => {
+        of     = local.sources[pair[0]]
+        metric = pair[1]
+        means  = "${local.functions[pair[0]].name}: ${lower(pair[1])} within five minutes."
+      }
+    },
+    {
+      for metric in ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] : lower(metric) => {
+        of     = local.sources.pipeline
+        metric = metric
+        means  = "The pipeline did not reach its end (${metric})."
+      }
+    },
+    {
+      # Silence, which no other alarm would notice. The schedule fires from Tuesday to Saturday whether the exchange was
+      # open or not, so no success within three days means that something is broken.
+      silence = {
+        of      = local.sources.pipeline
+        metric  = "ExecutionsSucceeded"
+        means   = "The pipeline has not succeeded for three days."
+        seconds = 86400
+        periods = 3
+        below   = 1
+        silence = "breaching"
+        enabled = var.schedule_enabled
+      }
+
+      coverage = {
+        of        = local.sources.runs
+        metric    = "Coverage"
+        means     = "A run brought fewer than ${var.coverage_threshold * 100} % of the expected symbols."
+        statistic = "Minimum"
+        below     = var.coverage_threshold
+      }
+
+      slow-fetcher = {
+        of        = local.sources.stock_data_fetcher
+        metric    = "Duration"
+        means     = "A batch took over 90 % of its time limit: the source is slow, or the batches are too large."
+        statistic = "Maximum"
+        above     = var.functions.stock_data_fetcher.timeout * 900 # 90 % of it, in milliseconds
+      }
+
+      undelivered = {
+        of        = local.sources.queue
+        metric    = "ApproximateNumberOfMessagesVisible"
+        means     = "A scheduled start could not be delivered; its event is in the queue."
+        statistic = "Maximum"
+      }
+    },
+  )
 }
 
 # Messages say that something happened and where to look; they carry no data. CloudWatch cannot publish to a topic that
@@ -49,101 +107,22 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.value
 }
 
-resource "aws_cloudwatch_metric_alarm" "function" {
-  for_each = local.lambda_alarms
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
 
   alarm_name          = "${local.names.pipeline}-${each.key}"
-  alarm_description   = "${each.value.function}: ${lower(each.value.metric)} within five minutes."
-  namespace           = "AWS/Lambda"
+  alarm_description   = each.value.means
+  namespace           = each.value.of.namespace
+  dimensions          = each.value.of.dimensions
   metric_name         = each.value.metric
-  dimensions          = { FunctionName = each.value.function }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "pipeline" {
-  for_each = toset(["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"])
-
-  alarm_name          = "${local.names.pipeline}-${lower(each.key)}"
-  alarm_description   = "The pipeline did not reach its end (${each.key})."
-  namespace           = "AWS/States"
-  metric_name         = each.key
-  dimensions          = { StateMachineArn = aws_sfn_state_machine.pipeline.arn }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-# Silence, which no other alarm would notice. The schedule fires from Tuesday to Saturday whether the exchange was open or
-# not, so no success within three days means that something is broken.
-resource "aws_cloudwatch_metric_alarm" "silence" {
-  alarm_name          = "${local.names.pipeline}-silence"
-  alarm_description   = "The pipeline has not succeeded for three days."
-  namespace           = "AWS/States"
-  metric_name         = "ExecutionsSucceeded"
-  dimensions          = { StateMachineArn = aws_sfn_state_machine.pipeline.arn }
-  statistic           = "Sum"
-  period              = 86400
-  evaluation_periods  = 3
-  threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
-  alarm_actions       = local.alarm_actions
-  actions_enabled     = var.schedule_enabled
-}
-
-resource "aws_cloudwatch_metric_alarm" "coverage" {
-  alarm_name          = "${local.names.pipeline}-coverage"
-  alarm_description   = "A run brought fewer than ${var.coverage_threshold * 100} % of the expected symbols."
-  namespace           = local.metrics_namespace
-  metric_name         = "Coverage"
-  dimensions          = { service = local.names.run_reporter }
-  statistic           = "Minimum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = var.coverage_threshold
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "slow_fetcher" {
-  alarm_name          = "${local.names.pipeline}-slow-fetcher"
-  alarm_description   = "A batch took over 90 % of its time limit: the source is slow, or the batches are too large."
-  namespace           = "AWS/Lambda"
-  metric_name         = "Duration"
-  dimensions          = { FunctionName = local.names.stock_data_fetcher }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = var.functions.stock_data_fetcher.timeout * 900 # 90 % of it, in milliseconds
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "undelivered" {
-  alarm_name          = "${local.names.pipeline}-undelivered"
-  alarm_description   = "A scheduled start could not be delivered; its event is in the queue."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.undelivered.name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
+  statistic           = try(each.value.statistic, "Sum")
+  period              = try(each.value.seconds, 300)
+  evaluation_periods  = try(each.value.periods, 1)
+  comparison_operator = try(each.value.below, null) == null ? "GreaterThanThreshold" : "LessThanThreshold"
+  threshold           = try(each.value.below, each.value.above, 0)
+  treat_missing_data  = try(each.value.silence, "notBreaching")
+  actions_enabled     = try(each.value.enabled, true)
+  alarm_actions       = [aws_sns_topic.alerts.arn]
 }
 
 resource "aws_cloudwatch_dashboard" "pipeline" {
@@ -169,7 +148,7 @@ resource "aws_cloudwatch_dashboard" "pipeline" {
         },
         {
           title   = "Errors and throttles"
-          metrics = [for pair in values(local.lambda_alarms) : ["AWS/Lambda", pair.metric, "FunctionName", pair.function]]
+          metrics = [for pair in setproduct(values(local.functions)[*].name, ["Errors", "Throttles"]) : ["AWS/Lambda", pair[1], "FunctionName", pair[0]]]
           stat    = "Sum"
         },
         {

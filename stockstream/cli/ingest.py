@@ -155,6 +155,10 @@ def _say(done: dict[str, Any], failures: dict[int, str]) -> None:
         say(f"history that changed, fetched whole: {done['revisions']} symbols")
     if done["backfill_queue"]:
         say(f"sessions still missing, asked for again by later runs: {done['backfill_queue']} symbols")
+    checked = {"rows refused": "quarantined", "days hidden": "hidden", "doubts": "findings"}
+    told = [f"{words} {done[key]:,}" for words, key in checked.items() if done[key]]
+    if told:
+        say(f"checks of the rows: {', '.join(told)}; the manifest names them")
     for number, words in sorted(failures.items()):
         say(f"batch {number} gave up: {words}", style="yellow")
     say(f"manifest: {done['manifest']} in the lake")

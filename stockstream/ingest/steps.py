@@ -171,6 +171,9 @@ def report_run(event: Mapping[str, Any]) -> dict[str, Any]:
     composed = manifests.compose(location, session, ending)
     manifests.store(location, session, composed)
     counts = {name: len(composed[name]) for name in ("revisions", "backfill_queue", "failed_batches")}
+    counts["quarantined"] = sum(composed["quarantined"].values())
+    counts["hidden"] = sum(sum(days.values()) for days in composed["hidden"].values())
+    counts["findings"] = sum(composed["findings_by_kind"].values())
     told = {name: composed[name] for name in ("state", "session", "coverage", "symbols", "received", "outcomes")}
     return {**told, **counts, "manifest": manifests.manifest_name(session)}
 

@@ -20,7 +20,7 @@ from stockstream.lake.quality.detector import Finding as Judged
 from stockstream.lake.quality.judge import DETECTORS, judge_rows
 from stockstream.lake.quality.tables import prepare
 from stockstream.lake.quality.verdicts import write_verdicts
-from stockstream.lake.query import bind
+from stockstream.lake.query import Files, bind
 from stockstream.lake.sources import Sources
 from stockstream.lake.versions import VERDICT_TYPES
 from stockstream.schema import ROW_TYPES
@@ -126,15 +126,14 @@ def judge_stored(
     LakeError
         The lake cannot be read or written.
     """
-    names = sorted(symbols)
-    if not names:
-        return Stored()
     contents = Contents(location, exchange if exchange in EXCHANGES else "XASX")
     listed, since = _recent(contents)
-    files = contents.files(listed)
-    doubted = {row[0]: row[3] for row in reversed(_hidden(contents, listed[QUARANTINE], names))}
-    usual = session - timedelta(days=DAYS_JUDGED)
+    doubted: dict[str, date] = {}
+    for symbol, _, _, day in _hidden(contents, listed[QUARANTINE]):
+        doubted[symbol] = min(day, doubted.get(symbol, day))
+    names, usual = sorted(symbols), session - timedelta(days=DAYS_JUDGED)
     findings: dict[str, list[Finding]] = {}
+    files = contents.files(listed) if names else Files(prices=())
     for first, some in _groups({name: min(usual, doubted.get(name, usual)) for name in names}):
         with contents.connection() as connection:
             bind(connection, files, Reading(exchange=contents.exchange, provisional=True), symbols=some)
@@ -145,11 +144,10 @@ def judge_stored(
         for one in judged.findings:
             if not one.hides and max(one.versions, default="") >= session.isoformat():
                 findings.setdefault(one.symbol, []).append(as_finding(one))
-    _hide_alike(
-        contents, sorted({row[0] for row in _hidden(contents, _recent(contents)[0][QUARANTINE], names)}), decided_at
-    )
+    # Also of symbols in which this run found nothing: at the first day of an answer a wrong price has no day before.
+    _hide_alike(contents, sorted({row[0] for row in _hidden(contents, _recent(contents)[0][QUARANTINE])}), decided_at)
     hidden: dict[str, dict[str, int]] = {}
-    for symbol, reason, days, _ in _hidden(contents, _recent(contents)[0][QUARANTINE], names):
+    for symbol, reason, days, _ in _hidden(contents, _recent(contents)[0][QUARANTINE]):
         hidden.setdefault(reason, {})[symbol] = days
     return Stored(hidden=hidden, findings=findings)
 
@@ -189,7 +187,7 @@ def _recent(contents: Contents) -> tuple[dict[str, list[StoredFile]], str]:
     A verdict lies under a day not before the answer that it is about, so verdicts on these answers are among them.
     """
     listed = contents.listed()
-    since = sorted({_session(file.name) for file in listed[RAW_DATA]})[-SESSIONS_READ:][0]
+    since = min(sorted({_session(file.name) for file in listed[RAW_DATA]})[-SESSIONS_READ:], default="")
     return {folder: [file for file in files if _session(file.name) >= since] for folder, files in listed.items()}, since
 
 
@@ -205,10 +203,12 @@ def _groups(since: Mapping[str, date]) -> Iterable[tuple[date, list[str]]]:
         yield since[some[0]] - MARGIN, some
 
 
-def _hidden(contents: Contents, files: Sequence[StoredFile], symbols: Sequence[str]) -> list[tuple[Any, ...]]:
+def _hidden(contents: Contents, files: Sequence[StoredFile]) -> list[tuple[Any, ...]]:
     """Return symbol, reason, number of days and first day of what verdicts hide, in this order."""
+    if not files:
+        return []
     with contents.connection() as connection:
         connection.execute("CREATE SCHEMA derived")
-        sources = Sources(connection, None, symbols, None)
+        sources = Sources(connection, None, None, None)
         sources.create("verdicts", contents.location.readable(files), None, VERDICT_TYPES, known=None)
         return connection.execute(_HIDDEN).fetchall()

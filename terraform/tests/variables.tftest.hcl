@@ -32,6 +32,28 @@ run "defaults_are_those_of_the_description" {
   }
 
   assert {
+    condition = {
+      for key, alarm in aws_cloudwatch_metric_alarm.this :
+      key => "${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data}"
+      if !endswith(key, "-errors") && !endswith(key, "-throttles")
+      } == {
+      executionsfailed   = "ExecutionsFailed Sum GreaterThanThreshold 0 1x300 notBreaching"
+      executionstimedout = "ExecutionsTimedOut Sum GreaterThanThreshold 0 1x300 notBreaching"
+      executionsaborted  = "ExecutionsAborted Sum GreaterThanThreshold 0 1x300 notBreaching"
+      silence            = "ExecutionsSucceeded Sum LessThanThreshold 1 3x86400 breaching"
+      coverage           = "Coverage Minimum LessThanThreshold 0.95 1x300 notBreaching"
+      slow-fetcher       = "Duration Maximum GreaterThanThreshold 810000 1x300 notBreaching"
+      undelivered        = "ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 notBreaching"
+    }
+    error_message = "An alarm watches something else than its name says."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 15 && alltrue([for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.metric_name == (endswith(key, "-errors") ? "Errors" : "Throttles") && alarm.threshold == 0 && alarm.namespace == "AWS/Lambda" if endswith(key, "-errors") || endswith(key, "-throttles")])
+    error_message = "Every function has an alarm for errors and one for throttles."
+  }
+
+  assert {
     condition     = length(aws_sns_topic_subscription.email) == 0
     error_message = "Nobody is written to unless asked."
   }

@@ -61,3 +61,27 @@ def test_its_handler_is_imported_from_nothing_else(packages: Path, runtime: Path
     seconds = float(done.stdout.strip().splitlines()[-1])
     print(f"{name}: handler imported in {seconds} s of processor time")
     assert seconds < 1.5
+
+
+#: Where an ELF file says for which processor it is, and what it says there of 64-bit Arm.
+MACHINE, AARCH64 = slice(18, 20), (183).to_bytes(2, "little")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_package_for_arm_fits_and_holds_code_for_arm_only(tmp_path: Path, name: str) -> None:
+    wheel = package.build_wheel(tmp_path)
+    built = [
+        package.build(name, wheel, tmp_path / time, arch="arm64", scratch=tmp_path / f"scratch-{time}")
+        for time in ("first", "second")
+    ]
+    size = package.unzipped_size(built[0])
+    print(f"{name} for arm64: {size / 2**20:.1f} MiB unzipped")
+    assert size <= package.LIMIT
+    assert sha256(built[0].read_bytes()).digest() == sha256(built[1].read_bytes()).digest()
+    with zipfile.ZipFile(built[0]) as archive:
+        native = {one: archive.read(one)[:20] for one in archive.namelist() if ".so" in Path(one).suffixes}
+        others = [one for one in archive.namelist() if one not in native and archive.open(one).read(4) == b"\x7fELF"]
+    assert native
+    assert not others
+    assert all(head[:4] == b"\x7fELF" and head[MACHINE] == AARCH64 for head in native.values())

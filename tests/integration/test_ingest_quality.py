@@ -176,3 +176,15 @@ def test_an_answer_dated_a_day_early_is_not_stored(server: ReplayServer, tmp_pat
     assert {name: content for name, content in again.items() if name in before and "runs/" not in name} == {
         name: content for name, content in before.items() if "runs/" not in name
     }
+
+
+def test_a_day_at_the_edge_of_the_weeks_asked_for_stays_hidden(server: ReplayServer, tmp_path: Path) -> None:
+    """There it has no day before it that would tell its unit, but earlier answers have told."""
+    lake, edge = tmp_path / "lake", "2026-03-31"
+    server.book = book(**dict.fromkeys(SYMBOLS, in_cents(edge)))
+    run_at(server, lake, MARKET, BACK)
+    assert manifest(lake, "2026-05-14")["hidden"] == {"unit_error": dict.fromkeys(SYMBOLS, 1)}
+    run_at(server, lake, MARKET, LATER)
+    assert set(manifest(lake, "2026-05-15")["asked_whole"]) < set(SYMBOLS)
+    for symbol in SYMBOLS:
+        assert close_of(lake, symbol, edge) is None

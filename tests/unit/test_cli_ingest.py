@@ -31,6 +31,9 @@ DONE = {
     "revisions": 12,
     "backfill_queue": 19,
     "failed_batches": 0,
+    "quarantined": 0,
+    "hidden": 1,
+    "findings": 1234,
     "manifest": "runs/2026-05-14.json",
 }
 
@@ -63,6 +66,7 @@ def test_a_complete_run_is_told_in_a_few_lines(monkeypatch: pytest.MonkeyPatch) 
         "without prices: 4 no data, 15 not found",
         "history that changed, fetched whole: 12 symbols",
         "sessions still missing, asked for again by later runs: 19 symbols",
+        "checks of the rows: days hidden 1, doubts 1,234; the manifest names them",
         "manifest: runs/2026-05-14.json in the lake",
     ]
     assert runs.wanted == run.Wanted(lake="x", market={}, backfill=date(2010, 1, 1))
