@@ -27,7 +27,7 @@ FILE_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, Not
 HELP: Final = """
 Test trading strategies on daily prices: fill a lake, ask it in SQL, backtest, sweep.
 
-A lake is a folder of Parquet files. Commands read the one named by --lake, else the one in the settings
+A lake is a folder of Parquet files. Commands read the one named by --lake, else the one in the settings \
 STOCKSTREAM_LAKE or S3_BUCKET_NAME (environment or .env), else data/lake.
 """
 

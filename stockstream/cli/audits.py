@@ -9,7 +9,7 @@ import typer
 
 from stockstream.cli.application import FOUND
 from stockstream.cli.options import Adjust, EndDate, LakePath, StartDate, Symbols, read_bars
-from stockstream.cli.output import working
+from stockstream.cli.output import say_words, working
 from stockstream.cli.parameters import typed_values
 from stockstream.cli.strategies import is_strategy, load_file, make_strategy
 from stockstream.cli.terms import Fill, Setting, SizingText, read_terms
@@ -69,7 +69,8 @@ def audit(
 
         options: dict[str, Any] = {"known": known, "cuts": cuts, **terms}
         found = run_audit(chosen, bars, lake=Lake(lake) if as_known else None, **options)
-    typer.echo(repr(found))
+    for line in repr(found).splitlines():
+        say_words(line)
     if not found.clean:
         raise typer.Exit(FOUND)
 

@@ -21,7 +21,7 @@ from stockstream.cli.options import (
     read_bars,
 )
 from stockstream.cli.output import Format, heading, print_json, print_result, say, working
-from stockstream.cli.proofs import print_intervals, print_verdict, said_of
+from stockstream.cli.proofs import print_intervals, print_stress, print_verdict, said_of
 from stockstream.cli.strategies import make_configured, make_strategy
 from stockstream.cli.terms import (
     TERMS,
@@ -140,12 +140,7 @@ def backtest(
         result = ss.backtest(chosen, bars, **options)
     if save is not None:
         result.save(save)
-    with working("Running under worse assumptions …"):
-        stressed = result.stress() if stress else None
-    with working("Resampling …"):
-        from stockstream.research.resampling import intervals as resample
-
-        resampled = resample(result) if intervals else None
+    stressed, resampled = _asked(result, stress=stress, intervals=intervals)
     if page is not None:
         with working("Writing the report …"):
             page = result.report(made_room(page), stress=stressed or False, intervals=resampled or False)
@@ -158,6 +153,19 @@ def backtest(
         say(f"\nSaved: {save}")
     if page is not None:
         say(f"\nReport: {page}")
+
+
+def _asked(result: Result, *, stress: bool, intervals: bool) -> tuple[Stress | None, Intervals | None]:
+    stressed, resampled = None, None
+    if stress:
+        with working("Running under worse assumptions …"):
+            stressed = result.stress()
+    if intervals:
+        from stockstream.research.resampling import intervals as resample
+
+        with working("Resampling …"):
+            resampled = resample(result)
+    return stressed, resampled
 
 
 def _values(result: Result, stressed: Stress | None, resampled: Intervals | None) -> dict[str, Any]:
@@ -175,4 +183,4 @@ def _print_proofs(result: Result, stressed: Stress | None, resampled: Intervals 
     if resampled is not None:
         print_intervals(resampled)
     if stressed is not None:
-        say(f"\n{stressed!r}")
+        print_stress(stressed)

@@ -70,22 +70,17 @@ def say(text: str = "", style: str = "") -> None:
 
 
 def say_words(text: str) -> None:
-    """Print a sentence: between words it may be broken where a terminal ends."""
-    console = stdout()
-    console.print(text, markup=False, soft_wrap=not console.is_terminal)
+    """Print a sentence, broken between words where the terminal ends."""
+    stdout().print(text, markup=False)
 
 
 def print_figures(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print what a figure is of, and the figure, which may take lines in a terminal."""
+    """Print what a figure is of, and the figure, which may take lines."""
     from rich.table import Table
     from rich.text import Text
 
-    if not stdout().is_terminal:
-        width = max((len(what) for what, _ in pairs), default=0)
-        for what, figure in pairs:
-            say(f"{what:<{width}}  {figure}")
-        return
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
     for what, figure in pairs:
         table.add_row(Text(_plain(what)), Text(_plain(figure)))
     stdout().print(table)

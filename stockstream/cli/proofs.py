@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from stockstream.cli.output import heading, print_figures, print_table, say, say_words
@@ -10,6 +11,7 @@ from stockstream.errors import StockstreamError
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
     from stockstream.research.resampling import Intervals
+    from stockstream.research.stress import Stress
 
 
 def said_of(result: Result) -> dict[str, Any]:
@@ -39,6 +41,25 @@ def print_intervals(found: Intervals) -> None:
         f"{found.confidence:.0%} of {found.repetitions:,} resamples, in blocks of {found.block:.0f} bars on average",
         style="dim",
     )
+
+
+def print_stress(found: Stress) -> None:
+    """Print what is left when assumptions are made worse."""
+    heading("Stress test")
+    columns = ["changed", "return", "Sharpe", "drawdown", "trades"]
+    rows = []
+    for row in found.frame.to_dicts():
+        if row["profitable"] is None:
+            rows.append([row["change"], "not run", "", "", ""])
+            continue
+        ratio = "n/a" if math.isnan(row["sharpe"]) else f"{row['sharpe']:.2f}"
+        figures = [f"{row['total_return']:+.1%}", ratio, f"{row['max_drawdown']:.1%}", f"{row['trades']:,}"]
+        rows.append([row["change"], *figures])
+    print_table(columns, rows, numbers=columns[1:])
+    refused = [f"{row['change']}: {row['note']}" for row in found.frame.to_dicts() if row["profitable"] is None]
+    for note in (*refused, *found.notes):
+        say_words(note)
+    say_words(f"\n{found.verdict}")
 
 
 def interval_texts(found: Intervals) -> list[tuple[str, str, str, str]]:

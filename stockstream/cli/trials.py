@@ -26,7 +26,12 @@ Example:
 """
 
 Lake = Annotated[
-    str | None, typer.Option("--lake", metavar="FOLDER", help="The ledger beside this lake; else the user's own.")
+    str | None,
+    typer.Option(
+        "--lake",
+        metavar="FOLDER",
+        help="The ledger beside this lake; default: that of the lake in use, else the user's own.",
+    ),
 ]
 
 
@@ -58,6 +63,10 @@ def clear_trials(
 
 
 def _ledger(lake: str | None) -> Trials:
-    from stockstream.research.trials import Trials, beside, default_path
+    from stockstream.lake.location import locate
+    from stockstream.research.trials import Trials, beside, default_path, ledger_of
 
-    return Trials(default_path() if lake is None else beside(Path(lake)))
+    if lake is not None:
+        return Trials(beside(Path(lake)))
+    place = str(locate())
+    return Trials(ledger_of(place) if Path(place).is_dir() else default_path())

@@ -9,7 +9,7 @@ import typer
 
 from stockstream.cli.application import FOUND
 from stockstream.cli.options import LakePath
-from stockstream.cli.output import working
+from stockstream.cli.output import say_words, working
 
 EXAMPLES: Final = r"""
 Examples:
@@ -33,6 +33,7 @@ def verify(folder: Folder, lake: LakePath = None) -> None:
         from stockstream.research.verify import verify as run_again
 
         found = run_again(folder, lake=None if lake is None else Lake(lake))
-    typer.echo(repr(found))
+    for line in repr(found).splitlines():
+        say_words(line)
     if not found.same:
         raise typer.Exit(FOUND)

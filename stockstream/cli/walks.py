@@ -20,7 +20,7 @@ from stockstream.cli.output import (
     write_frame,
 )
 from stockstream.cli.strategies import find_strategy
-from stockstream.cli.sweeps import Grid, Where, parse_where, read_grid
+from stockstream.cli.sweeps import Where, parse_where, read_grid
 from stockstream.cli.terms import (
     Broker,
     Capital,
@@ -49,6 +49,15 @@ Examples:
 
 WINDOWS: Final = "How it walks"
 
+Parameters = Annotated[
+    list[str],
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUES",
+        help="What can be chosen: a list 10,20,50 or a range FIRST:LAST:STEP, last one included; repeat.",
+    ),
+]
+
 Train = Annotated[
     int, typer.Option(min=1, metavar="N", help="Sessions to choose on; 504 are two years.", rich_help_panel=WINDOWS)
 ]
@@ -73,7 +82,7 @@ Select = Annotated[
 
 def walk_forward(
     strategy: StrategyName,
-    param: Grid,
+    param: Parameters,
     where: Where = None,
     train: Train = 504,
     test: Test = 126,

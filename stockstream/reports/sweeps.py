@@ -121,13 +121,14 @@ def _context(sweep: Sweep, frame: pl.DataFrame, metric: str) -> dict[str, Any]:
 
 
 def _lead(sweep: Sweep) -> str:
-    on = "one account for all symbols" if sweep.portfolio == "shared" else "each symbol by itself"
+    on = ", one account for all symbols" if sweep.portfolio == "shared" else ", each symbol by itself"
+    on = "" if len(sweep.bars.symbols) == 1 else on
     said = said_of_best(sweep)
     worth = f" {said[0].upper()}{said[1:]}." if said else ""
     failed = f" {count(sweep.failed, 'combination')} could not run." if sweep.failed else ""
     ended = "" if sweep.complete else " The sweep was ended early."
     symbols = len(sweep.bars.symbols)
-    return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}, {on}.{failed}{ended}{worth}"
+    return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}{on}.{failed}{ended}{worth}"
 
 
 def _verdict(sweep: Sweep) -> dict[str, Any]:

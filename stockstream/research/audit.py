@@ -15,7 +15,7 @@ from stockstream.research import alterations
 from stockstream.research.answers import ShapeError, subject_of
 from stockstream.research.cuts import at_open, cuts_of, due_at_open, week_and_month
 from stockstream.research.differences import Difference, first_difference
-from stockstream.research.findings import Audit, Check, Finding
+from stockstream.research.findings import UNABLE, Audit, Check, Finding
 from stockstream.research.restated import restatements
 from stockstream.research.suspects import suspect_expression, suspect_line
 
@@ -232,7 +232,7 @@ class _Work:
                 first, at = found, cut
                 if self.slow:
                     break
-        self.checks.append(Check(detector, runs, first is None, "" if runs else "could not be run"))
+        self.checks.append(Check(detector, runs, first is None, "" if runs else UNABLE))
         if isinstance(first, Difference):
             self.findings.append(self._explained(detector, first, at, alter))
 
@@ -292,7 +292,7 @@ class _Work:
                 if found is not None and first is None:
                     first = (found, known)
         note = f"{revised:,} rows were revised later" if revised else "no revised rows"
-        self.checks.append(Check("as of", runs, first is None, note if runs else "could not be run"))
+        self.checks.append(Check("as of", runs, first is None, note if runs else UNABLE))
         if first is not None:
             found, known = first
             text = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     import datetime
@@ -78,6 +78,10 @@ class Check:
         return DETECTORS[self.detector]
 
 
+#: Note of a check that said nothing.
+UNABLE: Final = "could not be run"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Audit:
     """The answer of an audit.
@@ -137,7 +141,10 @@ class Audit:
         lines.append(f"Checked on {self.symbols:,} symbols x {self.sessions:,} sessions in {self.seconds:.2f} s:")
         for check in self.checks:
             note = f" ({check.note})" if check.note else ""
-            lines.append(f"  {'passed' if check.passed else 'FAILED'}  {check.detector}: {check.what}{note}")
+            if check.note == UNABLE:
+                lines.append(f"  not run {check.detector}: {check.what}")
+            else:
+                lines.append(f"  {'passed' if check.passed else 'FAILED'}  {check.detector}: {check.what}{note}")
         lines.append("It cannot see:")
         lines += [f"  - {spot}" for spot in self.blind_spots]
         return "\n".join(lines)

@@ -227,6 +227,9 @@ def read_passport(folder: Path) -> tuple[dict[str, Any], str]:
         There is none, or it is not one of this kind.
     """
     path = folder / PASSPORT
+    if not folder.is_dir():
+        message = f"expected a folder written by result.save(...) or sweep.save(...); there is no folder {folder}"
+        raise ParameterError(message)
     try:
         passport = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

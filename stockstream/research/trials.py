@@ -112,7 +112,11 @@ class Entry:
 
 def ledger_path(bars: Bars) -> Path:
     """Return where trials on these bars are counted: beside their local lake, else in the user's state folder."""
-    place = str(bars.provenance.get("lake", ""))
+    return ledger_of(str(bars.provenance.get("lake", "")))
+
+
+def ledger_of(place: str) -> Path:
+    """Return where trials on the bars of a lake are counted: beside it, where it is a folder that can be written to."""
     if place and "://" not in place and os.access(Path(place).resolve().parent, os.W_OK):
         return beside(Path(place))
     return default_path()

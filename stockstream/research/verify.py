@@ -176,7 +176,8 @@ def _revised(place: Path, passport: dict[str, Any], now: Bars) -> list[str]:
         kind = "was added" if row["row"] is None else "is gone" if row["now"] is None else "changed"
         words.append(f"{row['symbol']} {row['date']} {kind}")
     more = f" and {changed.height - NAMED:,} more" if changed.height > NAMED else ""
-    return [f"the data was revised, {changed.height:,} rows: {', '.join(words)}{more}"]
+    count = "1 row" if changed.height == 1 else f"{changed.height:,} rows"
+    return [f"the data was revised, {count}: {', '.join(words)}{more}"]
 
 
 # ---- strategy and versions ------------------------------------------------------------------------------------------

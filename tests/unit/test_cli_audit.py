@@ -87,7 +87,7 @@ def test_a_backtest_is_stressed_and_kept() -> None:
     command = ["backtest", "--strategy", "mine.py:Honest", "--adjust", "none", "--stress"]
     done = CliRunner().invoke(app, [*command, "--save", "runs/honest", "--report", "page.html"])
     assert done.exit_code == 0, done.output
-    assert "Stress test of Honest" in done.output
+    assert "\nStress test\n" in done.output
     assert "decisions one bar late" in Path("page.html").read_text()
     assert CliRunner().invoke(app, ["verify", "runs/honest"]).exit_code == 0
     again = CliRunner().invoke(app, [*command, "--save", "runs/honest"])

@@ -22,6 +22,12 @@ WALK, JUDGE = (f"{name} --strategy MovingAverageCrossover" for name in ("walk-fo
 COSTS = ss.Costs(commission=0.001)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave sentences on one line."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
 def run(command: str, code: int = 0) -> Result:
     outcome = CliRunner().invoke(app, command.split())
     assert outcome.exit_code == code, outcome.output

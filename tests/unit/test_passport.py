@@ -83,7 +83,7 @@ def test_revised_rows_are_named(tmp_path):
     session = int(np.flatnonzero(BARS.present[0])[100])
     found = ss.verify(folder, bars=change(BARS, 0, session))
     assert not found.same
-    assert found.cause == f"the data was revised, 1 rows: S0 {BARS.dates[session]} changed"
+    assert found.cause == f"the data was revised, 1 row: S0 {BARS.dates[session]} changed"
     assert found.difference
     last = int(np.flatnonzero(BARS.present[1])[-1])
     shorter = change(BARS, 1, last, np.nan)

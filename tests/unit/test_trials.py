@@ -269,6 +269,9 @@ def test_the_command_lists_and_clears(tmp_path):
 
     assert "1 sweeps no longer count" in command("clear", "--lake", "lake", "--reason", "it was a test")
     assert "it was a test" in command("list", "--lake", "lake", "--format", "csv")
+    (tmp_path / "data" / "lake").mkdir(parents=True)
+    Trials(beside(tmp_path / "data" / "lake")).record(ENTRY)
+    assert "1 sweeps in data/lake.trials.sqlite" in command("list").replace(str(tmp_path.resolve()) + "/", "")
 
 
 def test_a_set_is_counted_although_it_was_met_in_many_parts():
