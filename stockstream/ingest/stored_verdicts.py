@@ -1,9 +1,9 @@
 """After the batches: the checks over the latest answers about symbols with hidden or changed rows.
 
 A price in another unit is told from a real one when prices are back, days after it was stored: then earlier versions
-get a verdict too, and readers as of before see them still. The latest answers are judged; of older ones only those
-versions get a verdict that say of a day what a hidden one says, or readers would fall back on them. Nothing is judged
-twice: a version with a verdict, also one that a person withdrew, is passed over.
+get a verdict too, and readers as of before see them still. The latest answers are judged; of all others only what
+readers would fall back on where a version is hidden. Nothing is judged twice: a version with a verdict, also one that a
+person withdrew, is passed over.
 """
 
 from __future__ import annotations
@@ -59,24 +59,34 @@ FROM derived.versions AS v LEFT JOIN (
 WHERE v.stored AND v.date >= $first AND v.fetch_timestamp >= $since
 """
 
-#: Versions that readers see and that say what a hidden one of the same day says.
-_ALIKE: Final = """
-CREATE TABLE alike AS
+#: What readers fall back on where a version is hidden: later versions than the last that fits the days around, and fit
+#: neither. A version that a person has let pass fits.
+_FALLBACK: Final = """
+CREATE TABLE fallback AS
 WITH decided AS (
     SELECT symbol, date, fetch_timestamp, max(struct_pack(decided_at, hides, reason, explanation)) AS last FROM verdicts
     WHERE hides IS NOT NULL GROUP BY symbol, date, fetch_timestamp
-), hidden AS (
-    SELECT v.symbol, v.date, v.open, v.high, v.low, v.close, any_value(d.last.reason) AS reason,
-        any_value(d.last.explanation) AS explanation
-    FROM decided AS d JOIN derived.versions AS v
-        ON d.symbol = v.symbol AND d.date = v.date AND d.fetch_timestamp = v.fetch_timestamp
-    WHERE d.last.hides AND v.stored GROUP BY ALL
+), struck AS (
+    SELECT symbol, date, max_by(last.reason, fetch_timestamp) AS reason,
+        max_by(last.explanation, fetch_timestamp) AS explanation
+    FROM decided WHERE last.hides AND date >= $first GROUP BY symbol, date
+), near AS (
+    SELECT s.date AS struck, s.reason, s.explanation, v.* FROM struck AS s JOIN derived.versions AS v
+        ON v.symbol = s.symbol AND v.date BETWEEN s.date - 30 AND s.date + 30
+    WHERE v.stored AND v.counts
+), around AS (
+    SELECT n.symbol, n.struck, n.date, arg_max(n.close, n.fetch_timestamp) AS close
+    FROM near AS n ANTI JOIN struck AS s ON n.symbol = s.symbol AND n.date = s.date GROUP BY ALL
+), usual AS (
+    SELECT symbol, struck, median(close) AS close FROM around GROUP BY symbol, struck HAVING count(*) >= 5
+), own AS (
+    SELECT n.* EXCLUDE (struck), d.symbol IS NOT NULL OR abs(ln(n.close / u.close)) <= ln(5) AS fits
+    FROM near AS n JOIN usual AS u ON n.symbol = u.symbol AND n.struck = u.struck
+    LEFT JOIN decided AS d ON n.symbol = d.symbol AND n.date = d.date AND n.fetch_timestamp = d.fetch_timestamp
+    WHERE n.date = n.struck
 )
-SELECT v.*, h.reason, h.explanation FROM hidden AS h JOIN derived.versions AS v
-    ON v.symbol = h.symbol AND v.date = h.date AND v.open = h.open AND v.high = h.high AND v.low = h.low
-    AND v.close = h.close
-ANTI JOIN decided AS d ON v.symbol = d.symbol AND v.date = d.date AND v.fetch_timestamp = d.fetch_timestamp
-WHERE v.stored AND v.counts
+SELECT * FROM own
+QUALIFY NOT fits AND fetch_timestamp > coalesce(max(fetch_timestamp) FILTER (fits) OVER (PARTITION BY symbol, date), '')
 """
 
 _HIDDEN: Final = """
@@ -145,26 +155,30 @@ def judge_stored(
             if not one.hides and max(one.versions, default="") >= session.isoformat():
                 findings.setdefault(one.symbol, []).append(as_finding(one))
     # Also of symbols in which this run found nothing: at the first day of an answer a wrong price has no day before.
-    _hide_alike(contents, sorted({row[0] for row in _hidden(contents, _recent(contents)[0][QUARANTINE])}), decided_at)
+    struck = _hidden(contents, _recent(contents)[0][QUARANTINE])
+    _hide_fallback(
+        contents, sorted({row[0] for row in struck}), min((row[3] for row in struck), default=usual), decided_at
+    )
     hidden: dict[str, dict[str, int]] = {}
     for symbol, reason, days, _ in _hidden(contents, _recent(contents)[0][QUARANTINE]):
         hidden.setdefault(reason, {})[symbol] = days
     return Stored(hidden=hidden, findings=findings)
 
 
-def _hide_alike(contents: Contents, symbols: Sequence[str], decided_at: datetime | None) -> None:
-    """Write verdicts on versions of any age that say what hidden ones say."""
-    if not symbols:
-        return
+def _hide_fallback(contents: Contents, symbols: Sequence[str], first: date, decided_at: datetime | None) -> None:
+    """Write verdicts on what readers see instead of hidden versions, where it is in another unit too."""
     listed = contents.listed()
     verdicts = contents.location.readable(listed[QUARANTINE])  # not looked at one by one: there are many, and all ours
-    files = replace(contents.files({**listed, QUARANTINE: []}), verdicts=verdicts)
-    with contents.connection() as connection:
-        bind(connection, files, Reading(exchange=contents.exchange, provisional=True), symbols=symbols)
-        connection.execute(_ALIKE)
-        found = connection.execute("SELECT symbol, date, fetch_timestamp, reason, explanation FROM alike").fetchall()
-        prepare(connection, rows="alike", dividends=None, splits=None, second_source=None, exchange="")
-        write_verdicts(contents.location, connection, [_verdict(*row) for row in found], decided_at=decided_at)
+    files = replace(contents.files({**listed, QUARANTINE: []}), verdicts=verdicts) if symbols else Files(prices=())
+    for start in range(0, len(symbols), SYMBOLS_AT_ONCE):
+        some = symbols[start : start + SYMBOLS_AT_ONCE]
+        with contents.connection() as connection:
+            bind(connection, files, Reading(exchange=contents.exchange, provisional=True), symbols=some)
+            connection.execute(_FALLBACK, {"first": first})
+            query = "SELECT symbol, date, fetch_timestamp, reason, explanation FROM fallback"
+            found = [_verdict(*row) for row in connection.execute(query).fetchall()]
+            prepare(connection, rows="fallback", dividends=None, splits=None, second_source=None, exchange="")
+            write_verdicts(contents.location, connection, found, decided_at=decided_at)
 
 
 def _verdict(symbol: str, day: date, version: str, reason: str, words: str) -> Judged:
