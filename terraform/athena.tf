@@ -6,8 +6,8 @@ resource "aws_glue_catalog_database" "lake" {
 }
 
 # The tables that the views of stockstream.lake.athena_sql stand on; a test holds the columns against the library's.
-# Batches are named by their session within one folder, so there is no folder a session for Athena to project: it reads
-# the footers of all files, and the groups of rows that a filter needs.
+# Athena reads the footers of all files, and the groups of rows that a filter needs. There is no partition projection:
+# batches lie in one folder, and an answer of one session holds weeks of dates (docs/decisions/0015).
 locals {
   prices = [
     ["symbol", "string"], ["date", "date"], ["open", "double"], ["high", "double"], ["low", "double"], ["close", "double"],

@@ -80,8 +80,8 @@ def test_a_package_for_arm_fits_and_holds_code_for_arm_only(tmp_path: Path, name
     assert size <= package.LIMIT
     assert sha256(built[0].read_bytes()).digest() == sha256(built[1].read_bytes()).digest()
     with zipfile.ZipFile(built[0]) as archive:
-        native = {one: archive.read(one)[:20] for one in archive.namelist() if ".so" in Path(one).suffixes}
-        others = [one for one in archive.namelist() if one not in native and archive.open(one).read(4) == b"\x7fELF"]
-    assert native
-    assert not others
-    assert all(head[:4] == b"\x7fELF" and head[MACHINE] == AARCH64 for head in native.values())
+        heads = {one: archive.open(one).read(20) for one in archive.namelist()}
+    native = {one: head for one, head in heads.items() if head[:4] == b"\x7fELF"}
+    assert any(one.endswith(".so") for one in native)
+    assert {one for one in heads if ".so" in Path(one).suffixes} <= native.keys()
+    assert [one for one, head in native.items() if head[MACHINE] != AARCH64] == []
