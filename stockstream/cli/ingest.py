@@ -137,12 +137,12 @@ def _run(wanted: Wanted, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
     elif not quiet:
-        _say(done, progress.failures)
+        _say(done, progress.failures, wanted.lake)
     if done.get("state", "complete") != "complete":
         raise typer.Exit(PARTIAL if done["state"] == "partial" else FAILED)
 
 
-def _say(done: dict[str, Any], failures: dict[int, str]) -> None:
+def _say(done: dict[str, Any], failures: dict[int, str], lake: str | None) -> None:
     if not done.get("new_session", True):
         say(f"nothing to do: {done['reason']}")
         return
@@ -150,7 +150,7 @@ def _say(done: dict[str, Any], failures: dict[int, str]) -> None:
     say(f"{done['session']}: {done['state']}, {share} have the session's bar")
     others = {name: count for name, count in done["outcomes"].items() if name != "ok"}
     if others:
-        say("without prices: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in others.items()))
+        say("without prices: " + ", ".join(_named(done, others, lake)))
     if done["revisions"]:
         say(f"history that changed, fetched whole: {done['revisions']} symbols")
     if done["backfill_queue"]:
@@ -162,6 +162,20 @@ def _say(done: dict[str, Any], failures: dict[int, str]) -> None:
     for number, words in sorted(failures.items()):
         say(f"batch {number} gave up: {words}", style="yellow")
     say(f"manifest: {done['manifest']} in the lake")
+
+
+def _named(done: dict[str, Any], others: dict[str, int], lake: str | None) -> list[str]:
+    """Return how many symbols came to what, and the first of them by name."""
+    from stockstream.ingest.manifest import read_manifest
+    from stockstream.lake.location import locate
+
+    manifest = read_manifest(locate(lake), date.fromisoformat(done["session"])) or {}
+    told = []
+    for outcome, count in others.items():
+        names = list(manifest.get("failures", {}).get(outcome, ()))[:SAMPLE]
+        more = ", …" if names and count > len(names) else ""
+        told.append(f"{count} {outcome.replace('_', ' ')}" + (f" ({', '.join(names)}{more})" if names else ""))
+    return told
 
 
 def _day(flag: str, text: str | None) -> date | None:

@@ -101,7 +101,7 @@ class Web:
             try:
                 answer: T = tries(self._once, session, url, parse)
             except _WorthAnotherTryError as error:
-                message = f"{error} ({self._attempts} tries)"
+                message = f"{error} ({self._attempts} {'try' if self._attempts == 1 else 'tries'})"
                 raise SourceError(message) from error
             return answer
 

@@ -72,6 +72,16 @@ def test_a_complete_run_is_told_in_a_few_lines(monkeypatch: pytest.MonkeyPatch) 
     assert runs.wanted == run.Wanted(lake="x", market={}, backfill=date(2010, 1, 1))
 
 
+def test_symbols_without_prices_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failures = {"not_found": {f"X{n:02d}": "unknown" for n in range(15)}, "no_data": dict.fromkeys("ABCD", "no bars")}
+    (tmp_path / "runs").mkdir()
+    told = {"state": "complete", "backfill_queue": {}, "failures": failures}
+    (tmp_path / "runs" / "2026-05-14.json").write_text(json.dumps(told))
+    result, _ = invoke(monkeypatch, DONE, "ingest", "--lake", str(tmp_path))
+    line = "without prices: 4 no data (A, B, C, D), 15 not found (X00, X01, X02, X03, X04, X05, X06, X07, …)"
+    assert line in result.stdout.replace("\n", " ")
+
+
 @pytest.mark.parametrize(("state", "code"), [("complete", 0), ("partial", 3), ("failed", 1)])
 def test_exit_codes(monkeypatch: pytest.MonkeyPatch, state: str, code: int) -> None:
     assert invoke(monkeypatch, {**DONE, "state": state}, "ingest", "--quiet")[0].exit_code == code
