@@ -188,3 +188,23 @@ def test_a_day_at_the_edge_of_the_weeks_asked_for_stays_hidden(server: ReplaySer
     assert set(manifest(lake, "2026-05-15")["asked_whole"]) < set(SYMBOLS)
     for symbol in SYMBOLS:
         assert close_of(lake, symbol, edge) is None
+
+
+def test_of_two_real_years_only_the_known_foreign_listing_is_refused_and_nothing_is_hidden(market_data: Path) -> None:
+    found = duckdb.sql(
+        "SELECT symbol, date, open, high, low, close, volume::DOUBLE AS volume, adjusted_close, dividend, split, "
+        "'2026-02-01T00:00:00.000000Z' AS fetch_timestamp FROM "
+        f"read_parquet('{market_data / 'prices' / 'asx_yahoo_2024_2026.parquet'}') ORDER BY symbol, date"
+    ).fetchnumpy()
+    rows = {
+        name: np.ma.filled(column.astype(float), np.nan) if column.dtype.kind == "f" else np.ma.getdata(column)
+        for name, column in found.items()
+    }
+    checked = QualityChecks()({**rows, "date": rows["date"].astype("datetime64[D]")})
+    assert len(checked.reasons) > 160_000
+    # AOH has the sessions of New York in this set, as its README says.
+    refused = checked.reasons != ""
+    assert set(rows["symbol"][refused]) == {"AOH"}
+    assert set(checked.reasons[refused]) == {"other_listing"}
+    assert not (checked.hidden != "").any()
+    assert {"QBE", "AZI"} <= {one.symbol for one in checked.findings if one.kind == "split_ignored"}
