@@ -187,25 +187,32 @@ def adjusted_bars(
     `prices` must hold the wanted symbols from the wanted start on, and reach beyond `end` where dividends lie there:
     the close before a later ex-date decides the factor of every bar before it.
     """
+    rows = derived_rows(connection, end)
+    if rows is None:
+        message = "the lake holds no prices in the range asked for"
+        raise LakeError(message)
+
+    def events(spread: Spread) -> dict[str, NDArray[np.float64]]:
+        return _event_panels(connection, spread, {"until": end or _ALWAYS}, as_traded=adjust == "none")
+
+    return bars_of(rows, adjust=adjust, currency=currency, provenance=provenance, events=events)
+
+
+def derived_rows(connection: duckdb.DuckDBPyConnection, end: date | None) -> Rows | None:
+    """Return the rows up to a day from the views of a connection; see `adjusted_bars`."""
     until = {"until": end or _ALWAYS}
     symbols = [Told(*row) for row in connection.execute(_SYMBOLS, until).fetchall()]
     if not symbols:
-        message = "the lake holds no prices in the range asked for"
-        raise LakeError(message)
+        return None
     check_one_basis(connection, until["until"])
     columns = {name: _plain(values) for name, values in connection.execute(_ROWS, until).fetchnumpy().items()}
-    rows = Rows(
+    return Rows(
         symbols=symbols,
         days=columns["date"].astype("datetime64[D]").astype(np.int32),
         column=columns.__getitem__,
         total_factor=columns["total_factor"],
         split_ratio=columns["split_ratio"],
     )
-
-    def events(spread: Spread) -> dict[str, NDArray[np.float64]]:
-        return _event_panels(connection, spread, until, as_traded=adjust == "none")
-
-    return bars_of(rows, adjust=adjust, currency=currency, provenance=provenance, events=events)
 
 
 #: What stands for `prices_adjusted` in a question that does not name it: deriving the basis of all symbols takes longer

@@ -112,7 +112,7 @@ def counting_rows(
     parts: list[_Part] = []
     held: set[str] = set()
     if files.curated is not None:
-        if not lies_over(files.curated, newer, reading):
+        if not lies_over(files.curated, newer.stamps[0], reading):
             return None
         latest = pl.scan_parquet(files.curated.parts["latest"], glob=False).select(list(ROW_TYPES))
         if symbols is not None:
@@ -143,11 +143,11 @@ def judged_symbols(contents: Contents, files: Files) -> set[str]:
     return {name for (name,) in found}
 
 
-def lies_over(curated: Curated, newer: Answers, reading: Reading) -> bool:
-    """Whether answers are all newer than a compaction whose latest rows are what a reading then asked for."""
+def lies_over(curated: Curated, first: str, reading: Reading) -> bool:
+    """Whether answers from an instant on follow a compaction whose latest rows are what a reading asks of it."""
     known = reading.until is None or reading.until >= curated.through
     local = all("://" not in path for path in curated.parts.values())
-    return local and curated.based and known and not reading.provisional and newer.stamps[0] > curated.through
+    return local and curated.based and known and not reading.provisional and first > curated.through
 
 
 def last_known_day(contents: Contents, curated: Curated) -> int:

@@ -1,4 +1,4 @@
-"""Bars straight from the latest rows of a compaction, where these are all that a reading asks for.
+"""The rows of bars straight from the files: the latest of a compaction, newer batches over them, or batches alone.
 
 A compaction leaves the row that counts of every bar in one sorted file, with its basis. What the views of
 `stockstream.lake.adjust` derive by joins is looked up here in arrays, to the same bits. Whatever is out of the ordinary
@@ -8,21 +8,22 @@ is left to the views: they know what to say about it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stockstream.lake.adjust import BEFORE_DIVIDENDS, CUMULATIVE
+from stockstream.lake.adjust import BEFORE_DIVIDENDS, CUMULATIVE, derived_rows
+from stockstream.lake.overlaid import overlaid
 from stockstream.lake.panels import Rows, Told
-from stockstream.lake.query import bind_events
-from stockstream.schema import PRICES
+from stockstream.lake.query import bind, bind_events
+from stockstream.lake.revisions import known_through
+from stockstream.lake.tables import Table, table_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
     import duckdb
-    import polars as pl
     from numpy.typing import NDArray
 
     from stockstream.lake.as_of import Reading
@@ -32,12 +33,10 @@ if TYPE_CHECKING:
 #: Symbol's place -> days of its events, and the factor of all bars before each.
 type _Later = dict[int, tuple[NDArray[np.int32], NDArray[np.float64]]]
 
-_VALUES: Final = (*PRICES, "volume", "adjusted_close", "segment", "price_basis", "volume_basis")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Present:
-    """Rows from a compaction, and the instant of the last answer or verdict that they rest on."""
+    """Rows, and the instant of the last answer or verdict that they rest on."""
 
     rows: Rows
     through: str
@@ -65,32 +64,68 @@ def present(
     symbols, days
         Only these symbols, none of which is a reused code, from the first to the last of two days.
     """
-    start, end = days
+    first, last = days
+    until = None if eventful else last
     curated = files.shortcut(reading)
-    if curated is None:
-        return None
-    table = _Table(contents, curated.parts["latest"], symbols, start, None if eventful else end)
-    if not table.ordered or (symbols is not None and len(table.names) < len(symbols)):
-        return None
-    segment = table.read("segment")
-    if table.changes(segment).any():
+    others: set[str] = set()
+    if curated is not None:
+        table = table_of_file(contents, curated.parts["latest"], symbols, (first, until))
+    else:
+        found = overlaid(contents, files, reading, symbols, (first, until))
+        if found is None:
+            return None
+        table, others = found.table, found.others
+    if not table.ordered or table.mixed():
         return None  # two scales, which are refused if both are in the range asked for
-    events = None
+    decided, events = None, None
     if eventful or files.verdicts:
         with contents.connection() as connection:
             bind_events(connection, files, reading, symbols)
             decided = _decided(connection)
-            if eventful:
-                events = _Events(connection, table, segment)
-    else:
-        decided = None
+            if eventful and files.curated is not None:
+                events = _Events(connection, table, table.read("segment"))
     through = table.last_answer()
     rows = _adjusted(table, events)
-    if end is not None and eventful:
-        rows = _until(rows, table, end)
+    if last is not None and eventful:
+        rows = _until(rows, table, last)
+    if others:
+        with contents.connection() as connection:
+            bind(connection, files, reading, symbols=sorted(others), start=first, end=until, adjusted=True)
+            through = max(through, known_through(connection) or through)
+            rows = _joined(rows, derived_rows(connection, last))
     if not rows.symbols or (symbols is not None and len(rows.symbols) < len(symbols)):
         return None
     return Present(rows=rows, through=max(through, decided or through))
+
+
+def _joined(rows: Rows, others: Rows | None) -> Rows:
+    """Return the rows of two sets of symbols, sorted by symbol."""
+    if others is None:
+        return rows
+    parts = (rows, others)
+    ends = [np.cumsum([told.bars for told in part.symbols]).tolist() for part in parts]
+    blocks = sorted(
+        (told.symbol, number, end - told.bars, end, told)
+        for number, part in enumerate(parts)
+        for told, end in zip(part.symbols, ends[number], strict=True)
+    )
+
+    def column[T: np.generic](values: Sequence[NDArray[T]]) -> NDArray[T]:
+        return np.concatenate([values[number][begin:end] for _, number, begin, end, _ in blocks])
+
+    def factor(values: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+        if all(each is None for each in values):
+            return None
+        ones = (np.ones(len(part.days)) for part in parts)
+        return column([one if each is None else each for one, each in zip(ones, values, strict=True)])
+
+    return Rows(
+        symbols=[told for *_, told in blocks],
+        days=column([part.days for part in parts]),
+        column=lambda name: column([part.column(name) for part in parts]),
+        total_factor=factor([part.total_factor for part in parts]),
+        split_ratio=factor([part.split_ratio for part in parts]),
+    )
 
 
 def _decided(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -98,85 +133,10 @@ def _decided(connection: duckdb.DuckDBPyConnection) -> str | None:
     return None if decided is None else str(decided)
 
 
-class _Table:
-    """The latest rows of a compaction, filtered, of which columns are read when they are needed.
-
-    A column of a whole file on this machine is read by itself and let go; otherwise one reading gets them all, because
-    each costs requests, or finds the rows anew.
-    """
-
-    def __init__(
-        self, contents: Contents, path: str, symbols: Sequence[str] | None, start: date | None, end: date | None
-    ) -> None:
-        import polars as pl
-
-        remote = "://" in path
-        frame = pl.scan_parquet(
-            path, glob=False, storage_options=contents.location.storage_options() if remote else None
-        )
-        if symbols is not None:
-            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-        if start is not None:
-            frame = frame.filter(pl.col("date") >= start)
-        if end is not None:
-            frame = frame.filter(pl.col("date") <= end)
-        self._contents = contents
-        if remote or symbols is not None or start is not None or end is not None:
-            frame = contents.collect(frame.select("symbol", "date", *_VALUES, "fetch_timestamp")).lazy()
-        self._frame = frame
-        keys = contents.collect(frame.select("symbol", "date"))
-        runs = keys.get_column("symbol").rle().struct.unnest()
-        self.names: list[str] = runs.get_column("value").to_list()
-        self.counts: NDArray[np.int64] = runs.get_column("len").to_numpy().astype(np.int64)
-        self.begins = np.cumsum(self.counts) - self.counts
-        self.days: NDArray[np.int32] = keys.get_column("date").to_physical().to_numpy()
-        self._basis: dict[str, NDArray[np.float64] | None] = {}
-
-    @property
-    def ordered(self) -> bool:
-        """Whether there are rows, and each symbol has its own in one place."""
-        return bool(self.names) and all(one < other for one, other in zip(self.names, self.names[1:], strict=False))
-
-    def series(self, name: str) -> pl.Series:
-        """Return a column as it lies."""
-        return self._contents.collect(self._frame.select(name)).get_column(name)
-
-    def read(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers, NaN where there is none."""
-        import polars as pl
-
-        return self.series(name).cast(pl.Float64).to_numpy()
-
-    def based(self, name: str) -> NDArray[np.float64]:
-        """Return prices or volumes on the basis of the last answer."""
-        values = self.read(name)
-        kind = "volume_basis" if name == "volume" else "price_basis"
-        if kind not in self._basis:
-            basis = self.read(kind)
-            self._basis[kind] = None if bool((basis == 1).all()) else basis
-        known = self._basis[kind]
-        return values if known is None else values * known
-
-    def last_answer(self) -> str:
-        """Return the instant of the last answer among the rows."""
-        return str(self.series("fetch_timestamp").max())
-
-    def changes(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return per symbol whether a column is not the same in all of its rows."""
-        other = np.zeros(len(values), dtype=np.bool_)
-        other[1:] = values[1:] != values[:-1]
-        other[self.begins] = False
-        return np.logical_or.reduceat(other, self.begins)
-
-    def changes_of(self, name: str) -> NDArray[np.bool_]:
-        """Return per symbol whether a column of texts is not the same in all of its rows."""
-        return self.changes(self.series(name).rle_id().to_numpy())
-
-
 class _Events:
     """What dividends and splits do to the rows of each symbol, as the views of `stockstream.lake.adjust` say it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, table: _Table, segment: NDArray[np.float64]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: Table, segment: NDArray[np.float64]) -> None:
         self._table = table
         places = {name: place for place, name in enumerate(table.names)}
         self.paying = _flags(connection, "SELECT DISTINCT symbol FROM dividends", places)
@@ -237,23 +197,17 @@ def _later(connection: duckdb.DuckDBPyConnection, query: str, places: Mapping[st
     }
 
 
-def _adjusted(table: _Table, events: _Events | None) -> Rows:
+def _adjusted(table: Table, events: _Events | None) -> Rows:
     """Return the rows with what adjusts them."""
     count = len(table.names)
     paying = np.zeros(count, dtype=np.bool_) if events is None else events.paying
     splitting = np.zeros(count, dtype=np.bool_) if events is None else events.splitting
-    adjusted, close = table.read("adjusted_close"), table.read("close")
-    unknown = np.isnan(adjusted)
-    differs = np.logical_or.reduceat((adjusted != close) & ~unknown, table.begins)
-    agrees = ~differs & np.logical_or.reduceat(~unknown, table.begins)
-    one_scale = agrees if bool((agrees | paying).all()) else agrees | ~table.changes_of("fetch_timestamp")
-    total = None
-    if bool(paying.any() or differs.any() or unknown.any()):
-        total = adjusted / close
-        total[np.repeat(paying, table.counts)] = 1.0
-        total[np.repeat(~paying & ~one_scale, table.counts)] = np.nan
-        if events is not None:
-            events.spread(events.dividends, total)
+    if not paying.any() and table.unadjusted():
+        one_scale, differs, total = np.ones(count, dtype=np.bool_), paying, None
+    else:
+        one_scale, differs, total = _total(table, paying)
+    if events is not None and total is not None:
+        events.spread(events.dividends, total)
     ratio = None
     if events is not None and events.splits:
         ratio = np.ones(len(table.days))
@@ -276,7 +230,20 @@ def _adjusted(table: _Table, events: _Events | None) -> Rows:
     )
 
 
-def _until(rows: Rows, table: _Table, end: date) -> Rows:
+def _total(table: Table, paying: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
+    """Return per symbol whether its adjusted closes are on one scale, and differ; per row what they adjust it by."""
+    adjusted, close = table.read("adjusted_close"), table.read("close")
+    unknown = np.isnan(adjusted)
+    differs = np.logical_or.reduceat((adjusted != close) & ~unknown, table.begins)
+    agrees = ~differs & np.logical_or.reduceat(~unknown, table.begins)
+    one_scale = agrees if bool((agrees | paying).all()) else agrees | ~table.changes_of("fetch_timestamp")
+    total = adjusted / close
+    total[np.repeat(paying, table.counts)] = 1.0
+    total[np.repeat(~paying & ~one_scale, table.counts)] = np.nan
+    return one_scale, differs, total
+
+
+def _until(rows: Rows, table: Table, end: date) -> Rows:
     """Return the rows up to a day."""
     kept = rows.days <= _number(end)
     counts = np.add.reduceat(kept, table.begins, dtype=np.int64).tolist()

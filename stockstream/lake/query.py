@@ -177,13 +177,14 @@ def bind_for_compaction(connection: duckdb.DuckDBPyConnection, files: Files, rea
 def bind_events(
     connection: duckdb.DuckDBPyConnection, files: Files, reading: Reading, symbols: Iterable[str] | None
 ) -> None:
-    """Make the views of events and verdicts beside the latest rows of a compaction, which are read otherwise."""
+    """Make the views of events and verdicts beside rows that are read otherwise."""
     connection.execute("CREATE SCHEMA derived")
     parts = {} if files.curated is None else files.curated.parts
+    events, dividends = ([parts[part]] if parts else [] for part in ("events", "dividends"))
     sources = Sources(connection, reading.until, None if symbols is None else list(symbols), None)
     sources.create("verdicts", files.verdicts, None, VERDICT_TYPES, known="decided_at")
-    sources.create("raw_events", [*files.events, parts["events"]], None, EVENT_TYPES)
-    sources.create("derived.based_dividends", [parts["dividends"]], None, DIVIDEND_TYPES, known=None)
+    sources.create("raw_events", [*files.events, *events], None, EVENT_TYPES)
+    sources.create("derived.based_dividends", dividends, None, DIVIDEND_TYPES, known=None)
     connection.execute(_EVENTS)
 
 

@@ -15,7 +15,7 @@ from stockstream.lake.as_of import settled
 from stockstream.schema import KEY, ROW_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -54,6 +54,10 @@ class Answers:
         ``(D,)`` int32: the dates, in days since 1970.
     last, best
         ``(C, D)``: the row of the last version of each bar, and of the last one that counts; -1 where there is none.
+    final
+        ``(N,)``: whether each row's session had settled when it was fetched; None: all had.
+    run_begin, run_code, run_stamp, run_bars
+        ``(R,)``: where each run begins, its symbol, instant and rows; sorted by symbol and instant.
     floor, ceiling
         ``(C,)``: the first and the last date that dense answers about a symbol cover.
     odd
@@ -102,11 +106,12 @@ class Answers:
         last = np.full(shape[0] * shape[1], -1, dtype=np.int32)
         last[cell] = rows  # of several the last one stays
         self.last = self.best = last.reshape(shape)
-        if reading.provisional:
-            return
+        self.final: NDArray[np.bool_] | None = None
         final = np.searchsorted(self.stamps, [settled(int(day), reading.exchange) for day in self.days])
         counts = self.stamp[rows] >= final[self.day[rows]]
         if not counts.all():
+            self.final = self.stamp >= final[self.day]
+        if not (reading.provisional or counts.all()):
             best = np.full(len(last), -1, dtype=np.int32)
             best[cell[counts]] = rows[counts]
             self.best = best.reshape(shape)
@@ -168,9 +173,24 @@ def _places(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.i
 
 
 def answers(
-    contents: Contents, paths: Sequence[str], reading: Reading, symbols: Sequence[str] | None
+    contents: Contents,
+    paths: Sequence[str],
+    reading: Reading,
+    symbols: Sequence[str] | None,
+    *,
+    before: Callable[[pl.DataFrame], pl.DataFrame | None] | None = None,
 ) -> Answers | None:
-    """Return what some batches answered, None where they are not to be told from arrays."""
+    """Return what some batches answered, None where they are not to be told from arrays.
+
+    Parameters
+    ----------
+    contents, paths, reading
+        The lake, the batches, and what counts.
+    symbols
+        Only these.
+    before
+        Gives rows of older answers, for the rows of the batches; None, or if it gives none: there are none.
+    """
     import polars as pl
 
     if any("://" in path for path in paths):
@@ -184,5 +204,6 @@ def answers(
     keys = [frame.get_column(name) for name in (*KEY, "fetch_timestamp")]
     if frame.height == 0 or any(key.null_count() for key in keys):
         return None
-    found = Answers(frame, reading)
+    older = None if before is None else before(frame)
+    found = Answers(frame if older is None else pl.concat([older, frame]), reading)
     return None if found.sparse else found

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from stockstream.bars import EXTRAS
 from stockstream.errors import DataError, LakeError, UnknownNameError
-from stockstream.lake import Lake, bars_reading
+from stockstream.lake import Lake, bars_reading, overlaid, present
 from stockstream.schema import OHLCV
-from tests.reference.lake_cases import DAYS, MONDAY, PATH, daily, filled, snapshots, verdict
+from tests.reference.lake_cases import DAYS, MONDAY, PATH, daily, filled, histories, snapshots, verdict, write_verdict
 
 NOW = dt.timedelta(0)
 
@@ -54,6 +54,7 @@ def told(lake, monkeypatch, *, quickly, **how):
     """Return all of some bars as bytes, or the error instead of them; and whether the views were asked."""
     with monkeypatch.context() as patch:
         asked = []
+        patch.setattr(overlaid, "MOST_ODD", 1.0)
         found = bars_reading.bind
         patch.setattr(bars_reading, "bind", lambda *args, **more: asked.append(1) or found(*args, **more))
         if not quickly:
@@ -139,6 +140,88 @@ def test_withdrawn_bars_and_verdicts_at_length(answers, verdicts):
     withdrawn_and_judged(answers, verdicts)
 
 
+def renamed(answers, symbol):
+    return [each | {"symbol": [symbol] * len(each["symbol"])} for each in answers]
+
+
+def batches_over_a_compaction(parts, moment, verdicts, readings):
+    """Compare readings of answers in the order of their instants, of which the first few are compacted."""
+    answers = sorted((each for part in parts for each in part), key=lambda each: each["fetch_timestamp"][0])
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        lake = Lake(folder)
+        for number, each in enumerate(answers):
+            lake.write_rows(each, session="2024-03-01")
+            if number < len(verdicts):
+                write_verdict(lake, number + 1, verdicts[number])
+            # Answers of one instant go together: one after a compaction that knows others of it is late.
+            following = answers[number + 1]["fetch_timestamp"][0] if number + 1 < len(answers) else None
+            if number >= moment > 0 and following != each["fetch_timestamp"][0]:
+                moment = 0
+                lake.compact(expire=True, grace=NOW, keep=0)
+        for how in readings if answers else ():
+            same(lake, patch, **how)
+
+
+HISTORIES = st.tuples(*(histories().map(lambda part, name=name: renamed(part, name)) for name in "AB"), priced("C"))
+
+
+@settings(max_examples=4)
+@given(HISTORIES, st.integers(0, 6), st.lists(verdict(), max_size=1), st.sampled_from(READINGS))
+def test_batches_over_a_compaction(parts, moment, verdicts, reading):
+    batches_over_a_compaction(parts, moment, verdicts, [{}, reading])
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(HISTORIES, st.integers(0, 6), st.lists(verdict(), max_size=1))
+def test_batches_over_a_compaction_at_length(parts, moment, verdicts):
+    batches_over_a_compaction(parts, moment, verdicts, READINGS)
+
+
+def window(symbol, number, first, last, scale=1.0, **changed):
+    days = range(first, last + 1)
+    closes = [changed.get(f"d{day}", PATH[day] * scale) for day in days]
+    return {
+        "symbol": [symbol] * len(days), "date": [DAYS[day] for day in days],
+        **dict.fromkeys(("open", "high", "low", "close"), closes),
+        "volume": [7] * len(days), "fetch_timestamp": [daily(number)] * len(days),
+    }  # fmt: skip
+
+
+def test_only_symbols_out_of_the_ordinary_are_asked_of_the_views(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    asked = []
+    found = present.bind
+    monkeypatch.setattr(present, "bind", lambda *args, **more: asked.append(more["symbols"]) or found(*args, **more))
+
+    def ordinary(*names):
+        asked.clear()
+        assert same(lake, monkeypatch)
+        assert asked == ([list(names)] if names else [])
+
+    for number in range(3):
+        for symbol in "ABCDEF":
+            lake.write_rows(window(symbol, number, number, number + 15), session="2024-03-01")
+    ordinary()
+    lake.write_rows(window("A", 3, 3, 18, scale=0.5), session="2024-03-01")  # on another scale
+    lake.write_rows(window("B", 3, 3, 18, d8=7.0), session="2024-03-01")  # one close of a link is revised
+    lake.write_rows(window("C", 3, 3, 18, d17=7.0), session="2024-03-01")  # one that no link is judged by
+    ordinary("A", "B")
+    lake.compact(expire=True, grace=NOW, keep=0)
+    lake.write_rows(window("D", 4, 3, 19), session="2024-03-01")
+    ordinary()
+    lake.write_rows(window("E", 5, 5, 20, scale=2.0), session="2024-03-01")
+    lake.write_rows(window("A", 5, 4, 20, scale=0.5), session="2024-03-01")  # as before, but was not always
+    lake.write_rows(window("G", 5, 4, 20), session="2024-03-01")  # new
+    ordinary("A", "E")
+    lake.write_rows(window("D", 6, 4, 20) | {"dividend": [0.1, *[None] * 16]}, session="2024-03-01")
+    ordinary("A", "D", "E")
+    lake.write_rows(window("F", 6, 16, 31), session="2024-03-01")  # too few common bars for a link
+    assert told(lake, monkeypatch, quickly=True)[0] == told(lake, monkeypatch, quickly=False)[0]
+    with pytest.raises(LakeError, match="basis of F is unknown"):
+        lake.bars()
+
+
 def test_ordinary_lakes_do_not_ask_the_views(tmp_path, monkeypatch):
     lake = Lake(tmp_path)
     closes = np.array(PATH)
@@ -154,8 +237,3 @@ def test_ordinary_lakes_do_not_ask_the_views(tmp_path, monkeypatch):
     for how in ({}, {"symbols": ["A"]}, {"end": DAYS[10]}, {"symbols": ["B"], "start": DAYS[5]}):
         assert same(lake, monkeypatch, **how), how
     assert not same(lake, monkeypatch, adjust="splits")
-    newer = {name: [1.0] for name in ("open", "high", "low", "close")}
-    lake.write_rows(
-        {"symbol": ["A"], "date": [dt.date(2024, 5, 1)], **newer, "volume": [1], "fetch_timestamp": [daily(80)]}
-    )
-    assert not same(lake, monkeypatch)
