@@ -47,3 +47,41 @@ def _compiled[F: Callable[..., Any]](func: F, **options: Any) -> F:
         return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy", **options)(func))
     except RuntimeError:  # nowhere to write a cache, as on AWS Lambda or a read-only image
         return cast("F", numba.njit(nogil=True, error_model="numpy", **options)(func))
+
+
+def truncated(number: Any) -> int:
+    """Return a number without its fraction: `int`, which as a function of Numba's costs 0.07 s of each first use."""
+    return int(number)
+
+
+def smaller(one: Any, two: Any) -> Any:
+    """Return the smaller of two whole numbers, both unsigned or both signed: `min`, for the same reason."""
+    return min(one, two)
+
+
+def _truncated(typing: Any, number: Any) -> Any:
+    whole = numba.types.int64
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], signature.args[0], whole)
+
+    return whole(numba.types.unliteral(number)), code  # type: ignore[no-untyped-call]
+
+
+def _smaller(typing: Any, one: Any, two: Any) -> Any:
+    given = [numba.types.unliteral(kind) for kind in (one, two)]  # type: ignore[no-untyped-call]
+    if not all(isinstance(kind, numba.types.Integer) for kind in given):
+        return None  # to the compiler: there is none for numbers with a fraction
+    unsigned = given == [numba.types.uint64] * 2
+    whole = numba.types.uint64 if unsigned else numba.types.int64
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        compared = builder.icmp_unsigned if unsigned else builder.icmp_signed
+        return builder.select(compared("<", args[0], args[1]), args[0], args[1])
+
+    return whole(whole, whole), code
+
+
+if not getattr(numba.config, "DISABLE_JIT", 0):
+    truncated = numba.extending.intrinsic(_truncated)  # type: ignore[assignment]
+    smaller = numba.extending.intrinsic(_smaller)  # type: ignore[assignment]

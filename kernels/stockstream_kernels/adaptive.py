@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.averages import PART, pack, unpack
 from stockstream_kernels.rolling import first_nan, rolling_sum, variance
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
@@ -34,7 +34,7 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
 
     Memory (5): ``[last value, distance at the start of the group, reach, part, place in the group]``.
     """
-    last, distance, reach, part, place = memory[0], memory[1], memory[2], memory[3], int(memory[4])
+    last, distance, reach, part, place = memory[0], memory[1], memory[2], memory[3], truncated(memory[4])
     t, end = np.uint64(0), np.uint64(len(out))
     while t < end:
         if place == 0 and end - t >= FOUR:
@@ -88,7 +88,7 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
     for k in range(window):
         joined[k] = before[k]
     for start in range(0, len(values), tile):
-        part, source, bars = values[start : start + tile], joined, min(tile, len(values) - start)
+        part, source, bars = values[start : start + tile], joined, smaller(tile, len(values) - start)
         if start >= window and first_nan(values[start - window : start + bars], 0) == window + bars:
             source = values[start - window : start + bars]
         else:
@@ -122,7 +122,7 @@ def vidya(values: Series, fast: int, slow: int, alpha: float, state: Series, out
     """
     short, long = state[8 : 18 + 3 * fast], state[18 + 3 * fast :]
     joined, quick, slower = np.empty(PART), np.empty(PART), np.empty(PART)
-    seen = int(state[0])
+    seen = truncated(state[0])
     for start in range(0, len(values), PART):
         part = values[start : start + PART]
         bars = pack(part, joined, 0)
@@ -262,13 +262,13 @@ def ht_trendline(values: Series, state: Series, out: Series) -> None:
         run = run + 1.0 if value == last else 1.0
         last = value
         if memory[0] <= 37.0:
-            latest_sum(rungs, int(memory[0]) & 63, value, 1)
+            latest_sum(rungs, truncated(memory[0]) & 63, value, 1)
             enter(memory, np.uint64(memory[0]), PRICES, value)
             out[t] = np.nan
             continue
         measure_cycle(memory, value)
-        length = max(int(memory[6] + 0.5), 1)
-        mean = latest_sum(rungs, int(memory[0]) & 63, value, length) / length
+        length = max(truncated(memory[6] + 0.5), 1)
+        mean = latest_sum(rungs, truncated(memory[0]) & 63, value, length) / length
         mean = value if run >= length else mean
         smooth = mean + 0.1 * (3.0 * (one - mean) + 2.0 * (two - mean) + (three - mean))
         out[t] = smooth if memory[0] > 63.0 else np.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import kernel, smaller
 from stockstream_kernels.smoothing import ema
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import WIDE, expand, pair_extremes, pair_sums, room, squeeze
@@ -61,7 +61,7 @@ def keltner(
 
     State: the average, the average true range.
     """
-    centres = np.empty(min(WIDE, len(close)))
+    centres = np.empty(smaller(WIDE, len(close)))
     for start in range(0, len(close), WIDE):
         highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
@@ -106,7 +106,7 @@ def acceleration_bands(
     State: two steps.
     """
     size, share = room(window), 1.0 / window
-    pushed = np.empty((3, min(WIDE, len(close))))
+    pushed = np.empty((3, smaller(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
         highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         top, centre, bottom = pushed[0, : len(closes)], pushed[1, : len(closes)], pushed[2, : len(closes)]
@@ -139,7 +139,7 @@ def chandelier(
 
     State: the average true range, that of `pair_extremes`.
     """
-    tiles = np.empty((6, min(WIDE, len(close))))
+    tiles = np.empty((6, smaller(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
         highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
         known = tiles[5, : len(closes)]

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step
 from stockstream_kernels.ladders import CHUNK
 
 type Series = NDArray[np.float64]
@@ -215,7 +215,7 @@ def trix(values: Series, window: int, state: Series, out: Series) -> None:
         out[start] = np.nan
         start += 1
     while start < len(values):
-        stop = min(start + CHUNK, len(values))
+        stop = smaller(start + CHUNK, len(values))
         trix_pairs(values, start, stop, keep, newest, state, out)
         bars = np.uint64(start)
         for k in range(np.uint64(stop - start)):

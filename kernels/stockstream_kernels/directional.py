@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.averages import PART
 from stockstream_kernels.smoothing import exponential
 
@@ -25,7 +25,7 @@ def directions(
     bar `window` either way. NaN while nothing has moved. State (7): ``[bars seen, rise, fall, range, last high, last
     low, last close]``.
     """
-    seen, rise, fall, reach = int(state[0]), state[1], state[2], state[3]
+    seen, rise, fall, reach = truncated(state[0]), state[1], state[2], state[3]
     last_high, last_low, last_close = state[4], state[5], state[6]
     keep = 1.0 - 1.0 / window
     for t in range(len(close)):
@@ -62,7 +62,7 @@ def di(
 @kernel
 def dx(high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series) -> None:
     """Write their difference over their sum, 0 to 100. State: 7."""
-    minus = np.empty(min(PART, len(close)))
+    minus = np.empty(smaller(PART, len(close)))
     for start in range(0, len(close), PART):
         part = slice(start, start + PART)
         plus = out[part]
@@ -74,7 +74,7 @@ def dx(high: Series, low: Series, close: Series, window: int, seed: int, state: 
 @kernel
 def adx(high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series) -> None:
     """Write Wilder's average of DX. State: 7 + 5."""
-    index = np.empty(min(PART, len(close)))
+    index = np.empty(smaller(PART, len(close)))
     for start in range(0, len(close), PART):
         part = slice(start, start + PART)
         found = index[: len(close[part])]
@@ -89,7 +89,7 @@ def adxr(high: Series, low: Series, close: Series, window: int, seed: int, state
     State: 7 + 5 + ``[values so far]`` + the last window - 1 values.
     """
     adx(high, low, close, window, seed, state[:12], out)
-    lag, seen = window - 1, int(state[12])
+    lag, seen = window - 1, truncated(state[12])
     older = state[13 : 13 + lag]
     for t in range(len(close)):
         value = out[t]

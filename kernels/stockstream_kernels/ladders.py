@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import step
+from stockstream_kernels._compile import smaller, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def settle(window: int, chunk: int, last: int, count: int, state: Series) -> Non
     if state[1] < chunk:
         return
     state[1] = 0.0
-    at, height = int(HEADER), rungs(window)
+    at, height = truncated(HEADER), rungs(window)
     while at <= last:
         for j in range(height):
             here = np.uint64(at)
@@ -161,7 +161,7 @@ def take(high: Series, low: Series, close: Series, start: int, count: int, lengt
     """
     if state[0] == 0.0:
         state[0] = 1.0
-        begin(state, int(HEADER), 2 * length, np.inf)
+        begin(state, truncated(HEADER), 2 * length, np.inf)
     bars, up, down = np.uint64(start), np.uint64(3 + state[1]), np.uint64(3 + length + state[1])
     for k in range(np.uint64(count)):
         total = high[bars + k] + low[bars + k] + close[bars + k]
@@ -204,9 +204,9 @@ def whole(high: Series, low: Series, close: Series, start: int, most: int) -> in
     Counting over stretches of fixed length compiles to vector compares: 0.3 ms a million bars. At most as many as stay
     in the cache for what is computed from them: scanned whole, a long series was read from memory twice.
     """
-    t, end = np.uint64(start), np.uint64(min(start + most, len(close)))
+    t, end = np.uint64(start), np.uint64(smaller(start + most, len(close)))
     while t < end:
-        found, count = np.int64(0), min(SCANNED, end - t)
+        found, count = np.int64(0), smaller(SCANNED, end - t)
         for k in range(count):
             total = high[t + k] + low[t + k] + close[t + k]
             found += total != total
@@ -218,7 +218,7 @@ def whole(high: Series, low: Series, close: Series, start: int, most: int) -> in
         if total != total:
             break
         t += ONE
-    return int(np.int64(t))
+    return truncated(np.int64(t))
 
 
 @step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
@@ -32,7 +32,7 @@ def rsi(values: Series, window: int, state: Series, out: Series) -> None:
     NaN when both averages are zero (a suspended stock says nothing), 100 when only the loss is.
     State: ``[count of finite values, average gain, average loss, last value]``.
     """
-    count, gain, loss, last = int(state[0]), state[1], state[2], state[3]
+    count, gain, loss, last = truncated(state[0]), state[1], state[2], state[3]
     start = 0
     while start < len(values) and count <= window:
         value = values[start]
@@ -69,8 +69,8 @@ def past(values: Series, window: int, state: Series, out: Series) -> int:
     ring = state[2 : 2 + window]
     if state[0] == 0.0:
         state[0] = 1.0
-        begin(ring, int(BEGIN), window, np.nan)
-    count, oldest = min(window, len(values)), int(state[1])
+        begin(ring, truncated(BEGIN), window, np.nan)
+    count, oldest = smaller(window, len(values)), truncated(state[1])
     for t in range(count):
         out[t] = ring[(oldest + t) % window]
         ring[(oldest + t) % window] = values[len(values) - count + t]
@@ -105,15 +105,15 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
     NaN where the price has not moved. Gains less losses over gains plus losses is the same number.
     State: ``[started, cursor]``, a ladder, and a track of prices with `window` of the past.
     """
-    chunk, lag, at = room(window), np.uint64(window), int(HEADER)
+    chunk, lag, at = room(window), np.uint64(window), truncated(HEADER)
     track = at + size(window, chunk)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, track + window - at, np.nan)
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(values):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(values) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(values) - start)
         bars, prices, sizes = np.uint64(start), np.uint64(track + window + cursor), np.uint64(at + 1 + cursor)
         for k in range(np.uint64(count)):
             state[prices + k] = values[bars + k]
@@ -169,8 +169,8 @@ def coppock(values: Series, window: int, first: int, second: int, state: Series,
     one, two = np.uint64(first), np.uint64(second)
     start = 0
     while start < len(values):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(values) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(values) - start)
         bars, prices = np.uint64(start), np.uint64(at + longest + cursor)
         for k in range(np.uint64(count)):
             state[prices + k] = values[bars + k]
@@ -291,7 +291,7 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
     Gaps are left out. State: ``[count of values, streak, last value]``, two of `rsi`, a track of changes with `rank` of
     the past, two chunks.
     """
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start, CHUNK)
         if stop > start:

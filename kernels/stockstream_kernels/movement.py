@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step
 from stockstream_kernels.averages import PART, averaged
 from stockstream_kernels.rolling import extreme, rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
@@ -58,7 +58,7 @@ def vortex(high: Series, low: Series, close: Series, window: int, state: Series,
     position, last_high, last_low, last_close = np.uint64(state[1]), state[2], state[3], state[4]
     up, down, reach = state[5], state[6], state[7]
     while t < end:
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             place = position + k
             top, bottom = high[t + k], low[t + k]

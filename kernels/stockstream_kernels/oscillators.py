@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
@@ -44,7 +44,7 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
     distances = means + np.uint64(CHUNK)
     start = 0
     while start < len(close):
-        count = min(CHUNK, len(close) - start)
+        count = smaller(CHUNK, len(close) - start)
         bars, end = np.uint64(start), np.uint64(count)
         for k in range(end):
             state[prices + k] = (high[bars + k] + low[bars + k] + close[bars + k]) / 3.0
@@ -71,14 +71,14 @@ def ultosc(
     """
     chunk = room(third)
     length = size(third, chunk)
-    at, used = int(HEADER), 2 + 2 * length
+    at, used = truncated(HEADER), 2 + 2 * length
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, used - 1, np.nan)
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(close):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(close) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(close) - start)
         pressures(high, low, close, start, count, 3 + cursor, 3 + length + cursor, used, state)
         climb(state, at, third, chunk, cursor, count)
         climb(state, at + length, third, chunk, cursor, count)
@@ -144,16 +144,16 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
 
     State: ``[started, cursor]``, a ladder, the run of equal medians and a chunk.
     """
-    chunk, at = room(slow), int(HEADER)
+    chunk, at = room(slow), truncated(HEADER)
     used = 2 + size(slow, chunk)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, used - 2, np.nan)
-    start, work = int(BEGIN), np.uint64(used + 1)
+    start, work = truncated(BEGIN), np.uint64(used + 1)
     quick, steady = 0.5 / fast, 0.5 / slow
     while start < len(low):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(low) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(low) - start)
         bars, here, equal = np.uint64(start), np.uint64(3 + cursor), 0
         for k in range(np.uint64(count)):
             state[here + k] = high[bars + k] + low[bars + k]
@@ -190,14 +190,14 @@ def bop(open_: Series, high: Series, low: Series, close: Series, state: Series, 
 @kernel
 def qstick(open_: Series, close: Series, window: int, state: Series, out: Series) -> None:
     """Mean of the candle bodies. State: ``[started, cursor]`` and a ladder."""
-    chunk, share, at = room(window), 1.0 / window, int(HEADER)
+    chunk, share, at = room(window), 1.0 / window, truncated(HEADER)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, size(window, chunk), np.nan)
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(close):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(close) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(close) - start)
         bars, here = np.uint64(start), np.uint64(3 + cursor)
         for k in range(np.uint64(count)):
             state[here + k] = close[bars + k] - open_[bars + k]
@@ -215,7 +215,7 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
 
     State: ``[smoothed place, last value]``, a chunk and that of `ranges`.
     """
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(low):
         stop = whole(high, low, low, start, CHUNK)
         if stop > start:
@@ -254,7 +254,7 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
     """
     kept_fast, kept_slow = 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0)
     at = 8 + 2 * CHUNK
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start, CHUNK)
         for t in range(start, stop):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._candles import PAST, WORD, compare, keep_past, measure, scale
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, step, truncated
 from stockstream_kernels._words import lowest_bit
 
 type Series = NDArray[np.float64]
@@ -72,7 +72,7 @@ def average(program: Program, factors: Series, which: int, count: int, state: Se
     A running sum from the first bar on, in the oracle's order: at prices of whole ticks measures often equal averages,
     and then the last bit of the sum decides.
     """
-    line, seen = LINE * (1 + which), int(state[0])
+    line, seen = LINE * (1 + which), truncated(state[0])
     period, since = program[line + 2], program[2] - seen
     newest = np.uint64(ROWS + program[line] * WIDTH + PAST - program[line + 1])
     row, before = ROWS + (MEASURED + which) * WIDTH + PAST, np.uint64(period)
@@ -164,9 +164,9 @@ def pattern(
     `factors` is ``(averages,)``. State: ``[bars seen, bars since, value, level, sums]`` and the rows with their past;
     its length is `state_size`.
     """
-    start, first, warmup = int(BEGIN), program[2], program[3]
+    start, first, warmup = truncated(BEGIN), program[2], program[3]
     while start < len(out):
-        count = clipped(len(out) - start, int(WORD_OF_BARS))
+        count = clipped(len(out) - start, truncated(WORD_OF_BARS))
         load(open_, high, low, close, start, count, state)
         finite = measure(state, ROWS + PAST, WIDTH)
         if finite != EVERY:
@@ -177,7 +177,7 @@ def pattern(
                 state[k] = 0.0
             start += 1
             continue
-        seen = int(state[0])
+        seen = truncated(state[0])
         for which in range(program[0]):
             average(program, factors, which, count, state)
         for t in range(start, start + count):

@@ -31,7 +31,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def first_nan(values: Series, start: int) -> int:
         t += SCANNED
     while t < end and values[t] == values[t]:
         t += ONE
-    return int(np.int64(t))
+    return truncated(np.int64(t))
 
 
 @kernel
@@ -65,7 +65,7 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
     State: ``[started, position, prefix sum, run of equal values, last value]`` + window + window + 1.
     """
     open_blocks(window, state)
-    t, share = int(np.int64(0)), 1.0 / window
+    t, share = truncated(np.int64(0)), 1.0 / window
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
             stop = sum_blocks(values, t, window, share, state, out)
@@ -79,7 +79,7 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
 def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None:
     """Sum of the last `window` values. State: as `sma`."""
     open_blocks(window, state)
-    t = int(np.int64(0))
+    t = truncated(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
             t = sum_blocks(values, t, window, 1.0, state, out)
@@ -101,7 +101,7 @@ def sum_bars(values: Series, start: int, window: int, share: float, exact: bool,
     """Write the sums up to the end of the block or of the input; return the bar after."""
     held, suffix = np.uint64(5), np.uint64(5 + window)  # places, not slices: those take longer to compile
     position, prefix, run, last = np.uint64(state[1]), state[2], state[3], state[4]
-    stop = start + window - int(state[1])
+    stop = start + window - truncated(state[1])
     stop = stop if stop < len(values) else len(values)
     for t in range(np.uint64(start), np.uint64(stop)):
         value = values[t]
@@ -143,7 +143,7 @@ def sum_blocks(values: Series, start: int, window: int, share: float, state: Ser
     if here == np.uint64(5):
         for k in range(1, window):
             state[5 + window + k] = state[5 + k]
-    return int(np.int64(t))
+    return truncated(np.int64(t))
 
 
 @step
@@ -199,7 +199,7 @@ def variance(values: Series, window: int, ddof: int, root: bool, state: Series, 
     the size of the deviations themselves, so that a price level of 1e6 costs no digits, and in a window of equal values
     they are all 0. State: ``[started, position, sum, squares, anchor, blocks done]``, 8 in all, + 3 * window + 2.
     """
-    t = int(np.int64(0))
+    t = truncated(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and state[5] > 0.0 and t >= window and len(values) - t >= window:
             t = variance_blocks(values, t, window, ddof, state, out)
@@ -222,9 +222,9 @@ def variance_bars(values: Series, start: int, window: int, ddof: int, state: Ser
     """Write the variances up to the end of the block or of the input; return the bar after."""
     held = state[8 : 8 + window]
     first, second = state[8 + window : 9 + 2 * window], state[9 + 2 * window : 10 + 3 * window]
-    position, total, squares, anchor = int(state[1]), state[2], state[3], state[4]
+    position, total, squares, anchor = truncated(state[1]), state[2], state[3], state[4]
     share, scale = 1.0 / window, 1.0 / (window - ddof)
-    stop = min(len(values), start + window - position)
+    stop = smaller(len(values), start + window - position)
     if position == 0:
         anchor, total, squares = values[start], 0.0, 0.0
         if state[5] > 0.0:
@@ -271,7 +271,7 @@ def variance_blocks(values: Series, start: int, window: int, ddof: int, state: S
         t += n
     for k in range(n):
         state[np.uint64(8) + k] = values[t - n + k]
-    return int(np.int64(t))
+    return truncated(np.int64(t))
 
 
 @step
@@ -290,7 +290,7 @@ def extreme(values: Series, window: int, sign: float, state: Series, out: Series
         state[0] = 1.0
         state[3 + window : 3 + 2 * window], state[3 + 2 * window] = np.nan, -np.inf
         state[2] = -np.inf
-    t = int(np.int64(0))
+    t = truncated(np.int64(0))
     while t < len(values):
         # the block path must not meet a NaN: neither in the input nor among the suffixes
         if state[1] == 0.0 and len(values) - t >= window and state[4 + window] == state[4 + window]:
@@ -302,8 +302,8 @@ def extreme(values: Series, window: int, sign: float, state: Series, out: Series
 def extreme_bars(values: Series, start: int, window: int, sign: float, state: Series, out: Series) -> int:
     """Write the extremes up to the end of the block or of the input; return the bar after."""
     held, suffix = state[3 : 3 + window], state[3 + window : 4 + 2 * window]
-    position, prefix = int(state[1]), state[2]
-    stop = min(len(values), start + window - position)
+    position, prefix = truncated(state[1]), state[2]
+    stop = smaller(len(values), start + window - position)
     for t in range(start, stop):
         value = sign * values[t]
         prefix = larger(value, prefix)
@@ -345,4 +345,4 @@ def extreme_blocks(values: Series, start: int, window: int, sign: float, state: 
     if here == np.uint64(3):
         for k in range(1, window):
             state[3 + window + k] = state[3 + k]
-    return int(np.int64(t))
+    return truncated(np.int64(t))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
     t, end = np.uint64(seeded(values, window if seed == 0 else 1, state, out)), np.uint64(len(values))
     keep = 1.0 - alpha
     keep2, keep3, keep4 = keep * keep, keep * keep * keep, keep * keep * keep * keep
-    distance, last, place, part = state[1], state[2], int(state[3]), state[4]
+    distance, last, place, part = state[1], state[2], truncated(state[3]), state[4]
     while t < end:
         if place == 0 and end - t >= FOUR:
             one, two, three, four = values[t], values[t + ONE], values[t + TWO], values[t + THREE]
@@ -72,7 +72,7 @@ def seeded(values: Series, needed: int, state: Series, out: Series) -> int:
     Distances to the first value are summed, so that the mean of equal values is exactly that value. Until then the
     state is ``[count, sum of the distances, -, -, first value]``.
     """
-    count, total, first = int(state[0]), state[1], state[4]
+    count, total, first = truncated(state[0]), state[1], state[4]
     t = 0
     while t < len(values) and count < needed:
         value = values[t]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
@@ -35,13 +35,13 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
     range and while a gap is in the window, because a gap makes the extremes infinite. `out` may be one of the inputs.
     State: that of `take`.
     """
-    chunk, last, first = room(window), rungs(window) - 1, int(HEADER)
+    chunk, last, first = room(window), rungs(window) - 1, truncated(HEADER)
     length = size(window, chunk)
     across, back = np.uint64(length), np.uint64(window - (1 << last))
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(close):
-        cursor = int(state[1])
-        count = min(chunk - cursor, len(close) - start)
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(close) - start)
         take(high, low, close, start, count, length, state)
         climb_highest(state, first, window, chunk, cursor, count)
         climb_highest(state, first + length, window, chunk, cursor, count)
@@ -85,7 +85,7 @@ def stochrsi(
     """
     middle = 8 + 2 * size(window, room(window))
     last = middle + 4 + 2 * smooth
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start, STRETCH)
         if stop > start:
@@ -134,7 +134,7 @@ def kdj(
 ) -> None:
     """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``; gaps are left out. State: 8 and that of `place`."""
     keep_k, keep_d = 1.0 - 1.0 / smooth, 1.0 - 1.0 / signal
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start, STRETCH)
         if stop > start:
@@ -167,7 +167,7 @@ def smi(
 
     Gaps are left out. State: that of the signal (5), then that of `averaged_ranges`.
     """
-    start = int(BEGIN)
+    start = truncated(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start, STRETCH)
         if stop > start:  # in parts: what one pass writes is still in the cache for the next
@@ -203,7 +203,7 @@ def averaged_ranges(
     State: ``[bars seen, position, highest, lowest, averages of distance, of range]``, held bars, 2 * window, +
     suffixes, 2 * window + 2.
     """
-    n, t, end, seen = np.uint64(window), np.uint64(0), np.uint64(len(close)), int(state[0])
+    n, t, end, seen = np.uint64(window), np.uint64(0), np.uint64(len(close)), truncated(state[0])
     held_a, held_b = np.uint64(8), np.uint64(8 + window)
     after_a, after_b = np.uint64(8 + 2 * window), np.uint64(9 + 3 * window)
     if seen == 0:
@@ -214,7 +214,7 @@ def averaged_ranges(
     once, twice, once_reach, twice_reach = state[4], state[5], state[6], state[7]
     left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
     while t < end:
-        count = min(n - position, end - t, np.uint64(left))
+        count = smaller(smaller(n - position, end - t), np.uint64(left))
         for k in range(count):
             a, b, place = high[t + k], low[t + k], position + k
             best, worst = a if a > best else best, b if b < worst else worst
@@ -228,7 +228,7 @@ def averaged_ranges(
             line[t + k], reach[t + k] = shown * twice, shown * twice_reach
         t += count
         position += count
-        seen, left = seen + int(np.int64(count)), left - int(np.int64(count))
+        seen, left = seen + truncated(np.int64(count)), left - truncated(np.int64(count))
         if left == 0:
             left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
         if position == n:
@@ -251,7 +251,7 @@ def weights(seen: int, begin: int, first: int, second: int) -> tuple[int, float,
     """
     middle = begin + first - 1  # the bar on which the first average has its seed
     ready = middle + second - 1
-    left = int(np.int64(1 << 62))
+    left = truncated(np.int64(1 << 62))
     for bar in (ready + 1, ready, middle + 1, middle, begin):
         left = bar - seen if bar > seen else left
     new, new_two = 2.0 / (first + 1.0), 2.0 / (second + 1.0)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import step
+from stockstream_kernels._compile import smaller, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def gaps(values: Series) -> int:
     count = np.int64(0)
     for k in range(len(values)):
         count += np.isnan(values[k])
-    return int(count)
+    return truncated(count)
 
 
 @step
@@ -145,7 +145,7 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
             t += n
             here, there, sum_a, sum_b = there, here, 0.0, 0.0
             continue
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             sum_a += first[t + k]
             sum_b += second[t + k]
@@ -182,7 +182,7 @@ def pair_extremes(first: Series, second: Series, window: int, state: Series, top
             state[after_a + k], state[after_b + k] = -np.inf, np.inf
     position, best, worst, run = np.uint64(state[1]), state[2], state[3], state[4]
     while t < end:
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             place = position + k
             a, b = first[t + k], second[t + k]
@@ -222,7 +222,7 @@ def ranges(high: Series, low: Series, window: int, state: Series, top: Series, b
         state[after_a + n], state[after_b + n] = -np.inf, np.inf
     position, best, worst = np.uint64(state[1]), state[2], state[3]
     while t < end:
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             place = position + k
             a, b = high[t + k], low[t + k]

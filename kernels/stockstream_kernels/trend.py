@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.averages import PART
 from stockstream_kernels.rolling import ONE, extreme, first_nan
 
@@ -34,7 +34,7 @@ def bars_since_extreme(values: Series, window: int, sign: float, state: Series, 
         state[2] = -np.inf
         for k in range(np.uint64(window + 1)):  # before the first full block, and after the last bar of any, is nothing
             state[np.uint64(5 + window) + k], state[np.uint64(7 + 3 * window) + k] = -np.inf, -np.inf
-    t = int(np.int64(0))
+    t = truncated(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window and state[4] >= window - 1:
             t = age_blocks(values, t, window, sign, state, out)
@@ -46,8 +46,8 @@ def age_bars(values: Series, start: int, window: int, sign: float, state: Series
     """Write the ages up to the end of the block or of the input; return the bar after."""
     held = state[5 : 5 + window]
     suffix, places = state[5 + window : 6 + 2 * window], state[6 + 2 * window : 7 + 3 * window]
-    position, best, place, clean = int(state[1]), state[2], state[3], state[4]
-    stop = min(len(values), start + window - position)
+    position, best, place, clean = truncated(state[1]), state[2], state[3], state[4]
+    stop = smaller(len(values), start + window - position)
     for t in range(start, stop):
         value = sign * values[t]
         clean = clean + 1.0 if value == value else 0.0
@@ -96,7 +96,7 @@ def age_blocks(values: Series, start: int, window: int, sign: float, state: Seri
         for k in range(ONE, n):
             state[there + k], state[there + across + k] = state[here + k], state[here + across + k]
     state[4] += float(t) - start
-    return int(np.int64(t))
+    return truncated(np.int64(t))
 
 
 @kernel
@@ -118,7 +118,7 @@ def aroon(high: Series, low: Series, window: int, state: Series, down: Series, u
 def aroon_oscillator(high: Series, low: Series, window: int, state: Series, out: Series) -> None:
     """Write Aroon up less Aroon down. State: as `aroon`."""
     size = 14 + 5 * window
-    since_high = np.empty(min(PART, len(high)))
+    since_high = np.empty(smaller(PART, len(high)))
     for start in range(0, len(high), PART):
         part = slice(start, start + PART)
         since_low = out[part]
@@ -135,7 +135,7 @@ def sar(high: Series, low: Series, step_size: float, largest: float, state: Seri
     The first trade is long unless the second bar falls further than it rises; its stop is the first bar's extreme.
     State (7): ``[bars seen, side, extreme, next stop, acceleration, last high, last low]``.
     """
-    seen, side, extreme_price, stop, speed = int(state[0]), state[1], state[2], state[3], state[4]
+    seen, side, extreme_price, stop, speed = truncated(state[0]), state[1], state[2], state[3], state[4]
     last_high, last_low = state[5], state[6]
     first = min(step_size, largest)
     for t in range(len(high)):
@@ -197,7 +197,7 @@ def supertrend(
     Bands lie `multiplier` average true ranges about the middle of the bar; a band only moves towards the price until
     the close crosses it. State (7): ``[bars seen, average range, last close, upper band, lower band, side, -]``.
     """
-    seen, average, last, upper, lower, side = int(state[0]), state[1], state[2], state[3], state[4], state[5]
+    seen, average, last, upper, lower, side = truncated(state[0]), state[1], state[2], state[3], state[4], state[5]
     newest, keep = 1.0 / window, 1.0 - 1.0 / window
     for t in range(len(close)):
         line[t], direction[t] = np.nan, np.nan
@@ -273,12 +273,12 @@ def ichimoku(
     State: six extremes, 4 + 2 * window each, + ``[started]`` + 2 * kijun held spans.
     """
     place = 0
-    bottom = np.empty(min(PART, len(high)))
+    bottom = np.empty(smaller(PART, len(high)))
     held = state[len(state) - 2 * kijun :]
     if state[len(state) - 2 * kijun - 1] == 0.0:
         state[len(state) - 2 * kijun - 1] = 1.0
         held[:] = np.nan
-    position = int(state[len(state) - 2 * kijun - 2])
+    position = truncated(state[len(state) - 2 * kijun - 2])
     for window, middle in ((tenkan, turning), (kijun, base), (senkou, span_b)):
         size = 4 + 2 * window
         for start in range(0, len(high), PART):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.smoothing import ema, rma
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, pair_extremes, pair_sums, room, squeeze
@@ -112,7 +112,7 @@ def atr(high: Series, low: Series, close: Series, window: int, first_tr: int, st
 @step
 def atr_seed(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> int:
     """Take bars until the mean of `window` true ranges is known; return the bar after."""
-    started, summed, average, last = state[0], int(state[1]), state[2], state[3]
+    started, summed, average, last = state[0], truncated(state[1]), state[2], state[3]
     t = 0
     while t < len(close) and summed < window:
         out[t] = np.nan
@@ -146,7 +146,7 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
     State: ``[started, last close]``, then two steps.
     """
     size = room(window)
-    tiles = np.empty((3, min(WIDE, len(close))))
+    tiles = np.empty((3, smaller(WIDE, len(close))))
     last = state[1] if state[0] == 1.0 else np.nan
     scale = 100.0 / np.log10(window)
     for start in range(0, len(close), WIDE):
@@ -169,7 +169,7 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
 def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
     """Root mean square of the percentage falls from the highest of the window. State: two steps."""
     size = room(window)
-    tiles = np.empty((2, min(WIDE, len(values))))
+    tiles = np.empty((2, smaller(WIDE, len(values))))
     for start in range(0, len(values), WIDE):
         own, value = out[start : start + WIDE], values[start : start + WIDE]
         top, fall = tiles[0, : len(own)], tiles[1, : len(own)]
@@ -188,11 +188,11 @@ def chaikin_volatility(high: Series, low: Series, window: int, change: int, stat
 
     State: ``[started, oldest place]``, the exponential average, the last `change` averages.
     """
-    ring, oldest = state[8 : 8 + change], int(state[1])
+    ring, oldest = state[8 : 8 + change], truncated(state[1])
     if state[0] == 0.0:
         state[0] = 1.0
         ring[:] = np.nan
-    tiles = np.empty((3, min(WIDE, len(high))))
+    tiles = np.empty((3, smaller(WIDE, len(high))))
     for start in range(0, len(high), WIDE):
         own, top, bottom = out[start : start + WIDE], high[start : start + WIDE], low[start : start + WIDE]
         reach = tiles[0, : len(own)]
@@ -202,7 +202,7 @@ def chaikin_volatility(high: Series, low: Series, window: int, change: int, stat
         result, average = tiles[1, :count], tiles[2, :count]
         ema(result, window, 0, state[2:8], average)
         # 0 / 0, a price without a range all the time, is NaN
-        for k in range(min(count, change)):
+        for k in range(smaller(count, change)):
             then = ring[(oldest + k) % change]
             result[k] = 100.0 * (average[k] - then) / then
         later, newer = result[change:], average[change:]
@@ -222,7 +222,7 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
     State: ``[started, last value]``, two averages, the moments.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((5, min(WIDE, len(values))))
+    tiles = np.empty((5, smaller(WIDE, len(values))))
     for start in range(0, len(values), WIDE):
         own, series = out[start : start + WIDE], values[start : start + WIDE]
         count = squeeze(series, series, tiles[0])

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.rolling import ONE, constant_windows, rolling_sum, sma
 
 type Series = NDArray[np.float64]
@@ -34,7 +34,7 @@ def wma(values: Series, window: int, state: Series, out: Series) -> None:
     if state[0] == 0.0:
         state[0] = 1.0
         state[6 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
-    t = int(np.int64(0))
+    t = truncated(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
             t = wma_blocks(values, t, window, state, out)
@@ -46,9 +46,9 @@ def wma(values: Series, window: int, state: Series, out: Series) -> None:
 def wma_bars(values: Series, start: int, window: int, state: Series, out: Series) -> int:
     """Write the means up to the end of the block or of the input; return the bar after."""
     held, suffix = state[6 : 6 + window], state[6 + window : 6 + 2 * window]
-    position, prefix, run, last, prefixes = int(state[1]), state[2], int(state[3]), state[4], state[5]
+    position, prefix, run, last, prefixes = truncated(state[1]), state[2], truncated(state[3]), state[4], state[5]
     grown, share = window + 1.0, 2.0 / (window * (window + 1.0))
-    stop = min(len(values), start + window - position)
+    stop = smaller(len(values), start + window - position)
     for t in range(start, stop):
         value = values[t]
         run = run + 1 if value == last else 1
@@ -91,7 +91,7 @@ def wma_blocks(values: Series, start: int, window: int, state: Series, out: Seri
     if here == np.uint64(6):
         for k in range(window - 1):
             state[6 + window + k] = state[6 + k]
-    stop = int(np.int64(t))
+    stop = truncated(np.int64(t))
     constant_windows(values, start, stop, window, state, out)
     return stop
 
@@ -102,11 +102,11 @@ def hma(values: Series, window: int, state: Series, out: Series) -> None:
 
     State: those of the three means, 18 + 2 * (half + window + root).
     """
-    half, root = max(window // 2, 1), int(math.sqrt(window))
+    half, root = max(window // 2, 1), truncated(math.sqrt(window))
     of_half, of_whole, of_root = state[: 6 + 2 * half], state[6 + 2 * half :], state[12 + 2 * half + 2 * window :]
-    quick = np.empty(min(PART, len(values)))
+    quick = np.empty(smaller(PART, len(values)))
     for start in range(0, len(values), PART):
-        stop = min(start + PART, len(values))
+        stop = smaller(start + PART, len(values))
         twice, slow = quick[: stop - start], out[start:stop]
         wma(values[start:stop], half, of_half, twice)
         wma(values[start:stop], window, of_whole, slow)
@@ -126,14 +126,14 @@ def trima(values: Series, window: int, state: Series, out: Series) -> None:
     longer, shorter = window // 2 + 1, (window + 1) // 2
     of_longer, of_shorter = state[: 6 + 2 * longer], state[6 + 2 * longer : 14 + 2 * window]
     share, of_runs = 1.0 / (float(longer) * shorter), state[14 + 2 * window :]
-    sums = np.empty(min(PART, len(values)))
+    sums = np.empty(smaller(PART, len(values)))
     for start in range(0, len(values), PART):
         part, own = values[start : start + PART], out[start : start + PART]
         rolling_sum(part, longer, of_longer, sums)
         rolling_sum(sums[: len(own)], shorter, of_shorter, own)
         for t in range(len(own)):
             own[t] *= share
-        constant_windows(part, int(np.int64(0)), len(own), window, of_runs, own)
+        constant_windows(part, truncated(np.int64(0)), len(own), window, of_runs, own)
 
 
 @kernel
@@ -148,8 +148,8 @@ def dpo(values: Series, window: int, state: Series, out: Series) -> None:
         state[0] = 1.0
         older[:] = np.nan
     sma(values, window, state[2 + lag :], out)
-    oldest = int(state[1])
-    for t in range(min(lag, bars)):
+    oldest = truncated(state[1])
+    for t in range(smaller(lag, bars)):
         out[t] = older[(oldest + t) % lag] - out[t]
     for t in range(lag, bars):
         out[t] = values[t - lag] - out[t]
@@ -171,7 +171,7 @@ def vwma(values: Series, volume: Series, window: int, state: Series, out: Series
     if state[0] == 0.0:
         state[0] = 1.0
         traded[:] = np.nan  # before the first full block there is no window
-    position, total, moved, anchor = int(state[1]), state[2], state[3], state[4]
+    position, total, moved, anchor = truncated(state[1]), state[2], state[3], state[4]
     t = 0
     while t < len(values):
         if position == 0:
@@ -181,7 +181,7 @@ def vwma(values: Series, volume: Series, window: int, state: Series, out: Series
                 later += traded[k]
                 later_moved += traded[k] * (held[k] - anchor)
                 volumes[k], weighted[k] = later, later_moved
-        for k in range(position, min(window, position + len(values) - t)):
+        for k in range(position, smaller(window, position + len(values) - t)):
             held[k], traded[k] = values[t], volume[t]
             total += volume[t]
             moved += volume[t] * (values[t] - anchor)
@@ -210,11 +210,11 @@ def alma(values: Series, window: int, offset: float, sigma: float, state: Series
     if state[0] == 0.0:
         state[0] = 1.0
         older[:] = np.nan
-    joined = np.empty(before + min(PART, len(values)))
+    joined = np.empty(before + smaller(PART, len(values)))
     for k in range(before):
         joined[k] = older[k]
     for start in range(0, len(values), PART):
-        bars = min(PART, len(values) - start)
+        bars = smaller(PART, len(values) - start)
         for t in range(bars):
             joined[before + t] = values[start + t]
         mean = out[start : start + bars]
