@@ -94,6 +94,7 @@ bench: $(VENV)/.installed-bench ## Run the benchmarks; figures in benchmarks/res
 	@mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks.indicator_speed
 	$(BIN)/python -m benchmarks.sweep_speed
+	$(BIN)/python -m benchmarks.lake_speed
 	$(PYTEST) benchmarks --override-ini addopts="--import-mode=importlib --strict-markers --strict-config" \
 		--benchmark-only --benchmark-json=benchmarks/results/benchmarks.json $(PYTEST_ARGS)
 

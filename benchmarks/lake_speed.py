@@ -1,126 +1,228 @@
-"""How fast a lake is read: compacted, beside one ideal file read by hand, and as raw batches.
+"""How fast a lake is read, beside files read by hand and ArcticDB: ``python -m benchmarks.lake_speed``.
 
-``python -m benchmarks.lake_speed [--symbols 2000] [--days 2520] [--overlap 10]``. Every comparison is checked for
-equality first, then run in turns; the best of the turns counts, in seconds of the process and of the clock. The last
-year of runs stays in five raw batches a day until the last compaction.
+Every way to read runs in processes of its own, in turns with what it is compared with, and nothing counts before both
+were found to hold the same prices. Writes ``benchmarks/results/lake.json`` and ``docs/lake-speed.md``; ``--page``
+writes the page anew from the file, ``--symbols`` and ``--days`` make a smaller lake and write neither.
 """
 
+from __future__ import annotations
+
 import argparse
-import datetime as dt
-import resource
+import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
-import polars as pl
 
-from stockstream.bars import Bars
+from benchmarks import lake_case
+from benchmarks.lake_cases import FEW, NAMES
+from benchmarks.lake_page import page
+from benchmarks.sweep_speed import ROOT, machine
 from stockstream.lake import Lake
-from stockstream.schema import ROW_TYPES
 
-COLUMNS = list(ROW_TYPES)
-RUNS_A_COMPACTION = 252
+RESULTS = ROOT / "benchmarks" / "results" / "lake.json"
+PAGE = ROOT / "docs" / "lake-speed.md"
+
+#: The interpreter that has ArcticDB, made when it is missing.
+ARCTIC = ROOT / ".venv-arctic"
+
+#: Sessions whose runs stay in raw batches.
+YEAR = 252
+
+#: Processes of each way; the best of their first readings and of their later ones count.
+ROUNDS = 2
 
 
-def generate(root, symbols, days, overlap, batches):
-    """Write the batches of daily runs that overlap, with 1 % of their rows revised by the run after; compact yearly."""
-    connection = duckdb.connect(config={"threads": 2})
-    connection.execute(
-        """CREATE TABLE truth AS
-        SELECT 'S' || lpad(s::VARCHAR, 4, '0') AS symbol, s, d,
-            DATE '2014-01-01' + CAST(d // 5 * 7 + d % 5 AS INTEGER) AS date,
-            20 + s % 50 + round(5 * sin(d / 50.0 + s), 2) AS close, (s * 7919 + d * 104729) % 100 AS lot
-        FROM range(?) AS a(s), range(?) AS b(d) ORDER BY d""",
-        [symbols, days],
+class Way(NamedTuple):
+    """A way to read a place: a key of `benchmarks.lake_cases.WAYS`, and a name in the folder of the lakes."""
+
+    way: str
+    place: str
+
+
+#: Name -> what is measured, what it is compared with, readings a process.
+COMPARED = {
+    "few": (Way("load_symbols", "compacted"), Way("scan_filter", "ideal.parquet"), 20),
+    "bars": (Way("bars", "compacted"), Way("panels_by_hand", "ideal.parquet"), 4),
+    "frame": (Way("bars", "compacted"), Way("read_parquet", "ideal.parquet"), 4),
+    "rows": (Way("load_all_data", "compacted"), Way("read_parquet", "ideal.parquet"), 4),
+    "year_bars": (Way("bars", "year"), Way("bars", "compacted"), 3),
+    "year_rows": (Way("load_all_data", "year"), Way("load_all_data", "compacted"), 3),
+    "raw_rows": (Way("load_all_data", "raw"), Way("load_all_data", "raw_compacted"), 3),
+    "market_few": (Way("load_symbols", "market/lake"), Way("scan_filter", "market/ideal.parquet"), 20),
+    "market_bars": (Way("bars", "market/lake"), Way("panels_by_hand", "market/ideal.parquet"), 4),
+}
+
+
+def market_file():
+    """Return the path of the real market file, None where it is not."""
+    folder = Path(os.environ.get("STOCKSTREAM_TEST_DATA", ROOT.parent / "shared" / "data"))
+    path = folder / "prices" / "asx_raw_market_2023_2024.parquet"
+    return path if path.exists() else None
+
+
+def build(folder, size):
+    """Write all lakes and files of a run; return seconds by step."""
+    seconds = {}
+
+    def step(name, begun):
+        seconds[name] = time.perf_counter() - begun
+        print(f"{name}: {seconds[name]:.1f} s", flush=True)
+
+    begun = time.perf_counter()
+    lake_case.check(lake_case.Size(12, 40))
+    step("the formula equals the library's own compaction", begun)
+    begun = time.perf_counter()
+    connection = lake_case.connect(size)
+    before = size.days - YEAR
+    lake_case.write_compacted(connection, f"{folder}/compacted", size, size.days)
+    lake_case.write_compacted(connection, f"{folder}/year", size, before)
+    lake_case.write_batches(connection, f"{folder}/year", size, before)
+    Path(f"{folder}/raw").mkdir()
+    Path(f"{folder}/raw/raw-data").symlink_to(f"{folder}/year/raw-data")
+    first = before - size.overlap + 1
+    lake_case.write_part(connection, f"{folder}/compacted", f"{folder}/raw_compacted", size.days, first)
+    connection.close()
+    ideal(f"{folder}/compacted", f"{folder}/ideal.parquet")
+    symbols = [f"S{number:04d}" for number in range(0, size.symbols, max(size.symbols // FEW, 1))][:FEW]
+    Path(f"{folder}/{NAMES}").write_text(json.dumps(symbols))
+    step("lakes made", begun)
+    path = market_file()
+    if path is not None:
+        begun = time.perf_counter()
+        raw = Lake(f"{folder}/market/raw")
+        raw.import_file(path, quarantine=True)
+        lake_case.write_one_answer(raw, f"{folder}/market/lake")
+        lake = Lake(f"{folder}/market/lake")
+        if not lake.load_all_data().equals(raw.load_all_data()):
+            raise SystemExit("the compacted market is not the one that was imported")
+        ideal(f"{folder}/market/lake", f"{folder}/market/ideal.parquet")
+        held = lake.symbols()
+        Path(f"{folder}/market/{NAMES}").write_text(json.dumps(held[:: max(len(held) // FEW, 1)][:FEW]))
+        step("the real market imported, and laid out as compacted", begun)
+    return seconds
+
+
+def ideal(lake, path):
+    """Write the rows of a compacted lake to one file, sorted, by the writer whose files are read fastest."""
+    (latest,) = Path(lake).glob("curated/latest/*.parquet")
+    rows = duckdb.read_parquet(str(latest)).select(
+        "symbol, date, open, high, low, close, volume, adjusted_close, fetch_timestamp"
     )
-    lake = Lake(root)
-    raw = Path(root) / "raw-data"
-    raw.mkdir(parents=True, exist_ok=True)
-    for day in range(days):
-        session = dt.date(2014, 1, 1) + dt.timedelta(day // 5 * 7 + day % 5)
-        stamp = f"{session + dt.timedelta(1)}T06:00:00.000000Z"
-        files = batches if day >= days - RUNS_A_COMPACTION else 1
-        for batch in range(files):
-            query = f"""
-            SELECT symbol, date, price AS open, price + 0.5 AS high, price - 0.5 AS low, price AS close,
-                (100000 + lot)::BIGINT AS volume, price AS adjusted_close, '{stamp}' AS fetch_timestamp
-            FROM (SELECT *, CASE WHEN lot = 7 AND d = {day} THEN close + 0.01 ELSE close END AS price FROM truth
-                WHERE d BETWEEN {day - overlap + 1} AND {day} AND s % {files} = {batch})
-            ORDER BY symbol, date"""
-            path = raw / f"{session}-batch-{batch + 1}.parquet"
-            connection.sql(query).write_parquet(str(path), compression="zstd")
-        if (days - day - 1) % RUNS_A_COMPACTION == 0 and day + 1 < days:
-            lake.compact(expire=True, grace=dt.timedelta(0), keep=0)
-    return lake
+    rows.order("symbol, date").write_parquet(path, compression="zstd", row_group_size=122_880)
 
 
-def best(functions, turns):
-    """Run functions in turns; return name -> (processor seconds, clock seconds) of the best turn."""
-    times = {name: [] for name in functions}
-    for _ in range(turns):
-        for name, function in functions.items():
-            clock, process = time.perf_counter(), time.process_time()
-            function()
-            times[name].append((time.process_time() - process, time.perf_counter() - clock))
-    return {name: min(found) for name, found in times.items()}
+def read(folder, way, turns):
+    """Read in a new process; return what it took."""
+    command = [sys.executable, "-m", "benchmarks.lake_cases", way.way, f"{folder}/{way.place}", str(turns)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise SystemExit(f"{way.way} of {way.place} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def show(title, times, bound):
-    (first, ours), (second, theirs) = times.items()
-    print(
-        f"{title}: {first} {ours[0]:.3f} s ({ours[1]:.3f} by the clock), {second} {theirs[0]:.3f} s "
-        f"({theirs[1]:.3f}); ratio {ours[0] / theirs[0]:.2f} ({ours[1] / theirs[1]:.2f}), at most {bound}"
+def compare(folder, ours, theirs, turns):
+    """Return both ways' figures, found equal first."""
+    found = {"ours": [], "theirs": []}
+    for _ in range(ROUNDS):
+        for name, way in (("ours", ours), ("theirs", theirs)):
+            found[name].append(read(folder, way, turns))
+    if len({each["digest"] for each in (*found["ours"], *found["theirs"])}) != 1:
+        raise SystemExit(f"{ours} and {theirs} do not hold the same prices")
+    return {
+        name: {
+            "way": f"{way.way} of {way.place}",
+            "first": [min(column) for column in zip(*(each["first"] for each in rounds), strict=True)],
+            "again": [min(column) for column in zip(*(each["again"] for each in rounds), strict=True)],
+            "peak": min(each["peak"] for each in rounds),
+            "size": rounds[0]["size"],
+        }
+        for (name, rounds), way in zip(found.items(), (ours, theirs), strict=True)
+    }
+
+
+def arctic_python():
+    """Return the interpreter that has ArcticDB, made now if it is not there."""
+    python = ARCTIC / "bin" / "python"
+    if not python.exists():
+        uv = shutil.which("uv")
+        make = [uv, "venv", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
+        subprocess.run([*make, str(ARCTIC)], check=True, capture_output=True)
+        install = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
+        subprocess.run([*install, "--quiet", "arcticdb>=6,<7"], check=True, capture_output=True, timeout=300)
+    return python
+
+
+def arctic(folder):
+    """Return what ArcticDB takes for the same symbols, or why that is not known."""
+    try:
+        python = arctic_python()
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"missing": f"ArcticDB could not be installed ({type(error).__name__})"}
+    bars = Lake(f"{folder}/compacted").bars()
+    panels = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+    np.savez(
+        f"{folder}/arctic.npz",
+        symbols=np.array(bars.symbols),
+        dates=bars.dates,
+        **panels,
     )
+    wanted = json.loads(Path(f"{folder}/{NAMES}").read_text())
+    expected = np.array([bars[name].close[0] for name in wanted])
+    command = [str(python), str(ROOT / "benchmarks" / "lake_arctic.py"), folder, json.dumps(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        return {"missing": (done.stderr.strip().splitlines() or ["no answer"])[-1]}
+    if not np.array_equal(np.load(f"{folder}/arctic-few.npy"), expected):
+        raise SystemExit("ArcticDB does not hold the same prices")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(folder, size):
+    """Build everything and return all figures."""
+    on = {name: value for name, value in machine().items() if name != "numba"} | {"duckdb": version("duckdb")}
+    found = {"machine": on, "size": size._asdict() | {"year": YEAR}, "built": build(folder, size), "compared": {}}
+    found["batches"] = len(list(Path(f"{folder}/year/raw-data").iterdir()))
+    for name, (ours, theirs, turns) in COMPARED.items():
+        if name.startswith("market") and market_file() is None:
+            found["compared"][name] = {"missing": "no real market data"}
+            continue
+        pair = found["compared"][name] = compare(folder, ours, theirs, turns)
+        print(name, *(f"{who} {row['first'][0]:.3f} {row['again'][0]:.3f}" for who, row in pair.items()), flush=True)
+    found["arctic"] = arctic(folder)
+    print(json.dumps(found["arctic"]), flush=True)
+    return found
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--symbols", type=int, default=2000)
     parser.add_argument("--days", type=int, default=2520)
-    parser.add_argument("--overlap", type=int, default=10)
-    parser.add_argument("--batches", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--folder", help="keep the lake there")
+    parser.add_argument("--page", action="store_true", help="write the page anew from the file")
     arguments = parser.parse_args()
-    folder = arguments.folder or tempfile.mkdtemp()
-    try:
-        measure(folder, arguments)
-    finally:
-        if arguments.folder is None:
-            shutil.rmtree(folder)
-
-
-def measure(folder, arguments):
-    start = time.perf_counter()
-    lake = generate(f"{folder}/lake", arguments.symbols, arguments.days, arguments.overlap, arguments.batches)
-    batches = len(lake.location.batches("raw-data"))
-    seconds = time.perf_counter() - start
-    print(f"{arguments.symbols} symbols x {arguments.days} days in {seconds:.0f} s; {batches} raw batches")
-    raw = lake.load_all_data()
-    best_raw = best({"raw": lake.load_all_data}, max(arguments.turns // 2, 1))
-    start = time.perf_counter()
-    print(lake.compact(expire=True, grace=dt.timedelta(0), keep=0), f"{time.perf_counter() - start:.1f} s")
-    assert lake.load_all_data().equals(raw)
-    ideal = f"{folder}/ideal.parquet"
-    raw.write_parquet(ideal, compression="zstd", row_group_size=122_880)
-    best_raw |= best({"compacted": lake.load_all_data}, arguments.turns)
-    show(f"all rows of {batches} raw batches", best_raw, 5)
-    names = raw["symbol"].unique().sort().gather_every(max(arguments.symbols // 10, 1)).to_list()[:10]
-    few = {
-        "lake.load_symbols": lambda: lake.load_symbols(names),
-        "pl.scan_parquet": lambda: pl.scan_parquet(ideal).filter(pl.col("symbol").is_in(names)).collect(),
-    }
-    assert few["lake.load_symbols"]().equals(few["pl.scan_parquet"]())
-    show("ten symbols", best(few, arguments.turns), 1.5)
-    everything = {"lake.bars": lake.bars, "by hand": lambda: Bars.from_polars(pl.read_parquet(ideal))}
-    one, other = (read() for read in everything.values())
-    np.testing.assert_array_equal(one.close, other.close)
-    show("all bars", best(everything, max(arguments.turns // 2, 1)), 2)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"peak of the whole run {peak / 1e6:.0f} MB; the panels of bars are {5 * one.close.nbytes / 1e6:.0f} MB")
+    whole = (arguments.symbols, arguments.days) == (2000, 2520)
+    if not arguments.page:
+        begun = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            found = measured(folder, lake_case.Size(arguments.symbols, arguments.days))
+        found["seconds"] = time.perf_counter() - begun
+        print(f"{found['seconds']:.0f} s in all")
+        if not whole:
+            print(page(found))
+            return
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    print(f"written: {PAGE}")
 
 
 if __name__ == "__main__":
