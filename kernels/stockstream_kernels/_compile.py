@@ -50,7 +50,7 @@ def _compiled[F: Callable[..., Any]](func: F, **options: Any) -> F:
 
 
 def truncated(number: Any) -> int:
-    """Return a number without its fraction: `int`, which as a function of Numba's costs 0.07 s of each first use."""
+    """Return a number without its fraction: `int`, which as a function of Numba's takes long to compile."""
     return int(number)
 
 

@@ -197,8 +197,8 @@ def averaged_ranges(
 ) -> None:
     """Write the twice averaged distance from the middle of the range and the twice averaged range; 0 before the seeds.
 
-    One loop for ranges, by the method of `rolling`, and averages: those wait for themselves, these do not, and both
-    take 2.6 ms instead of 4. The averages are plain ones: where ``|x| <= y`` on every bar they obey it too, to the last
+    One loop for ranges, by the method of `rolling`, and averages: those wait for themselves, these do not, and each
+    fills the other's time. The averages are plain ones: where ``|x| <= y`` on every bar they obey it too, to the last
     bit, and the index keeps its bounds. Their seeds are means, summed with weights of their own.
     State: ``[bars seen, position, highest, lowest, averages of distance, of range]``, held bars, 2 * window, +
     suffixes, 2 * window + 2.
