@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from stockstream.cli.application import print_problem
 from stockstream.cli.options import (
     MARKET,
     OUTPUT,
@@ -34,7 +35,7 @@ from stockstream.cli.terms import (
     SlippageRate,
     read_terms,
 )
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, StockstreamError
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
@@ -163,8 +164,11 @@ def _asked(result: Result, *, stress: bool, intervals: bool) -> tuple[Stress | N
     if intervals:
         from stockstream.research.resampling import intervals as resample
 
-        with working("Resampling …"):
-            resampled = resample(result)
+        try:
+            with working("Resampling …"):
+                resampled = resample(result)
+        except StockstreamError as error:  # the run itself is shown all the same
+            print_problem("warning", f"no intervals: {error}")
     return stressed, resampled
 
 

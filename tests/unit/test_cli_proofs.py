@@ -115,6 +115,9 @@ def test_a_backtest_says_what_it_proves(bars: ss.Bars) -> None:
     command = "backtest --strategy MovingAverageCrossover --symbols BHP --commission 0.001"
     result = ss.backtest(MovingAverageCrossover(), bars.select(["BHP"]), costs=COSTS)
     assert result.verdict().sentence in run(command).stdout
+    short = run(f"{command} --intervals --end-date 2022-01-12")
+    assert "no intervals: expected at least 20 returns" in short.stderr
+    assert "Total return" in short.stdout
     text = run(f"{command} --intervals").stdout
     assert re.search(r"^Sharpe ratio +-?\d", text.split("How far the figures may be off")[1], re.MULTILINE)
     found = json.loads(run(f"{command} --intervals --stress --format json").stdout)
