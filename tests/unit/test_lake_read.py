@@ -191,3 +191,18 @@ def test_importing_the_lake_loads_nothing_heavy():
     assert done.stdout.strip() == "set()"
     with pytest.raises(AttributeError, match="no attribute 'Sea'"):
         lake_module.Sea  # noqa: B018 the access is the test
+
+
+def test_module_functions_read_as_of_an_instant_too(tmp_path):
+    flat = {name: [1.0] for name in ("open", "high", "low")}
+    for close, fetched in ((1.0, "2024-02-01T00:00:00.000000Z"), (2.0, "2024-02-02T00:00:00.000000Z")):
+        row = {"symbol": ["A"], "date": ["2024-01-02"], **flat, "close": [close], "volume": [1]}
+        Lake(tmp_path).write_rows(row | {"high": [close]} | {"fetch_timestamp": [fetched]})
+    place = str(tmp_path)
+    for load in (
+        lambda **how: lake_module.load_all_data(place, **how),
+        lambda **how: lake_module.load_symbols(["A"], place, **how),
+        lambda **how: lake_module.load_date_range("2024-01-01", "2024-01-31", place, **how),
+    ):
+        assert load()["close"].to_list() == [2.0]
+        assert load(as_of="2024-02-01T12:00:00Z")["close"].to_list() == [1.0]
