@@ -20,7 +20,8 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 def main():
     """Store one table a symbol, and read some and all of them."""
     folder, wanted = sys.argv[1], json.loads(sys.argv[2])
-    stored = np.load(f"{folder}/arctic.npz")
+    with np.load(f"{folder}/arctic.npz") as archive:
+        stored = {name: archive[name] for name in archive.files}  # each look-up in an archive reads it anew
     symbols, dates = stored["symbols"].tolist(), pd.DatetimeIndex(stored["dates"].astype("datetime64[ns]"))
     library = arcticdb.Arctic(f"lmdb://{folder}/arctic?map_size=4GB").get_library("prices", create_if_missing=True)
     for first in range(0, len(symbols), 200):
