@@ -51,18 +51,25 @@ Exit codes:
 
 
 class _Help:
-    """Prints the epilog as it is written: an example that is wrapped cannot be pasted."""
+    """Wraps paragraphs at the width of the terminal, and no example: one that is wrapped cannot be pasted."""
 
     epilog: str | None
+    help: str | None
 
     def format_help(self, ctx: object, formatter: object) -> None:
         """Print the help page, then the examples."""
         epilog, self.epilog = self.epilog, None
+        said, self.help = self.help, _unwrapped(self.help)
         try:
             super().format_help(ctx, formatter)  # type: ignore[misc]  # of the Typer class beside this one
         finally:
-            self.epilog = epilog
+            self.epilog, self.help = epilog, said
         typer.echo("\n".join(f" {line}".rstrip() for line in (epilog or "").strip("\n").split("\n")))
+
+
+def _unwrapped(text: str | None) -> str:
+    """Put each paragraph on one line, for the terminal to wrap at its own width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
 
 
 class Command(_Help, TyperCommand):

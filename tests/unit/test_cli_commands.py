@@ -304,3 +304,10 @@ def test_sweep_samples_settings_too_and_goes_on_where_it_was(lake: str) -> None:
     refused = CliRunner().invoke(app, [*command, "--seed", "4"])
     assert refused.exit_code == 2
     assert "the grid changed" in " ".join(refused.stderr.split())
+
+
+def test_help_wraps_paragraphs_at_the_width_of_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("import", "--help").stdout.splitlines()
+    first = next(n for n, line in enumerate(lines) if "A file has the columns" in line)
+    assert [len(line.rstrip()) > 70 for line in lines[first : first + 4]] == [True, True, True, False]
