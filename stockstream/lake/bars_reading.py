@@ -48,7 +48,7 @@ def read_bars(
     files, reading = source
     first, last = days
     eventful = contents.holds_events(files)
-    if not listings.split_any(symbols) and (adjust == "total" or not eventful):
+    if _has_polars() and not listings.split_any(symbols) and (adjust == "total" or not eventful):
         found = present(contents, files, reading, eventful=eventful, symbols=symbols, days=days)
         if found is not None:
             facts["provenance"] = {**facts["provenance"], "through": found.through}
@@ -60,3 +60,12 @@ def read_bars(
         contents.check_range(connection, symbols, days, listings, source)
         facts["provenance"] = {**facts["provenance"], "through": known_through(connection)}
         return adjusted_bars(connection, end=last, adjust=adjust, **facts)
+
+
+def _has_polars() -> bool:
+    """Whether there are frames, in which the latest rows are read: where the lake is only written there may be none."""
+    try:
+        import polars  # noqa: F401 only whether it is there
+    except ModuleNotFoundError:
+        return False
+    return True
