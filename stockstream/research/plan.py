@@ -248,16 +248,15 @@ class Plan:
         whole = None if self.remote else panel_for(piece.compiled, self.bars)
         if self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0])):
             started = time.perf_counter()
-            Shelf.of(
-                piece.rows.first_of_families(), self.bars, 0, whole
-            )  # many values at once are kernels of their own
+            # many values at once are computed by kernels of their own
+            Shelf.of(piece.rows.first_of_families(), self.bars, 0, whole)
             self.compiled += time.perf_counter() - started
         for symbol in range(len(self.bars.symbols)):
             pending = ~batch.done[symbol, piece.places]
             if not pending.any():
                 continue
-            # the threads have nothing else to do before the first symbol; later they have its runs
-            idle = self.crew if symbol == 0 else None
+            # the threads have nothing else to do before the first job; later they have runs
+            idle = self.crew if batch.first == 0 and batch.open == 0 else None
             shelf = None if self.remote else Shelf.of(piece.rows, self.bars, symbol, whole, idle)
             for settings, cut in piece.cuts:
                 desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
