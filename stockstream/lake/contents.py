@@ -72,7 +72,7 @@ class Contents:
         return Files(
             prices=prices,
             events=self.soundness.readable(tail[RAW_EVENTS], EVENT_TYPES),
-            verdicts=self.soundness.readable(listed[QUARANTINE], {"symbol": "VARCHAR"}),
+            verdicts=self._verdicts(listed[QUARANTINE]),
             curated=None if manifest is None else self._curated(manifest, listed, tail),
         )
 
@@ -109,9 +109,28 @@ class Contents:
             based=based,
         )
 
-    def prices(self, session: date | None = None) -> list[str]:
-        """Return the sound files of prices, of all sessions or of one."""
-        return self.soundness.readable(self.location.batch_files(RAW_DATA, session), ROW_TYPES, exact=True)
+    def session_files(self, session: date) -> Files:
+        """Return the sound files of prices of one session, and all verdicts.
+
+        Raises
+        ------
+        LakeError
+            There are no such files of prices.
+        """
+        batches = self.location.batch_files(RAW_DATA, session)
+        prices = self.soundness.readable(batches, ROW_TYPES, exact=True)
+        if not prices:
+            files = self.files()
+            message = f"the lake at {self.location} has no batches of session {session}"
+            if bad := self.soundness.problems(batches):
+                message += f" that can be read: {bad[0].file} {bad[0].reason}. Restore it or move it away."
+            elif files.curated is not None:
+                message += ". If a compaction expired them, load_all_data(as_of=…) still tells their rows."
+            raise LakeError(message)
+        return Files(prices=prices, verdicts=self._verdicts(self.location.batch_files(QUARANTINE)))
+
+    def _verdicts(self, files: Sequence[Stored]) -> list[str]:
+        return self.soundness.readable(files, {"symbol": "VARCHAR"})
 
     def find_undecodable(self) -> bool:
         """Read every file by itself, and return whether bad ones were found that will be left out from now on."""
@@ -124,8 +143,8 @@ class Contents:
     def _all_files(self) -> list[Stored]:
         return [file for folder in (RAW_DATA, RAW_EVENTS, QUARANTINE) for file in self.location.batch_files(folder)]
 
-    def reading(self, as_of: Instant | None, *, provisional: bool, files: Files) -> Reading:
-        """Return what counts as of an instant.
+    def reading(self, as_of: Instant | None, *, provisional: bool, files: Files, about: str = "") -> Reading:
+        """Return what counts as of an instant; `about` says in a message what the files are about, if not about all.
 
         Raises
         ------
@@ -139,8 +158,8 @@ class Contents:
             first = self._first_answer(files)
             if first is not None and first > until:
                 message = (
-                    f"as of {until} the lake at {self.location} knew nothing: its first answer was fetched {first}. "
-                    "Ask for a later as_of."
+                    f"as of {until} the lake at {self.location} knew nothing{about}: its first answer was fetched "
+                    f"{first}. Ask for a later as_of."
                 )
                 raise LakeError(message)
         return Reading(exchange=self.exchange, until=until, provisional=provisional)

@@ -218,23 +218,32 @@ class Lake(Checked, Kept):
         return frame
 
     @forgiving
-    def merge_daily_batches(self, date: Day) -> pl.DataFrame:
-        """Return the latest version of each row among the batch files of one session, sorted by symbol and date.
+    def merge_daily_batches(
+        self, date: Day, *, as_of: Instant | None = None, provisional: bool = False
+    ) -> pl.DataFrame:
+        """Return the row that counts of each bar in the batch files of one session, sorted by symbol and date.
+
+        Answers of other sessions do not exist for it, older or newer: it is what that session's run said. What no
+        reading returns is not returned here either: versions that a verdict hides, whichever session decided it, and
+        rows whose own session had not settled. Of a bar whose latest version is hidden, the version before it in the
+        same files counts; where all rows are hidden, the answer has none.
+
+        Parameters
+        ----------
+        date
+            The session that names the files.
+        as_of, provisional
+            As in every reading.
 
         Raises
         ------
         LakeError
-            The lake has no batches of that session.
+            The lake has no batches of that session, or none any more: a compaction may have expired them.
         """
-        from stockstream.lake.scan import latest
-
         session = day(date)
-        files = self._contents.prices(session)
-        if not files:
-            self._files()
-            message = f"the lake at {self._location} has no batches of session {session}"
-            raise LakeError(message)
-        return self._contents.collect(latest(files, self._location.storage_options()))
+        own = self._contents.session_files(session)
+        reading = self._contents.reading(as_of, provisional=provisional, files=own, about=f" of session {session}")
+        return self._contents.collect(self._contents.scan(own, reading))
 
     @forgiving
     def symbols(self, *, as_of: Instant | None = None, provisional: bool = False) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ def load_symbols(
     return Lake.in_bucket(bucket, prefix).load_symbols(symbols, as_of=as_of)
 
 
-def merge_daily_batches(date: date | str, bucket: str | None = None, prefix: str = "") -> pl.DataFrame:
-    """Return the latest rows among one session's batches; see `Lake.merge_daily_batches`."""
-    return Lake.in_bucket(bucket, prefix).merge_daily_batches(date)
+def merge_daily_batches(
+    date: date | str, bucket: str | None = None, prefix: str = "", *, as_of: Instant | None = None
+) -> pl.DataFrame:
+    """Return the rows that count among one session's batches; see `Lake.merge_daily_batches`."""
+    return Lake.in_bucket(bucket, prefix).merge_daily_batches(date, as_of=as_of)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from stockstream.errors import LakeError
 from stockstream.lake import Lake
-from tests.reference.lake_cases import COLUMNS, CONTENT, MONDAY, bar, filled, snapshots, stamp, verdict
+from tests.reference.lake_cases import (
+    COLUMNS,
+    CONTENT,
+    MONDAY,
+    bar,
+    filled,
+    snapshots,
+    stamp,
+    verdict,
+    write_verdict,
+)  # fmt: skip
 from tests.reference.lake_reading import as_of
 
 
@@ -48,6 +58,57 @@ answered = st.lists(snapshots().filter(len), min_size=1, max_size=14)
 @given(answered, st.lists(verdict(), max_size=4), st.booleans())
 def test_reading_as_of_equals_the_naive_twin(answers, verdicts, provisional):
     run(answers, verdicts, provisional)
+
+
+SESSIONS = (MONDAY + dt.timedelta(14), MONDAY + dt.timedelta(15))
+
+
+@settings(max_examples=8)
+@given(
+    st.lists(st.tuples(snapshots().filter(len), st.sampled_from(SESSIONS)), min_size=1, max_size=9),
+    st.lists(verdict(), max_size=5),
+    st.booleans(),
+)
+def test_a_merged_session_is_what_its_files_alone_said_less_what_is_hidden(answers, verdicts, provisional):
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        for rows, session in answers:
+            columns = {name: [row[name] for row in rows] for name in COLUMNS}
+            lake.write_rows(columns | {"fetch_timestamp": [row["fetched"] for row in rows]}, session=session)
+        for number, each in enumerate(verdicts, start=1):
+            write_verdict(lake, number, each)
+        for session in SESSIONS:
+            own = [row for rows, its in answers if its == session for row in rows]
+            if not own:
+                with pytest.raises(LakeError, match=f"no batches of session {session}"):
+                    lake.merge_daily_batches(session)
+                continue
+            for until in (None, stamp(4)):
+                if until and min(row["fetched"] for row in own) > until:
+                    with pytest.raises(LakeError, match=f"knew nothing of session {session}: its first answer"):
+                        lake.merge_daily_batches(session, as_of=until)
+                    continue
+                found = lake.merge_daily_batches(session, as_of=until, provisional=provisional)
+                expected = rows_of(as_of(own, verdicts, until or "9999", provisional))
+                assert found.select(*COLUMNS, "fetch_timestamp").rows() == expected
+
+
+def test_a_hidden_row_does_not_come_back_through_a_merge(tmp_path):
+    answers = [[bar("A", 0, 1, 1, 0), bar("B", 0, 5, 1, 0)], [bar("A", 0, 2, 1, 1)], [bar("A", 1, 3, 1, 1)]]
+    about = {"symbol": "A", "date": MONDAY, "fetched": stamp(1), "hides": True, "decided_at": stamp(3)}
+    lake = filled(tmp_path, answers, [about, {**about, "symbol": "B", "fetched": None, "decided_at": stamp(5)}])
+    closes = {
+        hour: lake.merge_daily_batches(MONDAY, as_of=stamp(hour)).select("symbol", "close").rows() for hour in (2, 3, 5)
+    }
+    assert closes == {
+        2: [("A", 2.0), ("A", 3.0), ("B", 5.0)],
+        3: [("A", 1.0), ("A", 3.0), ("B", 5.0)],  # the version before the hidden one, of the same files
+        5: [("A", 1.0), ("A", 3.0)],
+    }
+    assert lake.merge_daily_batches(MONDAY).equals(lake.load_all_data())
+    lake.compact(expire=True, grace=dt.timedelta(0), keep=0)
+    with pytest.raises(LakeError, match=rf"no batches of session {MONDAY}\. If a compaction expired them"):
+        lake.merge_daily_batches(MONDAY)
 
 
 def absent_from(number, day=2, more=()):
