@@ -91,6 +91,11 @@ class Rules:
         """Put numbers in the place of parameters."""
         return replace(self, **{name: part.bind(values) for name, part in self.expressions.items()})
 
+    def binds_to(self, values: Mapping[str, Any], other: Rules) -> bool:
+        """Whether ``bind(values)`` would equal other rules, which stand already."""
+        own, built = self.expressions, other.expressions
+        return own.keys() == built.keys() and all(part.binds_to(values, built[name]) for name, part in own.items())
+
     def __repr__(self) -> str:
         return f"Rules({', '.join(f'{name}={part!r}' for name, part in self.expressions.items())})"
 

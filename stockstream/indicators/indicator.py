@@ -187,6 +187,23 @@ class Indicator(Expression):
                 changes[f.name] = expression.bind(values)
         return replace(self, **changes) if changes else self
 
+    def binds_to(self, values: Mapping[str, Any], other: object) -> bool:
+        """Whether the other is of the same kind, with these numbers in the place of parameters."""
+        if type(other) is not type(self):
+            return False
+        for f in fields(self):
+            own, built = getattr(self, f.name), getattr(other, f.name)
+            if isinstance(own, Parameter) and own.name in values and "range" in f.metadata:
+                if values[own.name] != built:
+                    return False
+            elif isinstance(own, Expression) and "range" in f.metadata:
+                bound = own.bind(values)
+                if (bound if bound.parameters() else scalar(bound)) != built:
+                    return False
+            elif not (own.binds_to(values, built) if isinstance(own, Expression) else own == built):
+                return False
+        return True
+
     def state_size(self) -> int:
         """Length of the kernel's state."""
         return 8
@@ -414,6 +431,10 @@ class Output(Expression):
     def bind(self, values: Mapping[str, Any]) -> Output:
         """Put numbers in the place of parameters."""
         return Output(self.indicator.bind(values), self.name)
+
+    def binds_to(self, values: Mapping[str, Any], other: object) -> bool:
+        """Whether the other is the same output of what the indicator binds to."""
+        return type(other) is Output and self.name == other.name and self.indicator.binds_to(values, other.indicator)
 
     def column_names(self) -> tuple[str, ...]:
         """Name of the output's column on a frame."""

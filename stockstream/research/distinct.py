@@ -35,10 +35,30 @@ def hashes(columns: Mapping[str, NDArray[np.float64]], rows: int) -> Hashes:
     """
     mixed = np.zeros(rows, dtype=np.uint64)
     for name, values in columns.items():
-        seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-        bits = (np.asarray(values, dtype=np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
-        mixed += _mix(_mix(bits) ^ np.uint64(seed))
+        mixed += _named(name, values)
     return _mix(mixed)
+
+
+def product_hashes(axes: Mapping[str, NDArray[np.float64]]) -> Hashes:
+    """Return the hashes of every combination of some values, the last name changing fastest.
+
+    Examples
+    --------
+    >>> axes = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    >>> bool((product_hashes(axes) == hashes({"a": axes["a"], "b": np.array([3.0, 3.0])}, 2)).all())
+    True
+    """
+    mixed = np.zeros(1, dtype=np.uint64)
+    for name, values in axes.items():
+        mixed = (mixed[:, None] + _named(name, values)).ravel()
+    return _mix(mixed)
+
+
+def _named(name: str, values: NDArray[np.float64]) -> Hashes:
+    """Return what the values of one parameter add to the hashes of their combinations."""
+    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+    bits = (np.asarray(values, dtype=np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
+    return _mix(_mix(bits) ^ np.uint64(seed))
 
 
 def _mix(bits: Hashes) -> Hashes:
@@ -61,7 +81,7 @@ def smallest(parts: Iterable[Hashes]) -> Hashes:
         together = np.concatenate([kept, part]) if len(kept) else part
         found = np.zeros(0, dtype=np.uint64)
         if len(together) > 4 * KEPT:  # hashes are spread evenly: looking at the low ones is mostly enough
-            found = _once(together[together < np.uint64(3 * KEPT / len(together) * _WHOLE)])
+            found = _once(together[together < np.uint64(1.25 * KEPT / len(together) * _WHOLE)])
         kept = (found if len(found) >= KEPT else _once(together))[:KEPT]
     return kept
 

@@ -103,10 +103,21 @@ class Combinations:
         """Combinations before the constraint."""
         return math.prod(len(values) for values in self.axes.values()) if self.rows is None else self.rows.height
 
+    @property
+    def is_product(self) -> bool:
+        """Whether they are all combinations of `axes`."""
+        return self.rows is None and self.where is None
+
     @cached_property
     def whole(self) -> pl.DataFrame:
         """All combinations of `axes`, which are asked for several times."""
-        return _constrained(_taken(self.axes, np.arange(self.listed)), self.where)
+        import polars as pl
+
+        columns, inner = {}, self.listed
+        for name, values in self.axes.items():
+            inner //= len(values)
+            columns[name] = np.tile(np.repeat(values, inner), self.listed // (inner * len(values)))
+        return _constrained(pl.DataFrame(columns), self.where)
 
     def batches(self, size: int) -> Iterator[pl.DataFrame]:
         """Give all combinations in their order, at most `size` at once."""

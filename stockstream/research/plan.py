@@ -357,12 +357,16 @@ def _agree(strategy: type[RuleStrategy], rules: Rules, values: dict[str, Any]) -
     try:
         built = strategy(**values).rules()
     except Exception:  # as above
-        built = None
+        return _refuse(rules, values)
+    return rules.binds_to(values, built)
+
+
+def _refuse(rules: Rules, values: dict[str, Any]) -> bool:
     try:
-        bound = rules.bind(values)
+        rules.bind(values)
     except (ArithmeticError, LookupError, TypeError, ValueError):
-        return built is None
-    return bound == built
+        return True
+    return False
 
 
 def _refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dict[int, str]:

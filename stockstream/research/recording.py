@@ -59,6 +59,10 @@ def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.u
         for name, value in given.items()
         if name not in combinations.names and isinstance(value, int | float)
     }
+    if combinations.is_product and combinations.count <= AT_ONCE:
+        ones = {name: np.array([value]) for name, value in defaults.items()}
+        yield distinct.product_hashes({**combinations.axes, **ones})
+        return
     for batch in combinations.batches(AT_ONCE):
         columns = {name: batch.get_column(name).to_numpy().astype(np.float64) for name in batch.columns}
         columns |= {name: np.full(batch.height, value) for name, value in defaults.items()}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import stockstream as ss
 from stockstream.indicators import MACD, SMA
+from stockstream.indicators.expression import Parameter, Unknown
 from stockstream.research.question import DEFAULT_METRICS, EVERY
 from tests.reference.engine_cases import costs, panels
 from tests.reference.sweep_cases import (
@@ -18,6 +19,15 @@ from tests.reference.sweep_cases import (
     crossovers,
     grids,
     strategies,
+)
+
+NUMBERS = st.fixed_dictionaries(
+    {
+        "fast": st.integers(1, 3),
+        "slow": st.integers(4, 6),
+        "level": st.sampled_from([22.5, 47.0]),
+        "stop": st.sampled_from([0.02, 0.08]),
+    }
 )
 
 SLOW_DRAWS = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -34,6 +44,14 @@ TERMS = st.fixed_dictionaries(
         "risk_free": st.sampled_from([0.0, 0.04]),
     }
 )
+
+
+@given(strategies(), NUMBERS, NUMBERS)
+def test_rules_bind_to_what_binding_makes(strategy, values, others):
+    open_rules = strategy(**{name: Unknown(name) for name in values}).rules()
+    rules = open_rules.bind({name: Parameter(name) for name in values})
+    for built in (strategy(**values).rules(), strategy(**others).rules()):
+        assert rules.binds_to(values, built) == (rules.bind(values) == built)
 
 
 @given(panels(symbols=(1, 3), sessions=(5, 60)), strategies(), grids(), TERMS)
