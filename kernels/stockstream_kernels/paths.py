@@ -113,7 +113,7 @@ def run_paths(
     """Simulate every combination of a chunk on one symbol and keep the equity paths.
 
     Arguments as of `sweep_runs`; ``ordered (T,)`` is workspace. Writes ``paths (C, T)`` and ``out (C, MEASURES and
-    PATH_MEASURES)``, all but the comparisons with a benchmark.
+    PATH_MEASURES)``, all but the comparisons with a benchmark; an `out` of no rows is for paths that nobody measures.
     """
     cash, periods, hurdle = account[0], account[1], account[2]
     for run in range(len(slots)):
@@ -126,6 +126,8 @@ def run_paths(
             signals.trailing[0, 0] = values[run, levels[2]]
         exposed = run_single(book, market, terms, record, signals, scratch.trades, cash)
         paths[run, :] = record.equity
+        if len(out) == 0:
+            continue
         path = record.equity[: living_bars(record.equity)]
         measure(book, record, scratch.trades, exposed, cash, periods, hurdle, out[run])
         measure_path(path, scratch.trades, cash, periods, hurdle, out[run])

@@ -15,10 +15,13 @@ from stockstream.research.overfitting import (
     sharpe_sample,
 )
 from stockstream.research.question import hurdle_of
-from stockstream.research.sampled import sampled_returns
+from stockstream.research.sampled import returns_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from stockstream.research.results import Sweep
     from stockstream.research.trials import Tried
@@ -74,8 +77,8 @@ def deflation(swept: Sweep, row: Mapping[str, Any]) -> Deflation:
         )
         raise ParameterError(message)
     tried = _tried(swept)
-    sample = sharpe_sample(swept.result(row).equity["return"].to_numpy() - hurdle_of(swept.settings))
-    correlation = _correlation(swept, row["symbol"] if alone else None)
+    returns, correlation = _measured(swept, row, row["symbol"] if alone else None)
+    sample = sharpe_sample(returns - hurdle_of(swept.settings))
     effective = effective_trials(correlation if math.isfinite(correlation) else 0.0, tried.trials)
     return Deflation(
         sample=sample,
@@ -140,11 +143,22 @@ def _tried(swept: Sweep) -> Tried:
     return tried
 
 
-def _correlation(swept: Sweep, symbol: str | None) -> float:
-    """Return the average correlation of some runs, measured once for each sweep and symbol."""
+def _measured(swept: Sweep, row: Mapping[str, Any], symbol: str | None) -> tuple[NDArray[np.float64], float]:
+    """Return the returns of a row, and the average correlation of runs drawn without looking at how they did.
+
+    The correlation is measured once for each sweep and symbol, in the same call as the first row.
+    """
+    own = {name: row[name] for name in swept.parameters}
+    drawn: list[dict[str, Any]] = []
     if symbol not in swept.correlations:
         try:
-            swept.correlations[symbol] = average_correlation(sampled_returns(swept, CORRELATED, symbol=symbol))
+            drawn = swept.grid.drawn(CORRELATED).to_dicts()
         except StockstreamError:  # a constraint so tight that nothing can be drawn: all trials count as independent
             swept.correlations[symbol] = math.nan
-    return swept.correlations[symbol]
+    returns = returns_of_rows(swept, [own, *(one for one in drawn if one != own)], symbol)
+    if symbol not in swept.correlations:
+        try:
+            swept.correlations[symbol] = average_correlation(returns if own in drawn else returns[1:])
+        except StockstreamError:  # none of them traded
+            swept.correlations[symbol] = math.nan
+    return returns[0], swept.correlations[symbol]

@@ -240,12 +240,15 @@ class Desk:
 
     def _walk(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> NDArray[np.float64]:
         sessions = len(self.shelf.bars.dates)
-        out, paths = np.empty((len(slots), len(EVERY))), np.empty((len(slots), sessions))
+        measured = len(slots) if self.question.metrics else 0
+        out, paths = np.empty((measured, len(EVERY))), np.empty((len(slots), sessions))
         ours = (self._account(), np.empty(sessions), out, paths)
         path_kernels.run_paths(*(self._shared(slots, values) + ours))
-        self.question.compare(paths, self.settings, out)
         reduced = self.question.reduced(paths, self.shelf.bars.dates)
         summed = self.question.summed(paths, self.settings.cash)
+        if not measured:
+            return np.concatenate([reduced, summed])
+        self.question.compare(paths, self.settings, out)
         return np.concatenate([self.question.chosen(out), reduced, summed])
 
     def _shared(self, slots: NDArray[np.int32], values: NDArray[np.float64]) -> tuple[Any, ...]:

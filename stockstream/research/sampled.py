@@ -10,12 +10,17 @@ import numpy as np
 from stockstream.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from stockstream.research.results import Sweep
 
 #: Combinations whose whole returns are looked at, at most: their table of ten years of days takes 100 MB.
 MOST: Final = 5_000
+
+#: Bar-runs that take less time than starting threads for them.
+SHORT: Final = 200_000
 
 
 def sampled_returns(
@@ -43,27 +48,38 @@ def sampled_returns(
     DataError
         None of those that were drawn can run.
     """
-    from stockstream.research.sweep import sweep
-
     if not 1 <= most <= MOST:
         message = f"expected 1 to {MOST:,} combinations; found {most:,}: their returns are held in memory"
         raise ParameterError(message)
+    rows = swept.grid.drawn(most, seed).to_dicts()
+    if chosen is not None:
+        first = {name: chosen[name] for name in swept.parameters}
+        rows = [first, *(row for row in rows if row != first)][:most]
+    return returns_of_rows(swept, rows, symbol)
+
+
+def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str | None) -> NDArray[np.float64]:
+    """Return ``(N, T)``: returns of some combinations of a sweep, in their order, without those that cannot run.
+
+    Raises
+    ------
+    ParameterError
+        Several symbols that were run each by itself, and none named.
+    DataError
+        None of them can run.
+    """
+    from stockstream.research.sweep import sweep
+
     alone = swept.portfolio == "each" and len(swept.bars.symbols) > 1
     if alone and symbol is None:
         message = f"with symbols that were run each by itself, say which one: symbol='{swept.bars.symbols[0]}'"
         raise ParameterError(message)
-    names = list(swept.parameters)
-    table = swept.grid.drawn(most, seed)
-    rows = table.to_dicts()
-    if chosen is not None:
-        first = {name: chosen[name] for name in names}
-        rows = [first, *(row for row in rows if row != first)][:most]
     collected = _Collected(swept.settings.cash)
     settings = {name: getattr(swept.settings, name) for name in swept.settings.__dataclass_fields__}
     bars = swept.bars.select([symbol]) if alone and symbol is not None else swept.bars
     again = sweep(
         swept.strategy, bars, rows, portfolio=swept.portfolio, metrics=[], reduce={"place": collected.take},
-        progress=False, record=False, **settings,
+        progress=False, record=False, workers=1 if len(rows) * len(bars.dates) < SHORT else None, **settings,
     )  # fmt: skip
     if not collected.parts:
         message = f"none of the {len(rows):,} combinations that were drawn could run"

@@ -217,9 +217,8 @@ def test_the_deflated_ratio_costs_less_than_a_tenth_of_a_large_sweep():
         begun = time.process_time()
         swept = ss.sweep(MovingAverageCrossover, one, grid, progress=False)
         took = time.process_time() - begun
-        swept.best()  # measures the correlation, once
         begun = time.process_time()
-        swept.best()
+        swept.best()  # looking for the best included, and everything that is measured once a sweep
         shares.append((time.process_time() - begun) / took)
     assert min(shares) < 0.1
 
