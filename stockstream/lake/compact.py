@@ -19,6 +19,7 @@ from stockstream.errors import LakeError
 from stockstream.lake.as_of import Reading
 from stockstream.lake.curated import FORMAT, HISTORY, LATEST, MANIFEST, key, not_covered, read_manifest
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS
+from stockstream.lake.parts import lost_batches, stored_parts, what_to_do
 from stockstream.lake.query import bind_for_compaction
 from stockstream.lake.rows import first_line
 from stockstream.lake.sources import read_parquet
@@ -27,12 +28,12 @@ from stockstream.lake.write import timestamp
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import duckdb
 
     from stockstream.lake.contents import Contents
-    from stockstream.lake.location import Location
+    from stockstream.lake.location import Location, Stored
 
 #: How long files that nobody needs any more stay for those who began to read before.
 GRACE: Final = timedelta(days=1)
@@ -164,10 +165,16 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
     location = contents.location
     listed = contents.listed()
     files = contents.files(listed)
+    if files.curated is not None and contents.parts_undecodable():  # batches go because these files hold their rows
+        files = contents.files(listed)
     sound = {
         folder: [file for file in found if not contents.soundness.problems([file])] for folder, found in listed.items()
     }
-    covered = before[0] if before else {"raw": {}, "verdicts": {}}
+    rebuilt = before is not None and files.curated is None
+    if before is not None and rebuilt and lost_batches(before[0], listed) != 0:
+        bad = contents.soundness.problems(stored_parts(location, contents.soundness, before[0]).values())
+        raise LakeError(contents.soundness.refusal(bad, what_to_do(before[0], listed)))
+    covered = before[0] if before and not rebuilt else {"raw": {}, "verdicts": {}}
     new = [
         *not_covered([*sound[RAW_DATA], *sound[RAW_EVENTS]], covered["raw"]),
         *not_covered(sound[QUARANTINE], covered["verdicts"]),
@@ -198,6 +205,8 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
         "raw": {file.name: [key(file), since.get(file.name, stamp)] for file in batches},
         "verdicts": {file.name: [key(file), stamp] for file in sound[QUARANTINE]},
         "retired": retired,
+        "keys": {file.name: key(file) for file in _files_of(location, names.values())},
+        "expired": before[0].get("expired") if before else 0,
         **facts,
     }
     if not _publish(location, manifest, None if before is None else before[1]):
@@ -205,6 +214,11 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
         message = f"another compaction of the lake at {location} was faster; nothing was changed. Nothing needs doing."
         raise LakeError(message)
     return len(new)
+
+
+def _files_of(location: Location, names: Collection[str]) -> list[Stored]:
+    folders = sorted({name.rpartition("/")[0] for name in names})
+    return [file for folder in folders for file in location.files(folder) if file.name in names]
 
 
 def _facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -299,6 +313,7 @@ def _clean(contents: Contents, *, expire: bool, grace: timedelta, keep: int) -> 
     _delete(location, [*old, *stray, *expired])
     if old or expired:
         manifest["retired"] = {name: at for name, at in manifest["retired"].items() if name not in old}
+        manifest["expired"] = (manifest.get("expired") or 0) + len(expired)
         manifest["raw"] = {name: facts for name, facts in manifest["raw"].items() if name not in expired}
         _publish(location, manifest, version)  # if another compaction came between, the next one cleans up
     return len(expired), len(old) + len(stray)

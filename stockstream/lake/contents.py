@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from stockstream.errors import LakeError, UnknownNameError, did_you_mean
 from stockstream.lake.as_of import Instant, Reading, instant
-from stockstream.lake.curated import HISTORY, LATEST, Curated, key, not_covered, read_manifest
+from stockstream.lake.curated import Curated, key, not_covered, read_manifest
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
+from stockstream.lake.parts import sound_parts, stored_parts
 from stockstream.lake.query import EVENT_TYPES, Files, bind
 from stockstream.lake.rows import connect, first_line
 from stockstream.lake.soundness import Problem, Soundness
 from stockstream.lake.sources import read_parquet
+from stockstream.lake.versions import VERDICT_TYPES
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from stockstream.lake.listings import Listings
     from stockstream.lake.location import Stored
+
+#: What a file of verdicts must say; the others are words for people.
+_DECIDING: Final = {name: kind for name, kind in VERDICT_TYPES.items() if name not in {"severity", "explanation"}}
 
 #: How many symbols a message names.
 _SAMPLE: Final = 8
@@ -63,7 +68,8 @@ class Contents:
         """
         listed = listed or self.listed()
         found = read_manifest(self.location)
-        manifest = found[0] if found else None
+        parts = None if found is None else sound_parts(self.location, self.soundness, found[0], listed)
+        manifest = None if found is None or parts is None else found[0]
         covered = {} if manifest is None else manifest["raw"]
         tail = {folder: not_covered(listed[folder], covered) for folder in (RAW_DATA, RAW_EVENTS)}
         prices = self.soundness.readable(tail[RAW_DATA], ROW_TYPES, exact=True)
@@ -71,9 +77,9 @@ class Contents:
             self._refuse_empty()
         return Files(
             prices=prices,
-            events=self.soundness.readable(tail[RAW_EVENTS], EVENT_TYPES),
+            events=self.soundness.readable(tail[RAW_EVENTS], EVENT_TYPES, exact=True),
             verdicts=self._verdicts(listed[QUARANTINE]),
-            curated=None if manifest is None else self._curated(manifest, listed, tail),
+            curated=None if manifest is None or parts is None else self._curated(manifest, parts, listed, tail),
         )
 
     def _refuse_empty(self) -> NoReturn:
@@ -86,18 +92,13 @@ class Contents:
         raise LakeError(message)
 
     def _curated(
-        self, manifest: dict[str, Any], listed: Mapping[str, list[Stored]], tail: Mapping[str, list[Stored]]
+        self,
+        manifest: dict[str, Any],
+        parts: Mapping[str, Stored],
+        listed: Mapping[str, list[Stored]],
+        tail: Mapping[str, list[Stored]],
     ) -> Curated:
-        there = {file.name: file for folder in (LATEST, HISTORY) for file in self.location.files(folder)}
-        missing = [name for name in manifest["parts"].values() if name not in there]
-        if missing:
-            message = (
-                f"{self.location.url(missing[0])} is missing, which the last compaction wrote. Restore it, or, if no "
-                "batches were expired, remove curated/manifest.json and compact again."
-            )
-            raise LakeError(message)
-        parts = list(manifest["parts"])
-        paths = self.location.readable([there[manifest["parts"][part]] for part in parts])
+        paths = self.location.readable(list(parts.values()))
         judged = {file.name: key(file) for file in listed[QUARANTINE]}
         known = {name: stamp for name, (stamp, _) in manifest["verdicts"].items()}
         based = manifest["complete"] and manifest["exchange"] == self.exchange and known.items() <= judged.items()
@@ -130,18 +131,26 @@ class Contents:
         return Files(prices=prices, verdicts=self._verdicts(self.location.batch_files(QUARANTINE)))
 
     def _verdicts(self, files: Sequence[Stored]) -> list[str]:
-        return self.soundness.readable(files, {"symbol": "VARCHAR"})
+        return self.soundness.readable(files, _DECIDING)
 
     def find_undecodable(self) -> bool:
         """Read every file by itself, and return whether bad ones were found that will be left out from now on."""
         return self.soundness.find_undecodable(self._all_files())
+
+    def parts_undecodable(self) -> bool:
+        """Read the files of the last compaction whole, and return whether some that passed for sound are bad."""
+        return self.soundness.find_undecodable(self._parts())
 
     def problems(self) -> tuple[Problem, ...]:
         """Return the files that are known to be bad."""
         return self.soundness.problems(self._all_files())
 
     def _all_files(self) -> list[Stored]:
-        return [file for folder in (RAW_DATA, RAW_EVENTS, QUARANTINE) for file in self.location.batch_files(folder)]
+        return [*(file for found in self.listed().values() for file in found), *self._parts()]
+
+    def _parts(self) -> list[Stored]:
+        manifest = read_manifest(self.location)
+        return [] if manifest is None else [*stored_parts(self.location, self.soundness, manifest[0]).values()]
 
     def reading(self, as_of: Instant | None, *, provisional: bool, files: Files, about: str = "") -> Reading:
         """Return what counts as of an instant; `about` says in a message what the files are about, if not about all.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError
+from stockstream.lake.manifest import fault
+from stockstream.lake.rows import first_line
 from stockstream.lake.versions import CONTENT
 from stockstream.schema import ROW_TYPES
 
@@ -27,6 +29,10 @@ HISTORY: Final = "curated/history"
 
 #: What a manifest of this library says; a newer one may mean what this reader does not know.
 FORMAT: Final = 1
+
+_REMEDY: Final = (
+    "Restore it from a copy of the lake. If no batches were ever expired, remove it instead: they hold all there is."
+)
 
 SNAPSHOT_TYPES: Final = {
     "symbol": "VARCHAR",
@@ -96,14 +102,19 @@ def read_manifest(location: Location) -> tuple[dict[str, Any], str] | None:
     content = location.read(MANIFEST)
     if content is None:
         return None
+    where = location.url(MANIFEST)
     try:
         manifest = json.loads(content.data)
         found = manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"cannot read {location.url(MANIFEST)}: expected the manifest of a compaction; found {error!r}."
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        found = f"no JSON ({first_line(error)})" if isinstance(error, ValueError) else "no format in it"
+        message = f"cannot read {where}: expected the manifest of a compaction; found {found}. {_REMEDY}"
         raise LakeError(message) from error
     if found != FORMAT:
-        message = f"{location.url(MANIFEST)} has format {found}; this release reads {FORMAT}. Update stockstream."
+        message = f"{where} has format {found}; this release reads {FORMAT}. Update stockstream."
+        raise LakeError(message)
+    if wrong := fault(manifest):
+        message = f"cannot read {where}: expected the manifest of a compaction; found {wrong}. {_REMEDY}"
         raise LakeError(message)
     return manifest, content.version
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stockstream.lake.arguments import Day, day_range, wanted_symbols
 from stockstream.lake.listings import read_listings
+from stockstream.lake.soundness import forgiving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,10 +78,12 @@ class Kept:
         since, symbols, start, end = slice_of(result)
         return self.changes(since, symbols=symbols, start=start, end=end)
 
+    @forgiving
     def compact(self, *, expire: bool = False, grace: timedelta = timedelta(days=1), keep: int = 20) -> Compacted:
         """Turn many small batches into few large sorted files; no answer of any reading changes.
 
         Safe beside readers and writers. Only one compaction at a time succeeds; a killed one leaves the lake as it was.
+        Where a file of the last compaction is damaged, it is made anew from the batches, if all of them are there.
 
         Parameters
         ----------
@@ -95,7 +98,8 @@ class Kept:
         Raises
         ------
         LakeError
-            There is nothing to compact, the new files fail their verification, or another compaction was faster.
+            There is nothing to compact, the new files fail their verification, another compaction was faster, or a
+            file of the last one is damaged and batches that it was made of are gone.
         """
         from stockstream.lake.compact import compact
 

@@ -315,6 +315,7 @@ class Lake(Checked, Kept):
         files, reading = self._source(as_of, provisional=provisional)
         return run(files, query, params, reading=reading, prepare=self._location.prepare)
 
+    @forgiving
     def explain(
         self,
         query: str,

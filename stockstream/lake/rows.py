@@ -114,8 +114,9 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what DuckDB says."""
-    return str(error).strip().split("\n", 1)[0]
+    """Return the first line of what an engine says, without the bytes of a damaged file that may be in it."""
+    line = str(error).strip().split("\n", 1)[0]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def register(connection: duckdb.DuckDBPyConnection, rows: Rows) -> None:

@@ -54,7 +54,7 @@ class Soundness:
 
     def __init__(self, location: Location, *, strict: bool = False) -> None:
         self._location = location
-        self._strict = strict
+        self.strict = strict
         self._sound: set[Stored] = set()
         self._bad: dict[Stored, str] = {}
         self._schemas: dict[tuple[str, ...], list[bytes]] = {}
@@ -76,21 +76,45 @@ class Soundness:
         LakeError
             There is a bad file, and that is not to be passed over.
         """
-        paths = self._location.readable(files)
-        for file, path in zip(files, paths, strict=True):
-            if file not in self._sound and file not in self._bad:
-                reason = self._examine(path, types, exact=exact)
-                if reason is None:
-                    self._sound.add(file)
-                else:
-                    self._bad[file] = reason
+        paths = self.examine(files, types, exact=exact)
         problems = self.problems(files)
-        if problems and self._strict:
+        if problems and self.strict:
             raise LakeError(self.refusal(problems))
         for problem in problems:
             message = f"{problem.file} is left out of the answer: it {problem.reason}. Restore it or move it away."
             warnings.warn(message, LakeWarning, stacklevel=5)
         return [path for file, path in zip(files, paths, strict=True) if file not in self._bad]
+
+    def examine(
+        self, files: Sequence[Stored], types: Mapping[str, str], *, exact: bool = False, remote: bool = False
+    ) -> list[str]:
+        """Look at those files of one kind of which nothing is known yet, and return the paths or URLs of all.
+
+        Parameters
+        ----------
+        files, types, exact
+            As in `readable`.
+        remote
+            Look at files elsewhere too, of which there is no copy on this machine: a few requests each.
+        """
+        paths = self._location.readable(files)
+        for file, path in zip(files, paths, strict=True):
+            if file not in self._sound and file not in self._bad:
+                reason = self._examine(path, types, exact=exact, remote=remote)
+                if reason is None:
+                    self._sound.add(file)
+                else:
+                    self._bad[file] = reason
+        return paths
+
+    def trust(self, file: Stored) -> None:
+        """Take a file for sound that is as it was written, unless it is known to be bad."""
+        if file not in self._bad:
+            self._sound.add(file)
+
+    def blame(self, file: Stored, reason: str) -> None:
+        """Say what is wrong with a file."""
+        self._bad[file] = reason
 
     def find_undecodable(self, files: Iterable[Stored]) -> bool:
         """Read every file whole, by itself, and return whether some that passed for sound are bad."""
@@ -116,18 +140,16 @@ class Soundness:
         """Return those of some files that are known to be bad."""
         return tuple(Problem(self._location.url(file.name), self._bad[file]) for file in files if file in self._bad)
 
-    def refusal(self, problems: Sequence[Problem]) -> str:
-        """Say which file is bad, and how many others."""
+    def refusal(self, problems: Sequence[Problem], remedy: str = "Restore it or move it away.") -> str:
+        """Say which file is bad, how many others, and what to do."""
         first, others = problems[0], len(problems) - 1
         more = f" ({others} more such files)" if others else ""
-        return (
-            f"cannot read the lake at {self._location}: {first.file} {first.reason}{more}. Restore it or move it away."
-        )
+        return f"cannot read the lake at {self._location}: {first.file} {first.reason}{more}. {remedy}"
 
-    def _examine(self, path: str, types: Mapping[str, str], *, exact: bool) -> str | None:
+    def _examine(self, path: str, types: Mapping[str, str], *, exact: bool, remote: bool) -> str | None:
         """Say what is wrong with a file, as far as its end tells."""
         if "://" in path:  # every look is a request, and the reading itself is about to ask for the same
-            return None
+            return self._examine_schema(path, b"", types, exact=exact) if remote else None
         try:
             head = _footer(path)
         except OSError as error:
@@ -145,9 +167,12 @@ class Soundness:
 
         connection = connect()
         try:
+            self._location.prepare(connection)
             held = connection.read_parquet([literal(path)])
             found = {name: str(kind) for name, kind in zip(held.columns, held.types, strict=True)}
         except duckdb.Error as error:
+            if _is_network(error):  # it says nothing about the file
+                return None
             return f"cannot be read ({first_line(error).rstrip('.')})"
         finally:
             connection.close()

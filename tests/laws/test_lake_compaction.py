@@ -204,17 +204,3 @@ def test_files_that_do_not_hold_the_batches_are_thrown_away(tmp_path, monkeypatc
     with pytest.raises(LakeError, match="do not hold what its batches do"):
         lake.compact()
     assert list(Path(tmp_path).glob("curated/*/*")) == []
-
-
-def test_a_missing_file_and_a_manifest_from_the_future_are_named(tmp_path):
-    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)]], [])
-    lake.compact()
-    manifest = Path(tmp_path) / "curated" / "manifest.json"
-    text = manifest.read_text()
-    manifest.write_text(text.replace('"format": 1', '"format": 9'))
-    with pytest.raises(LakeError, match=r"manifest\.json has format 9; this release reads 1"):
-        lake.load_all_data()
-    manifest.write_text(text)
-    next(iter(Path(tmp_path).glob("curated/latest/*"))).unlink()
-    with pytest.raises(LakeError, match=r"latest\.parquet is missing"):
-        lake.load_all_data()

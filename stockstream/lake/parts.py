@@ -1,0 +1,111 @@
+"""The files of a compaction: sound together, or left out together.
+
+What a bar was is spread over them, so an answer from some of them would be wrong without a sign. Where one is damaged
+the batches are read instead. That loses nothing unless batches were expired; then what only they said is missing, as
+what is in any damaged file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+from stockstream.errors import LakeError, LakeWarning
+from stockstream.lake.curated import DIVIDEND_TYPES, LATEST_TYPES, RUN_TYPES, SNAPSHOT_TYPES, key
+from stockstream.lake.location import RAW_DATA, RAW_EVENTS, Stored
+from stockstream.lake.query import EVENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stockstream.lake.location import Location
+    from stockstream.lake.soundness import Soundness
+
+_TYPES: Final = {
+    "latest": LATEST_TYPES,
+    "history": RUN_TYPES,
+    "snapshots": SNAPSHOT_TYPES,
+    "events": EVENT_TYPES,
+    "dividends": DIVIDEND_TYPES,
+}
+
+
+def stored_parts(location: Location, soundness: Soundness, manifest: Mapping[str, Any]) -> dict[str, Stored]:
+    """Return the files that a manifest names, by kind; one that is missing is known to be bad from now on."""
+    names: dict[str, str] = manifest["parts"]
+    folders = sorted({name.rpartition("/")[0] for name in names.values()})
+    there = {file.name: file for folder in folders for file in location.files(folder)}
+    parts = {part: there.get(name, Stored(name, 0, "")) for part, name in names.items()}
+    for file in parts.values():
+        if file.name not in there:
+            soundness.blame(file, "is missing, which the last compaction wrote")
+    return parts
+
+
+def sound_parts(
+    location: Location, soundness: Soundness, manifest: Mapping[str, Any], listed: Mapping[str, list[Stored]]
+) -> dict[str, Stored] | None:
+    """Return the files of a compaction by kind, or None, with a warning, where one of them is not what it should be.
+
+    Files that are as they were written need no look: their names, sizes and stamps say so.
+
+    Parameters
+    ----------
+    location
+        Where the lake lives.
+    soundness
+        What is known of its files.
+    manifest
+        That of the compaction.
+    listed
+        The batch files that there are, by folder.
+
+    Raises
+    ------
+    LakeError
+        There is a bad file, and that is not to be passed over.
+    """
+    parts = stored_parts(location, soundness, manifest)
+    written = manifest.get("keys", {})
+    for part, file in parts.items():
+        if written.get(file.name) == key(file):
+            soundness.trust(file)
+        else:
+            soundness.examine([file], _TYPES[part], exact=True, remote=True)
+    problems = soundness.problems(parts.values())
+    if not problems:
+        return parts
+    remedy = what_to_do(manifest, listed)
+    if soundness.strict:
+        raise LakeError(soundness.refusal(problems, remedy))
+    for problem in problems:
+        message = f"{problem.file} is left out of the answer, and the compaction with it: it {problem.reason}. {remedy}"
+        warnings.warn(message, LakeWarning, stacklevel=6)
+    return None
+
+
+def lost_batches(manifest: Mapping[str, Any], listed: Mapping[str, list[Stored]]) -> int | None:
+    """Return how many batches that a compaction was made of are gone; None: it does not say whether any were expired.
+
+    A copy of a lake has other stamps: names and sizes tell its batches.
+    """
+    there = {file.name: str(file.size) for folder in (RAW_DATA, RAW_EVENTS) for file in listed[folder]}
+    gone = sum(there.get(name) != told.partition(":")[0] for name, (told, _) in manifest["raw"].items())
+    expired: int | None = manifest.get("expired")
+    return None if expired is None else expired + gone
+
+
+def what_to_do(manifest: Mapping[str, Any], listed: Mapping[str, list[Stored]]) -> str:
+    """Say what becomes of a lake of which a compaction is damaged."""
+    lost = lost_batches(manifest, listed)
+    if lost is None:
+        return (
+            "Restore it from a copy of the lake. If no batches were ever expired, remove curated/manifest.json "
+            "instead, and compact again."
+        )
+    if lost:
+        return (
+            f"Restore it from a copy of the lake: {lost:,} batches that it was made of are gone, and what they said is "
+            "in no other file."
+        )
+    return "All batches that it was made of are there and are read instead: compact again (`stockstream compact`)."
