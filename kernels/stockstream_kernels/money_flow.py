@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.smoothing import ema
+from stockstream_kernels.smoothing import ema, exponential
 from stockstream_kernels.tiles import ONE, TILE, TWO, WIDE, carry, pair_sums
 from stockstream_kernels.volume import flows
 
@@ -128,19 +128,35 @@ def mfi(high: Series, low: Series, close: Series, volume: Series, window: int, s
 
 @kernel
 def efi(close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
-    """Exponential average of change times volume. State: ``[started, last close]``, the average."""
+    """Exponential average of change times volume. State: ``[started, last close]``, the average (5), a tile."""
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, min(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
-        force, previous = tiles[0, : len(own)], tiles[1, : len(own)]
-        for k in range(len(own)):
-            force[k] = price[k] + traded[k]
-        last = carry(price, force, last, previous)
-        for k in range(len(own)):
-            force[k] = (price[k] - previous[k]) * traded[k]
-        ema(force, window, 0, state[2:10], own)
+        force = state[7 : 7 + len(own)]
+        last = forces(price, traded, last, force)
+        exponential(force, window, 2.0 / (window + 1.0), 0, state[2:7], own)
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
+
+
+@step
+def forces(price: Series, traded: Series, last: float, out: Series) -> float:
+    """Write change times volume; return the last known price. A bar without one before it has none.
+
+    Tried first as though every bar were known, as in `volume.money_moves`: one pass instead of three.
+    """
+    out[0] = (price[0] - last) * traded[0]
+    absent = np.int64(np.isnan(out[0]))
+    for k in range(1, len(out)):
+        moved = (price[k] - price[k - 1]) * traded[k]
+        absent += np.isnan(moved)
+        out[k] = moved
+    if absent == 0:
+        return float(price[len(out) - 1])
+    for k in range(len(out)):
+        known = not np.isnan(price[k] + traded[k])
+        out[k] = (price[k] - last) * traded[k] if known else np.nan
+        last = price[k] if known else last
+    return last
 
 
 @kernel

@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.averages import PART
-from stockstream_kernels.rolling import ONE, extreme, first_nan
+from stockstream_kernels.ladders import (
+    BEGIN,
+    HEADER,
+    ONE,
+    STRETCH,
+    climb_highest,
+    room,
+    rungs,
+    settle,
+    size,
+    take,
+)
+from stockstream_kernels.rolling import extreme
 
 type Series = NDArray[np.float64]
 
@@ -22,110 +34,83 @@ FALLING: Final = -1.0
 
 
 @step
-def bars_since_extreme(values: Series, window: int, sign: float, state: Series, out: Series) -> None:
-    """Count the bars since the largest (sign 1) or smallest (sign -1) of `window` values; of equals the latest.
+def climb_ages(state: Series, at: int, across: int, window: int, chunk: int, cursor: int, count: int) -> None:
+    """Fill the rungs above the first of a ladder of bars since the largest, `across` places after that of the largest.
 
-    By blocks as in `rolling`, with the place of each extreme beside it: 2 ms a million bars, 5 ms bar by bar.
-    State: ``[started, position, extreme, its place, bars since a NaN]`` + held values + suffix extremes + their places,
-    and room for those of another block, ``9 + 5 * window`` in all.
+    Of equals the latest counts. A loop of its own, after the largest themselves, is one that becomes vectors.
     """
-    if state[0] == 0.0:
-        state[0] = 1.0
-        state[2] = -np.inf
-        for k in range(np.uint64(window + 1)):  # before the first full block, and after the last bar of any, is nothing
-            state[np.uint64(5 + window) + k], state[np.uint64(7 + 3 * window) + k] = -np.inf, -np.inf
-    t = truncated(np.int64(0))
-    while t < len(values):
-        if state[1] == 0.0 and len(values) - t >= window and state[4] >= window - 1:
-            t = age_blocks(values, t, window, sign, state, out)
-        t = age_bars(values, t, window, sign, state, out)
+    below, back, bars = np.uint64(at + 1 + cursor), ONE, 1.0
+    for _ in range(1, rungs(window)):
+        here, ages, older = below + np.uint64(chunk) + back + back, below + np.uint64(across), below - back
+        for k in range(np.uint64(count)):
+            newer = state[below + k] >= state[older + k]
+            past = state[ages - back + k] + bars
+            state[here + np.uint64(across) + k] = state[ages + k] if newer else past
+        below, back, bars = here, back + back, bars + bars
 
 
 @step
-def age_bars(values: Series, start: int, window: int, sign: float, state: Series, out: Series) -> int:
-    """Write the ages up to the end of the block or of the input; return the bar after."""
-    held = state[5 : 5 + window]
-    suffix, places = state[5 + window : 6 + 2 * window], state[6 + 2 * window : 7 + 3 * window]
-    position, best, place, clean = truncated(state[1]), state[2], state[3], state[4]
-    stop = smaller(len(values), start + window - position)
-    for t in range(start, stop):
-        value = sign * values[t]
-        clean = clean + 1.0 if value == value else 0.0
-        held[position] = value
-        newer = value >= best
-        best = value if newer else best
-        place = float(position) if newer else place
-        here = place if best >= suffix[position + 1] else places[position + 1] - window
-        out[t] = position - here if clean >= window else np.nan
-        position += 1
-    if position == window:
-        best, place = -np.inf, 0.0
-        for k in range(window - 1, 0, -1):
-            newer = held[k] > best
-            best = held[k] if newer else best
-            place = float(k) if newer else place
-            suffix[k], places[k] = best, place
-        position, best, place = 0, -np.inf, 0.0
-    state[1], state[2], state[3], state[4] = position, best, place, clean
-    return stop
+def since(state: Series, newest: int, across: int, back: int, start: int, count: int, out: Series) -> None:
+    """Write the bars since the largest of two stretches of the last rung, the older one `back` bars before."""
+    here, there, ages, bars = np.uint64(newest), np.uint64(newest - back), np.uint64(across), np.uint64(start)
+    for k in range(np.uint64(count)):
+        one, two = state[here + k], state[there + k]
+        age = state[here + ages + k] if one >= two else state[there + ages + k] + back
+        out[bars + k] = age if (one if one >= two else two) < np.inf else np.nan
 
 
 @step
-def age_blocks(values: Series, start: int, window: int, sign: float, state: Series, out: Series) -> int:
-    """Write the ages in whole blocks up to the first NaN; return the bar after them."""
-    n, t, end = np.uint64(window), np.uint64(start), np.uint64(first_nan(values, start))
-    here, there, across = np.uint64(5 + window), np.uint64(7 + 3 * window), np.uint64(1 + window)
-    while end - t >= n:
-        best, place, position = -np.inf, 0.0, 0.0
-        latest, where = -np.inf, 0.0
-        for k in range(n):
-            value = sign * values[t + k]
-            place = position if value >= best else place
-            best = value if value >= best else best
-            before = state[here + across + k + ONE] - window
-            out[t + k] = position - (place if best >= state[here + k + ONE] else before)
-            position += 1.0
-            later = n - ONE - k
-            value = sign * values[t + later]
-            where = window - position if value > latest else where
-            latest = value if value > latest else latest
-            state[there + later], state[there + across + later] = latest, where
-        here, there = there, here
-        t += n
-    if here != np.uint64(5 + window):
-        for k in range(ONE, n):
-            state[there + k], state[there + across + k] = state[here + k], state[here + across + k]
-    state[4] += float(t) - start
-    return truncated(np.int64(t))
+def ages(high: Series, low: Series, window: int, state: Series, since_low: Series, since_high: Series) -> None:
+    """Count the bars since the largest high and the smallest low of `window` bars; NaN while one of them is a gap.
+
+    By ladders of the extremes and of their ages: 5.3 ms a million bars, 7.0 by blocks with the place of each extreme.
+    State: that of `take` and two more ladders.
+    """
+    chunk, last = room(window), rungs(window) - 1
+    length, back = size(window, chunk), window - (1 << last)
+    high_at = truncated(HEADER)
+    low_at, start = high_at + length, truncated(BEGIN)
+    while start < len(high):
+        cursor = truncated(state[1])
+        count = smaller(chunk - cursor, len(high) - start)
+        take(high, low, low, start, count, length, state)
+        climb_highest(state, high_at, window, chunk, cursor, count)
+        climb_highest(state, low_at, window, chunk, cursor, count)
+        climb_ages(state, high_at, 2 * length, window, chunk, cursor, count)
+        climb_ages(state, low_at, 2 * length, window, chunk, cursor, count)
+        newest = high_at - 1 + (2 << last) + last * chunk + cursor
+        since(state, newest, 2 * length, back, start, count, since_high)
+        since(state, newest + length, 2 * length, back, start, count, since_low)
+        settle(window, chunk, low_at + 2 * length, count, state)
+        start += count
 
 
 @kernel
 def aroon(high: Series, low: Series, window: int, state: Series, down: Series, up: Series) -> None:
     """Write how recent the low and the high of the last `window` + 1 bars are: 100 on this bar, 0 `window` bars ago.
 
-    State: those of the two places, 9 + 5 * (window + 1) each.
+    State: that of `ages`.
     """
-    size = 14 + 5 * window
-    bars_since_extreme(low, window + 1, -1.0, state[:size], down)
-    bars_since_extreme(high, window + 1, 1.0, state[size:], up)
-    for t in range(len(high)):
-        known = down[t] + up[t] == down[t] + up[t]
-        down[t] = 100.0 * (window - down[t]) / window if known else np.nan
-        up[t] = 100.0 * (window - up[t]) / window if known else np.nan
+    for start in range(0, len(high), STRETCH):
+        part = slice(start, start + STRETCH)
+        since_low, since_high = down[part], up[part]
+        ages(high[part], low[part], window + 1, state, since_low, since_high)
+        for k in range(len(since_low)):
+            since_low[k] = 100.0 * (window - since_low[k]) / window
+            since_high[k] = 100.0 * (window - since_high[k]) / window
 
 
 @kernel
 def aroon_oscillator(high: Series, low: Series, window: int, state: Series, out: Series) -> None:
-    """Write Aroon up less Aroon down. State: as `aroon`."""
-    size = 14 + 5 * window
-    since_high = np.empty(smaller(PART, len(high)))
-    for start in range(0, len(high), PART):
-        part = slice(start, start + PART)
+    """Write Aroon up less Aroon down. State: that of `ages` and `STRETCH` places."""
+    end = len(state) - STRETCH
+    for start in range(0, len(high), STRETCH):
+        part = slice(start, start + STRETCH)
         since_low = out[part]
-        bars_since_extreme(low[part], window + 1, -1.0, state[:size], since_low)
-        bars_since_extreme(high[part], window + 1, 1.0, state[size:], since_high)
-        for t in range(len(since_low)):
-            since_low[t] = 100.0 * (since_low[t] - since_high[t]) / window
+        since_high = state[end : end + len(since_low)]
+        ages(high[part], low[part], window + 1, state, since_low, since_high)
+        for k in range(len(since_low)):
+            since_low[k] = 100.0 * (since_low[k] - since_high[k]) / window
 
 
 @kernel

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step, truncated
-from stockstream_kernels.smoothing import ema, rma
+from stockstream_kernels.smoothing import exponential, rma
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, pair_extremes, pair_sums, room, squeeze
+from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, gaps, pair_extremes, pair_sums, room, squeeze
 
 type Series = NDArray[np.float64]
 
@@ -186,33 +186,49 @@ def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
 def chaikin_volatility(high: Series, low: Series, window: int, change: int, state: Series, out: Series) -> None:
     """Percentage change over `change` bars of the exponential average of high - low.
 
-    State: ``[started, oldest place]``, the exponential average, the last `change` averages.
+    A tile without a gap, most of them, is not squeezed and expanded: a third of the time.
+    State: ``[started, oldest place]``, the exponential average (5), the last `change` averages, three tiles.
     """
-    ring, oldest = state[8 : 8 + change], truncated(state[1])
+    ring, oldest = state[7 : 7 + change], truncated(state[1])
     if state[0] == 0.0:
         state[0] = 1.0
-        ring[:] = np.nan
-    tiles = np.empty((3, smaller(WIDE, len(high))))
+        for k in range(np.uint64(change)):
+            ring[k] = np.nan
+    first, second, third = 7 + change, 7 + change + WIDE, 7 + change + 2 * WIDE
     for start in range(0, len(high), WIDE):
         own, top, bottom = out[start : start + WIDE], high[start : start + WIDE], low[start : start + WIDE]
-        reach = tiles[0, : len(own)]
+        reach, average = state[first : first + len(own)], state[second : second + len(own)]
         for k in range(len(own)):
             reach[k] = top[k] - bottom[k]
-        count = squeeze(reach, reach, tiles[1])
-        result, average = tiles[1, :count], tiles[2, :count]
-        ema(result, window, 0, state[2:8], average)
-        # 0 / 0, a price without a range all the time, is NaN
-        for k in range(smaller(count, change)):
-            then = ring[(oldest + k) % change]
-            result[k] = 100.0 * (average[k] - then) / then
-        later, newer = result[change:], average[change:]
-        for k in range(len(later)):
-            later[k] = 100.0 * (newer[k] - average[k]) / average[k]
-        for k in range(max(count - change, 0), count):
-            ring[oldest] = average[k]
-            oldest = oldest + 1 if oldest + 1 < change else 0
-        expand(result, reach, own)
+        if gaps(reach) == 0:
+            exponential(reach, window, 2.0 / (window + 1.0), 0, state[2:7], average)
+            oldest = changes_since(average, ring, oldest, own)
+            continue
+        count = squeeze(reach, reach, state[third : third + len(own)])
+        dense = state[third : third + count]
+        exponential(dense, window, 2.0 / (window + 1.0), 0, state[2:7], average[:count])
+        oldest = changes_since(average[:count], ring, oldest, dense)
+        expand(dense, reach, own)
     state[1] = oldest
+
+
+@step
+def changes_since(average: Series, ring: Series, oldest: int, out: Series) -> int:
+    """Write the change, in percent, since as many bars ago as the ring holds; return the new place of its oldest.
+
+    0 / 0, a price without a range all the time, is NaN.
+    """
+    count, change = len(average), len(ring)
+    head, lag = smaller(count, change), np.uint64(change)
+    for k in range(head):
+        then = ring[(oldest + k) % change]
+        out[k] = 100.0 * (average[k] - then) / then
+    for k in range(np.uint64(head), np.uint64(count)):
+        out[k] = 100.0 * (average[k] - average[k - lag]) / average[k - lag]
+    for k in range(count - head, count):
+        ring[oldest] = average[k]
+        oldest = oldest + 1 if oldest + 1 < change else 0
+    return oldest
 
 
 @kernel

@@ -154,7 +154,7 @@ class TRIX(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 16 + CHUNK
+        return 9 + CHUNK
 
     @override
     def warmup(self) -> int:

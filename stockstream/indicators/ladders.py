@@ -1,4 +1,4 @@
-"""Lengths of the state of kernels that keep ladders, as `stockstream_kernels.ladders` lays them out.
+"""Lengths of the state of kernels that keep ladders or tiles, as `stockstream_kernels.ladders` and `.tiles` have them.
 
 Said again here because declarations must not load compiled code; a test holds the two together.
 """
@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 CHUNK: Final = 256
+#: Bars that are worked on together where a kernel keeps them in its state.
+STRETCH: Final = 512
+#: Tiles are part of the state: an array made in a kernel takes a tenth of a second more to compile.
+TILE: Final = 256
+WIDE: Final = 512
 #: What an update costs.
 DOUBLING: Final = "O(log window): windows are put together from stretches of 1, 2, 4, … bars"
 

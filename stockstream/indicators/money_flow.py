@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import override
 
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.ladders import TILE
 from stockstream.indicators.volatility import room
 
 
@@ -112,7 +113,7 @@ class EFI(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 10
+        return 7 + TILE
 
     @override
     def warmup(self) -> int:

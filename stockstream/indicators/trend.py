@@ -7,6 +7,7 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.ladders import DOUBLING, STRETCH, ladder
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,9 +179,11 @@ class AROON(Indicator):
     source = "Chande 1995; Achelis, Technical Analysis from A to Z"
     oracle = Oracle("TA-Lib", "AROON")
 
+    per_bar = DOUBLING
+
     @override
     def state_size(self) -> int:
-        return 2 * (9 + 5 * (self.window + 1))
+        return 2 + 4 * ladder(self.window + 1)
 
     @override
     def warmup(self) -> int:
@@ -205,9 +208,11 @@ class AROONOSC(Indicator):
     source = "Chande 1995; Achelis, Technical Analysis from A to Z"
     oracle = Oracle("TA-Lib", "AROONOSC")
 
+    per_bar = DOUBLING
+
     @override
     def state_size(self) -> int:
-        return 2 * (9 + 5 * (self.window + 1))
+        return 2 + 4 * ladder(self.window + 1) + STRETCH
 
     @override
     def warmup(self) -> int:

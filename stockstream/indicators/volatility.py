@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from stockstream.indicators.indicator import Indicator, Oracle, choice, parameter
+from stockstream.indicators.ladders import WIDE
 from stockstream.indicators.statistics import refuse_no_freedom
 
 FIRST_RANGE = "whether the first bar's range counts"
@@ -221,7 +222,7 @@ class CHAIKIN_VOL(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 8 + self.lag
+        return 7 + self.lag + 3 * WIDE
 
     @override
     def warmup(self) -> int:
