@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stockstream.errors import ParameterError
+
+if TYPE_CHECKING:
+    from stockstream.research.question import Question
 
 #: Combinations planned at once at most: their numbers, places and results are then some twenty megabytes.
 LARGEST_BATCH: Final = 100_000
@@ -38,6 +41,21 @@ class Budget:
     max_bytes: int
     batch: int
     series: int
+
+
+def limits_of(
+    max_bytes: float | None, question: Question, count: int, rows_each: int, parameters: int, *, hands: int, keeps: bool
+) -> Budget:
+    """Return how much memory may be taken, and how many combinations are planned at once."""
+    metrics = question.width
+    return budget(
+        max_bytes,
+        runs=rows_each * count,
+        keeps=keeps,
+        row_bytes=8 * (metrics + parameters) + 16,
+        batch_bytes=rows_each * (8 * metrics + 1) + 8 * parameters,
+        in_flight=2 * hands,
+    )
 
 
 def budget(

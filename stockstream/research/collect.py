@@ -255,12 +255,15 @@ class Collector:
         while self._open and (everything or (self._open[0].sealed and self._open[0].open == 0)):
             batch = self._open.popleft()
             batch.done[:, batch.refused] = False
-            for symbol in range(batch.done.shape[0]):
-                rows = self._rows(batch, symbol)
-                self.rows += rows.height
-                if rows.height:
-                    for outlet in self.outlets:
-                        outlet.take(symbol, rows)
+            self._give(batch)
+
+    def _give(self, batch: Batch) -> None:
+        for symbol in range(batch.done.shape[0]):
+            rows = self._rows(batch, symbol)
+            self.rows += rows.height
+            if rows.height:
+                for outlet in self.outlets:
+                    outlet.take(symbol, rows)
 
     def _rows(self, batch: Batch, symbol: int) -> pl.DataFrame:
         import polars as pl

@@ -12,13 +12,13 @@ import numpy as np
 
 from stockstream.backtesting.rules import LEVELS
 from stockstream.errors import ParameterError
-from stockstream.indicators.expression import Number, Parameter, Unknown
 from stockstream.research.budget import in_words
 from stockstream.research.collect import Batch
 from stockstream.research.desk import Desk, Shelf, panel_for, ranks, short_way
 from stockstream.research.jobs import CHUNK_BARS, MIN_CHUNK, PATH_BARS, AccountWork, Job, Package, SymbolWork, answer
 from stockstream.research.programs import Bound, CompiledRules, Needs, compile_rules, numbers_of
 from stockstream.research.rows import Rows
+from stockstream.research.symbolic import symbolic_rules
 from stockstream.research.variants import variants
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stockstream.backtesting.engine import Settings
-    from stockstream.backtesting.rules import Rules
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
     from stockstream.research.budget import Budget
@@ -114,6 +113,44 @@ class Plan:
     ways: Counter[str] = field(default_factory=Counter)
     recalled: int = 0
     compiled: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        strategy: type[RuleStrategy],
+        settings: Settings,
+        combinations: Combinations,
+        limits: Budget,
+        collector: Collector,
+        crew: Crew,
+        *,
+        checkpoint: Checkpoint | None = None,
+        shared: bool = False,
+    ) -> Plan:
+        """Plan the combinations of a grid on the bars of a crew."""
+        bars, question = crew.package.bars, crew.package.question
+        return cls(
+            strategy=strategy,
+            bars=bars,
+            settings=settings,
+            combinations=combinations,
+            options=tuple(name for name in combinations.names if "." in name),
+            question=question,
+            budget=limits,
+            collector=collector,
+            checkpoint=checkpoint,
+            chunk=chunk_of(
+                bars,
+                question,
+                combinations=combinations.count,
+                rows_each=1 if shared else len(bars.symbols),
+                hands=crew.workers,
+                remote=crew.remote,
+                shared=shared,
+            ),
+            crew=crew,
+            shared=shared,
+        )
 
     @property
     def remote(self) -> bool:
@@ -330,43 +367,6 @@ def series_bytes(compiled: CompiledRules, bars: Bars) -> int:
     """Return what one series takes while it is computed and held; a rank stands for all symbols."""
     ranked = any(ranks(expression) for expression in compiled.slots)
     return 8 * len(bars.dates) * (1 + BESIDE) * (len(bars.symbols) if ranked else 1)
-
-
-def symbolic_rules(
-    strategy: type[RuleStrategy], names: Sequence[str], sampled: Sequence[dict[str, Any]]
-) -> CompiledRules | None:
-    """Rules with parameters in the place of numbers; None where the strategy needs the numbers themselves.
-
-    A strategy that branches on its numbers in a way that does not fail without them is found by building some
-    combinations in full and comparing.
-    """
-    try:
-        unknown = strategy(**{name: Unknown(name) for name in names}).rules()
-        rules = unknown.bind({name: Parameter(name) for name in names})
-        if not (rules.max_bars is None or isinstance(rules.max_bars, Number)):
-            return None
-        if not all(_agree(strategy, rules, values) for values in sampled):
-            return None
-        return compile_rules(rules)
-    except Exception:  # the strategy's own code may raise anything on a number that is not there
-        return None
-
-
-def _agree(strategy: type[RuleStrategy], rules: Rules, values: dict[str, Any]) -> bool:
-    """Whether rules from numbers and rules with numbers put in are the same, or both refuse these numbers."""
-    try:
-        built = strategy(**values).rules()
-    except Exception:  # as above
-        return _refuse(rules, values)
-    return rules.binds_to(values, built)
-
-
-def _refuse(rules: Rules, values: dict[str, Any]) -> bool:
-    try:
-        rules.bind(values)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        return True
-    return False
 
 
 def _refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dict[int, str]:

@@ -110,20 +110,15 @@ class Question:
         return tuple(f"block_{block}_{name}" for block in range(self.blocks) for name in kernels.BLOCK_SUMS)
 
     @property
-    def everything(self) -> tuple[str, ...]:
-        """Columns of the results."""
-        return (*self.names, *self.sums)
-
-    @property
     def width(self) -> int:
         """How many columns that is."""
-        return len(self.everything)
+        return len(self.names) + len(BLOCK_SUMS) * self.blocks
 
     @property
     def columns(self) -> NDArray[np.int64]:
         """Place of each column in a row of the kernels."""
-        sums = range(len(kernels.MEASURES), len(kernels.MEASURES) + len(self.sums))
-        return np.array([*(EVERY.index(name) for name in self.metrics), *sums], dtype=np.int64)
+        sums = len(kernels.MEASURES) + np.arange(len(BLOCK_SUMS) * self.blocks)
+        return np.concatenate([np.array([EVERY.index(name) for name in self.metrics], dtype=np.int64), sums])
 
     def borders(self, sessions: int) -> NDArray[np.int64]:
         """First session of each block, and the end: blocks differ by a session at most, longer ones come first."""
@@ -131,7 +126,8 @@ class Question:
 
     def summed(self, paths: Series, cash: float) -> Series:
         """Return ``(3 * blocks, runs)``: the sums of the blocks of equity paths."""
-        results, borders = np.empty((len(paths), len(self.sums))), self.borders(paths.shape[1])
+        results = np.empty((len(paths), len(BLOCK_SUMS) * self.blocks))
+        borders = self.borders(paths.shape[1])
         for path, row in zip(paths, results, strict=True):
             kernels.block_sums(path, cash, borders, row)
         return results.T

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stockstream.errors import DataError, ParameterError
+from stockstream.research.collect import Collector
+from stockstream.research.question import BLOCK_SUMS, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from stockstream.research.collect import Batch
     from stockstream.research.results import Sweep
 
 #: Combinations whose whole returns are looked at, at most: their table of ten years of days takes 100 MB.
@@ -21,6 +25,12 @@ MOST: Final = 5_000
 
 #: Bar-runs that take less time than starting threads for them.
 SHORT: Final = 200_000
+
+#: Place of the first session's return: after the one metric and the number of returns.
+FIRST: Final = 2
+
+#: Numbers that runs leave before they are picked over: 100 MB.
+PLANNED: Final = 12_500_000
 
 
 def sampled_returns(
@@ -68,39 +78,39 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
     DataError
         None of them can run.
     """
-    from stockstream.research.sweep import sweep
+    from stockstream.research.budget import limits_of
+    from stockstream.research.crew import Crew, threads
+    from stockstream.research.grid import combinations
+    from stockstream.research.jobs import Package
+    from stockstream.research.plan import Plan
+    from stockstream.research.sweep import Running
 
     alone = swept.portfolio == "each" and len(swept.bars.symbols) > 1
     if alone and symbol is None:
         message = f"with symbols that were run each by itself, say which one: symbol='{swept.bars.symbols[0]}'"
         raise ParameterError(message)
-    collected = _Collected(swept.settings.cash)
-    settings = {name: getattr(swept.settings, name) for name in swept.settings.__dataclass_fields__}
     bars = swept.bars.select([symbol]) if alone and symbol is not None else swept.bars
-    again = sweep(
-        swept.strategy, bars, rows, portfolio=swept.portfolio, metrics=[], reduce={"place": collected.take},
-        progress=False, record=False, workers=1 if len(rows) * len(bars.dates) < SHORT else None, **settings,
-    )  # fmt: skip
-    if not collected.parts:
+    found, shared = combinations(swept.strategy, rows), swept.portfolio == "shared"
+    question = Question.of(["final_equity"], None, None, len(bars.dates))
+    hands = 1 if len(rows) * len(bars.dates) < SHORT else threads(None)
+    limits = limits_of(None, question, found.count, 1, len(found.names), hands=hands, keeps=False)
+    limits = replace(limits, batch=min(limits.batch, max(PLANNED // question.width, 1)))
+    returns = Returns((), (), found.failures, ())
+    with Crew(Package(bars, question, swept.strategy if shared else None), hands, None) as crew:
+        Running(Plan.of(swept.strategy, swept.settings, found, limits, returns, crew, shared=shared)).through()
+    if not any(len(part) for part in returns.parts):
         message = f"none of the {len(rows):,} combinations that were drawn could run"
         raise DataError(message)
-    returns: NDArray[np.float64] = np.concatenate(collected.parts)[again.frame["place"].to_numpy().astype(np.int64)]
-    return returns
+    return np.concatenate(returns.parts)
 
 
-class _Collected:
-    """Keeps returns of the paths that a sweep hands to a reduction; each gets a number, by which they are found."""
+class Returns(Collector):
+    """Keeps the sums of blocks that are one session long: the returns of each run, 0 after its ruin."""
 
-    def __init__(self, cash: float) -> None:
-        self.cash, self.lock, self.count = cash, threading.Lock(), 0
-        self.parts: list[NDArray[np.float64]] = []
+    @cached_property
+    def parts(self) -> list[NDArray[np.float64]]:
+        """Returns ``(runs, T)`` of each batch."""
+        return []
 
-    def take(self, paths: NDArray[np.float64], dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        before = np.concatenate([np.full((len(paths), 1), self.cash), paths[:, :-1]], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            returns = np.where(before > 0.0, paths / before - 1.0, 0.0)
-        with self.lock:
-            numbers = np.arange(self.count, self.count + len(paths))
-            self.count += len(paths)
-            self.parts.append(returns)
-        return numbers.astype(np.float64)
+    def _give(self, batch: Batch) -> None:
+        self.parts.append(batch.values[0][FIRST :: len(BLOCK_SUMS), batch.done[0]].T)

@@ -20,13 +20,13 @@ from stockstream.backtesting.strategy import RuleStrategy
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.indicators.calling import collector_paused
-from stockstream.research.budget import Budget, budget
+from stockstream.research.budget import limits_of
 from stockstream.research.checkpoint import Checkpoint, identity
 from stockstream.research.collect import Best, Collector, Keep, ParquetFile, Ratios
 from stockstream.research.crew import Crew, threads
 from stockstream.research.grid import Grid, combinations
 from stockstream.research.jobs import Package
-from stockstream.research.plan import Plan, chunk_of
+from stockstream.research.plan import Plan
 from stockstream.research.progress import Bar
 from stockstream.research.question import BLOCK_SUMS, DEFAULT_METRICS, Question
 from stockstream.research.recording import entry_of
@@ -164,7 +164,7 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     hands = threads(workers)
     outlets = _outlets(question, out, top_k, top_by)
     rows_each = 1 if shared else len(bars.symbols)
-    limits = _limits(
+    limits = limits_of(
         max_bytes, question, found.count, rows_each, len(found.names), hands=hands, keeps=isinstance(outlets[0], Keep)
     )
     memory, ratios = None, Ratios()
@@ -173,49 +173,32 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     package = Package(bars, question, strategy if shared else None)
     short = not question.paths and found.count * rows_each * len(bars.dates) < SHORT
     with collector_paused() if short else nullcontext(), Crew(package, hands, executor) as crew:
-        plan = Plan(
-            strategy=strategy,
-            bars=bars,
-            settings=chosen,
-            combinations=found,
-            options=tuple(name for name in found.names if "." in name),
-            question=question,
-            budget=limits,
-            collector=Collector(
-                () if shared else bars.symbols, (*question.names, *question.sums), found.failures, [*outlets, ratios]
-            ),
-            checkpoint=memory,
-            chunk=chunk_of(
-                bars,
-                question,
-                combinations=found.count,
-                rows_each=rows_each,
-                hands=hands,
-                remote=crew.remote,
-                shared=shared,
-            ),
-            crew=crew,
-            shared=shared,
-        )
-        swept = _Run(plan, crew, _reporter(progress=progress)).finish(outlets, ratios, portfolio)
+        columns = (*question.names, *question.sums)
+        collector = Collector(() if shared else bars.symbols, columns, found.failures, [*outlets, ratios])
+        plan = Plan.of(strategy, chosen, found, limits, collector, crew, checkpoint=memory, shared=shared)
+        swept = Running(plan, _reporter(progress=progress)).finish(outlets, ratios, portfolio)
     if record:
         record_or_warn(swept.ledger, entry_of(swept, found))
     return swept
 
 
+def nothing(done: int, total: int) -> None:
+    """Report no progress."""
+
+
 @dataclass(eq=False)
-class _Run:
+class Running:
     """A sweep on its way."""
 
     plan: Plan
-    crew: Crew
-    progress: Callable[[int, int], None]
+    progress: Callable[[int, int], None] = nothing
     done: int = 0
     shortened: int = 0
 
     def finish(self, outlets: Sequence[Outlet], ratios: Ratios, portfolio: str) -> Sweep:
+        """Run everything and return what was found."""
         started = time.perf_counter()
-        complete = self._through(outlets)
+        complete = self.through(outlets)
         plan, collector = self.plan, self.plan.collector
         frame = _frame(outlets, collector)
         sums = _sums(frame, plan.question)
@@ -246,10 +229,10 @@ class _Run:
             ratios=ratios,
         )
 
-    def _through(self, outlets: Sequence[Outlet]) -> bool:
+    def through(self, outlets: Sequence[Outlet] = ()) -> bool:
         """Run everything; False when Ctrl-C ended it. What is written is finished, or removed where the sweep fails."""
         try:
-            complete = self.crew.run(self.plan.jobs(), self._take)
+            complete = self.plan.crew.run(self.plan.jobs(), self._take)
             self.plan.collector.hand_on(everything=True)
             for outlet in outlets:
                 outlet.close()
@@ -329,20 +312,6 @@ def _outlets(
     return [best] if out is None else [best, ParquetFile(out)]
 
 
-def _limits(
-    max_bytes: float | None, question: Question, count: int, rows_each: int, parameters: int, *, hands: int, keeps: bool
-) -> Budget:
-    metrics = question.width
-    return budget(
-        max_bytes,
-        runs=rows_each * count,
-        keeps=keeps,
-        row_bytes=8 * (metrics + parameters) + 16,
-        batch_bytes=rows_each * (8 * metrics + 1) + 8 * parameters,
-        in_flight=2 * hands,
-    )
-
-
 def _check(strategy: Any, bars: Any, portfolio: str) -> None:
     if not (isinstance(strategy, type) and issubclass(strategy, RuleStrategy)):
         message = (
@@ -362,4 +331,4 @@ def _check(strategy: Any, bars: Any, portfolio: str) -> None:
 def _reporter(*, progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None]:
     if callable(progress):
         return progress
-    return Bar("runs") if progress else lambda done, total: None
+    return Bar("runs") if progress else nothing
