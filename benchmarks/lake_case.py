@@ -16,6 +16,7 @@ from typing import NamedTuple
 import duckdb
 
 from stockstream.lake import Lake
+from stockstream.lake.compact import LAYOUT, LAYOUTS
 from stockstream.lake.curated import DIVIDEND_TYPES, RUN_TYPES
 from stockstream.lake.query import EVENT_TYPES
 
@@ -124,7 +125,7 @@ def write_compacted(connection, root, size, days):
         names[part] = f"curated/{'latest' if part == 'latest' else 'history'}/2014-01-01T000000-made-{part}.parquet"
         path = Path(root) / names[part]
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection.sql(query).write_parquet(str(path), compression="zstd", row_group_size=122_880)
+        connection.sql(query).write_parquet(str(path), **LAYOUTS.get(part, LAYOUT))
     bars, revised = connection.execute(
         f"SELECT count(*), count(*) FILTER (lot = 7 AND d < {last}) FROM truth WHERE d <= {last}"
     ).fetchone()
@@ -152,7 +153,7 @@ def write_part(connection, whole, root, days, first):
             rows = rows.filter(f"date >= DATE '{session(first)}'").order("symbol, date")
         target = Path(root) / names[part]
         target.parent.mkdir(parents=True, exist_ok=True)
-        rows.write_parquet(str(target), compression="zstd", row_group_size=122_880)
+        rows.write_parquet(str(target), **LAYOUTS.get(part, LAYOUT))
     write_manifest(root, names, days - 1, 0)
 
 
@@ -179,7 +180,7 @@ def write_one_answer(lake, root):
         names[part] = f"curated/{'latest' if part == 'latest' else 'history'}/2024-01-01T000000-made-{part}.parquet"
         path = Path(root) / names[part]
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection.sql(query).write_parquet(str(path), compression="zstd", row_group_size=122_880)
+        connection.sql(query).write_parquet(str(path), **LAYOUTS.get(part, LAYOUT))
     write_manifest(root, names, 0, 0)
 
 

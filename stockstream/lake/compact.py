@@ -12,7 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 from uuid import uuid4
 
 from stockstream.errors import LakeError
@@ -35,11 +35,23 @@ if TYPE_CHECKING:
     from stockstream.lake.contents import Contents
     from stockstream.lake.location import Location, Stored
 
+
+class _Layout(TypedDict):
+    """How a Parquet file is written."""
+
+    compression: str
+    row_group_size: int
+
+
 #: How long files that nobody needs any more stay for those who began to read before.
 GRACE: Final = timedelta(days=1)
 
 #: Sessions whose batches stay: the daily run compares what it fetches with those of the sessions before.
 KEPT: Final = 20
+
+#: Readers of few symbols pay for whole row groups, so those of the rows that count are small and quickly decompressed.
+LAYOUTS: Final[Mapping[str, _Layout]] = {"latest": {"compression": "lz4_raw", "row_group_size": 61_440}}
+LAYOUT: Final[_Layout] = {"compression": "zstd", "row_group_size": 122_880}
 
 _CONTENT: Final = ", ".join(CONTENT)
 _PACKED: Final = f"struct_pack({_CONTENT})"
@@ -87,6 +99,7 @@ UNION ALL SELECT symbol, date, {_CONTENT}, first_seen, last_seen, tie FROM deriv
 CREATE TABLE derived.counting AS FROM derived.based;
 """
 
+#: Conditions on one side of a join are written as keys of both: DuckDB would compare all rows with all otherwise.
 _PARTS: Final = {
     "latest": f"""
 SELECT b.symbol, b.date, {", ".join(f"b.{name}" for name in CONTENT)}, b.fetch_timestamp, r.first_seen, b.segment,
@@ -98,15 +111,16 @@ ORDER BY b.symbol, b.date
     "history": f"""
 SELECT r.symbol, r.date, {", ".join(f"r.{name}" for name in CONTENT)}, r.first_seen, r.last_seen, r.tie
 FROM derived.new_runs AS r
-ANTI JOIN derived.counting AS b
-    ON b.symbol = r.symbol AND b.date = r.date AND b.fetch_timestamp = r.last_seen AND NOT r.tie
+ANTI JOIN (SELECT symbol, date, fetch_timestamp, false AS tie FROM derived.counting) AS b
+    ON b.symbol = r.symbol AND b.date = r.date AND b.fetch_timestamp = r.last_seen AND b.tie = r.tie
 ORDER BY r.symbol, r.date, r.first_seen
 """,
     "snapshots": """
 SELECT s.symbol, s.fetch_timestamp, s.first_date, s.last_date, s.bars, t.patch, t.link_from, l.ratio
 FROM derived.snapshots AS s
 JOIN derived.steps AS t ON s.symbol = t.symbol AND s.fetch_timestamp = t.fetch_timestamp
-LEFT JOIN derived.links AS l ON s.symbol = l.symbol AND t.step = l.step AND NOT t.patch
+LEFT JOIN (SELECT *, false AS patch FROM derived.links) AS l
+    ON s.symbol = l.symbol AND t.step = l.step AND t.patch = l.patch
 WHERE s.bars > 0 ORDER BY s.symbol, s.fetch_timestamp
 """,
     "events": "SELECT DISTINCT * FROM raw_events ORDER BY symbol, ex_date, kind, fetch_timestamp, value",
@@ -240,7 +254,7 @@ def _store(connection: duckdb.DuckDBPyConnection, location: Location, part: str,
 
     def fill(path: str) -> None:
         try:
-            connection.sql(query).write_parquet(path, compression="zstd", row_group_size=122_880, use_tmp_file=False)
+            connection.sql(query).write_parquet(path, **LAYOUTS.get(part, LAYOUT), use_tmp_file=False)
         except duckdb.IOException as error:
             raise OSError(first_line(error)) from error
 

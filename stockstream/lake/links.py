@@ -88,9 +88,10 @@ WITH unknown AS MATERIALIZED (
     WHERE s.link_from IS NOT NULL
 ),
 needed AS MATERIALIZED (
-    SELECT * FROM derived.steps AS s WHERE NOT patch AND EXISTS (
-        SELECT 1 FROM unknown AS u WHERE u.symbol = s.symbol AND u.step IN (s.step, s.step + 1)
-    )
+    SELECT s.* FROM derived.steps AS s
+    SEMI JOIN (SELECT symbol, step FROM unknown UNION SELECT symbol, step - 1 FROM unknown) AS u
+        ON s.symbol = u.symbol AND s.step = u.step
+    WHERE NOT s.patch
 ),
 answers AS MATERIALIZED (
     SELECT DISTINCT symbol, date, step, close, coalesce(volume, 0) > 0 AS traded
@@ -134,6 +135,7 @@ HAVING count(*) >= {_LEAST_COMMON} AND count(*) FILTER (NOT agrees) * 10 <= coun
 UNION ALL SELECT symbol, step, ratio FROM derived.known_links;
 """
 
+#: Conditions on one side of a join are written as keys of both: DuckDB would compare all rows with all otherwise.
 #: A link that the ratio of a recorded split explains moves volumes the other way; any other leaves them alone.
 _SCALES: Final = """
 CREATE VIEW derived.scales AS
@@ -143,7 +145,9 @@ WITH linked AS (
             FROM splits AS e
             WHERE e.symbol = s.symbol AND abs(l.ratio - 1) > 0.001 AND abs(abs(ln(e.split)) - abs(ln(l.ratio))) < 0.005
         ) AS split
-    FROM derived.steps AS s LEFT JOIN derived.links AS l ON s.symbol = l.symbol AND s.step = l.step AND NOT s.patch
+    FROM derived.steps AS s
+    LEFT JOIN (SELECT *, false AS patch FROM derived.links) AS l
+        ON s.symbol = l.symbol AND s.step = l.step AND s.patch = l.patch
 )
 SELECT symbol, fetch_timestamp, step,
     count(*) FILTER (NOT patch AND ratio IS NULL) OVER earlier AS segment,

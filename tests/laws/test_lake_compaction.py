@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from stockstream.errors import LakeError
 from stockstream.lake import Lake, compact
+from stockstream.lake.as_of import Reading
+from stockstream.lake.query import bind_for_compaction
 from tests.reference.lake_cases import (
     COLUMNS,
     DAYS,
@@ -196,6 +198,20 @@ def test_a_killed_compaction_leaves_the_lake_as_it_was(tmp_path, monkeypatch):
     lake.compact(grace=NOW)
     assert answers(lake) == before
     assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == 5
+
+
+def test_nothing_is_joined_by_comparing_all_rows_with_all(tmp_path):
+    lake = Lake(tmp_path)
+    for hour in (0, 3):
+        put(lake, [bar("A", day, 1 + hour, 1, hour) for day in range(6)])
+    contents = lake._contents
+    with contents.connection() as connection:
+        bind_for_compaction(connection, contents.files(), Reading())
+        connection.execute(compact._RUNS)
+        for part, query in compact._PARTS.items():
+            plan = connection.sql(query).explain()
+            assert "NL_JOIN" not in plan, part
+            assert "NESTED_LOOP" not in plan, part
 
 
 def test_files_that_do_not_hold_the_batches_are_thrown_away(tmp_path, monkeypatch):
