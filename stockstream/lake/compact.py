@@ -12,7 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 from uuid import uuid4
 
 from stockstream.errors import LakeError
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class _Layout(TypedDict):
     """How a Parquet file is written."""
 
-    compression: str
+    compression: Literal["zstd", "lz4_raw"]
     row_group_size: int
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stockstream.lake.query import bind
+from stockstream.lake.remembered import remembered
 from stockstream.lake.sources import read_parquet
-from stockstream.lake.tail import Answers, answers
+from stockstream.lake.tail import Counted, answers
 from stockstream.schema import KEY, ROW_TYPES
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Base:
         self.days: NDArray[np.int32] = keys.get_column("date").to_physical().to_numpy()
 
 
-def overlay(base: Base, newer: Answers, final: int) -> NDArray[np.intp]:
+def overlay(base: Base, newer: Counted, final: int) -> NDArray[np.intp]:
     """Return the rows that newer versions replace, and mark symbols that need more than that as odd.
 
     Parameters
@@ -76,15 +77,15 @@ def overlay(base: Base, newer: Answers, final: int) -> NDArray[np.intp]:
     rows, code = rows[code >= 0], code[code >= 0]
     day = base.days[rows]
     place = np.minimum(np.searchsorted(newer.days, day), len(newer.days) - 1)
-    held = (newer.days[place] == day) & (newer.last[code, place] >= 0)
+    held = (newer.days[place] == day) & newer.held[code, place]
     # Covered and lacking by a newer answer: older answers may have lacked it too, and the count of both decides.
     newer.odd[code[~held & (newer.floor[code] <= day) & (day <= newer.ceiling[code])]] = True
-    known = np.zeros(newer.last.shape, dtype=np.bool_)
+    known = np.zeros_like(newer.held)
     known[code[held], place[held]] = True
     # A bar of which the newer versions do not count yet, and the compaction may know one that was withdrawn.
-    revived = (newer.last >= 0) & (newer.best < 0) & ~known & (newer.days <= final)
+    revived = newer.held & ~newer.counts & ~known & (newer.days <= final)
     newer.odd[revived.any(axis=1)] = True
-    replaced: NDArray[np.intp] = rows[held & (newer.best[code, place] >= 0)]
+    replaced: NDArray[np.intp] = rows[held & newer.counts[code, place]]
     return replaced
 
 
@@ -104,15 +105,15 @@ def counting_rows(
     """
     import polars as pl
 
-    newer = answers(contents, files.prices, reading, symbols) if files.prices else None
+    newer = _newer(contents, files, reading, symbols)
     if newer is None:
         return None
     judged = judged_symbols(contents, files)
-    newer.odd |= np.isin(newer.names, sorted(judged))
+    newer.odd[np.isin(newer.names, sorted(judged))] = True
     parts: list[_Part] = []
     held: set[str] = set()
     if files.curated is not None:
-        if not lies_over(files.curated, newer.stamps[0], reading):
+        if not lies_over(files.curated, newer.first, reading):
             return None
         latest = pl.scan_parquet(files.curated.parts["latest"], glob=False).select(list(ROW_TYPES))
         if symbols is not None:
@@ -134,6 +135,16 @@ def counting_rows(
     return _sorted(parts)
 
 
+def _newer(contents: Contents, files: Files, reading: Reading, symbols: Sequence[str] | None) -> Counted | None:
+    """Return the rows that count in the batches, which are read once as long as they are the same."""
+
+    def told() -> Counted | None:
+        found = answers(contents, files.prices, reading, symbols)
+        return None if found is None else found.counted()
+
+    return remembered(files.prices, ("rows", reading, symbols and tuple(symbols)), told)
+
+
 def judged_symbols(contents: Contents, files: Files) -> set[str]:
     """Return the symbols on which there are verdicts."""
     if not files.verdicts:
@@ -143,11 +154,15 @@ def judged_symbols(contents: Contents, files: Files) -> set[str]:
     return {name for (name,) in found}
 
 
-def lies_over(curated: Curated, first: str, reading: Reading) -> bool:
-    """Whether answers from an instant on follow a compaction whose latest rows are what a reading asks of it."""
+def lies_over(curated: Curated, first: str | None, reading: Reading) -> bool:
+    """Whether answers from an instant on follow a compaction whose latest rows are what a reading asks of it.
+
+    None stands for an instant after it.
+    """
     known = reading.until is None or reading.until >= curated.through
     local = all("://" not in path for path in curated.parts.values())
-    return local and curated.based and known and not reading.provisional and first > curated.through
+    after = first is None or first > curated.through
+    return local and curated.based and known and not reading.provisional and after
 
 
 def last_known_day(contents: Contents, curated: Curated) -> int:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from stockstream.lake.merged import MOST_ODD, judged_symbols, last_known_day, lies_over, overlay
+from stockstream.lake.remembered import remembered
 from stockstream.lake.sources import read_parquet
 from stockstream.lake.tables import Merged, Table, table_of_file, within
-from stockstream.lake.tail import Answers, answers
+from stockstream.lake.tail import Counted, answers
 from stockstream.lake.unscaled import rescaled
 from stockstream.schema import ROW_TYPES
 
@@ -48,24 +49,23 @@ def overlaid(
     symbols, days
         Only these.
     """
-    if not files.prices:
+    curated = files.curated
+    if not files.prices or any("://" in path for path in files.prices):
         return None
-    ends = None if files.curated is None else _Ends(contents, files.curated, reading)
-    newer = answers(contents, files.prices, reading, symbols, before=None if ends is None else ends.rows)
-    if newer is None or (ends is not None and not ends.followed):
+    if curated is not None and not lies_over(curated, None, reading):
+        return None
+    base = None if curated is None else table_of_file(contents, curated.parts["latest"], symbols)
+    newer = _newer(contents, files, reading, symbols, base)
+    if newer is None:
         return None
     others = judged_symbols(contents, files) | _eventful(contents, files)
-    newer.odd |= np.isin(newer.names, sorted(others))
-    if ends is None:
-        newer.odd |= rescaled(newer, np.zeros(len(newer.names), dtype=np.bool_))
+    newer.odd[np.isin(newer.names, sorted(others))] = True
+    if curated is None or base is None:
         return _told(newer, others, set(newer.names), Table(contents, within(_on_basis(newer, None).lazy(), days)))
-    base = table_of_file(contents, ends.curated.parts["latest"], symbols)
-    known = np.isin(newer.names, base.names)
-    newer.odd |= rescaled(newer, known) | (known & ~np.isin(newer.names, sorted(ends.sound)))
-    replaced = overlay(base, newer, last_known_day(contents, ends.curated))
+    replaced = overlay(base, newer, last_known_day(contents, curated))
     segment = base.read("segment")
     others |= set(np.array(base.names)[base.changes(segment)].tolist())
-    newer.odd |= np.isin(newer.names, sorted(others))
+    newer.odd[np.isin(newer.names, sorted(others))] = True
     others |= _odd(newer)
     kept = np.repeat(~np.isin(base.names, sorted(others)), base.counts)
     kept[replaced] = False
@@ -79,16 +79,41 @@ def overlaid(
     return _told(newer, others, {*newer.names, *base.names}, Merged(contents, base, kept, found))
 
 
-def _told(newer: Answers, others: set[str], held: set[str], table: Table) -> Overlaid | None:
+def _newer(
+    contents: Contents, files: Files, reading: Reading, symbols: Sequence[str] | None, base: Table | None
+) -> Counted | None:
+    """Return the rows that count in the batches, symbols that are perhaps not on one scale marked as odd.
+
+    They are read once as long as they, and the compaction below them, are the same.
+    """
+    ends = None if files.curated is None else _Ends(contents, files.curated, reading)
+
+    def told() -> Counted | None:
+        newer = answers(
+            contents, files.prices, reading, symbols, closes=True, before=None if ends is None else ends.rows
+        )
+        if newer is None or (ends is not None and not ends.followed):
+            return None
+        known = np.isin(newer.names, [] if base is None else base.names)
+        newer.odd |= rescaled(newer, known)
+        if ends is not None:
+            newer.odd |= known & ~np.isin(newer.names, sorted(ends.sound))
+        return newer.counted()
+
+    below = [] if files.curated is None else list(files.curated.parts.values())
+    return remembered([*below, *files.prices], ("bars", reading, symbols and tuple(symbols)), told)
+
+
+def _told(newer: Counted, others: set[str], held: set[str], table: Table) -> Overlaid | None:
     odd = (others | _odd(newer)) & held
     return None if len(odd) > MOST_ODD * len(held) else Overlaid(table, odd)
 
 
-def _odd(newer: Answers) -> set[str]:
+def _odd(newer: Counted) -> set[str]:
     return {name for name, odd in zip(newer.names, newer.odd, strict=True) if odd}
 
 
-def _on_basis(newer: Answers, segments: dict[str, float] | None) -> pl.DataFrame:
+def _on_basis(newer: Counted, segments: dict[str, float] | None) -> pl.DataFrame:
     """Return the rows that count of ordinary symbols, in the segment of the older rows, whose basis is theirs."""
     import polars as pl
 
@@ -128,15 +153,14 @@ class _Ends:
         self.sound: set[str] = set()
         self._contents, self._reading = contents, reading
 
-    def rows(self, newer: pl.DataFrame) -> pl.DataFrame | None:
-        """Return the last answer about each symbol of newer rows."""
+    def rows(self, names: Sequence[str], first: str) -> pl.DataFrame | None:
+        """Return the last answer about each of some symbols, of which newer rows begin at an instant."""
         import polars as pl
 
-        self.followed = lies_over(self.curated, str(newer.get_column("fetch_timestamp").min()), self._reading)
+        self.followed = lies_over(self.curated, first, self._reading)
         if not self.followed:
             return None
         parts = {part: pl.scan_parquet(path, glob=False) for part, path in self.curated.parts.items()}
-        names = newer.get_column("symbol").unique()
         ratio = pl.col("ratio")
         last = (
             parts["snapshots"]
@@ -146,7 +170,7 @@ class _Ends:
                 pl.col("bars").sort_by("fetch_timestamp").last(),
                 one_scale=(~pl.col("patch") & (ratio.is_null() | (ratio == 1))).all(),
             )
-            .filter(pl.col("symbol").is_in(names.implode()))
+            .filter(pl.col("symbol").is_in(names))
         )
         ends = self._contents.collect(last)
         if ends.height == 0:

@@ -7,11 +7,12 @@ bar compete only within their symbol, so the two kinds of symbols can be told ap
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stockstream.lake.as_of import settled
+from stockstream.lake.gathered import SPARSE, Gatherer, newest_first, placed
 from stockstream.schema import KEY, ROW_TYPES
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
     from stockstream.lake.as_of import Reading
     from stockstream.lake.contents import Contents
-
-#: The most cells of the table of symbols and days per row; beyond it most of the table would be empty.
-_SPARSE: Final = 64
+    from stockstream.lake.gathered import Gathered
 
 #: More days than there are, to keep the dates of symbols apart in one column.
 _FAR: Final = 2**31
@@ -37,21 +36,19 @@ class Answers:
 
     Parameters
     ----------
-    frame
-        All rows of the batches, in their order, with the columns of `ROW_TYPES`; at least one.
+    rows
+        All rows of the batches.
     reading
         What counts.
 
     Attributes
     ----------
-    frame
-        As given.
-    names
-        C symbols, sorted.
-    code, day
-        ``(N,)``: the place of each row's symbol, and of its date among `days`.
+    names, stamps, code, stamp, close
+        As in `stockstream.lake.gathered.Gathered`.
     days
         ``(D,)`` int32: the dates, in days since 1970.
+    day
+        ``(N,)``: the place of each row's date among them.
     last, best
         ``(C, D)``: the row of the last version of each bar, and of the last one that counts; -1 where there is none.
     final
@@ -66,19 +63,20 @@ class Answers:
         The bars are too far apart for a table of symbols and days: nothing else is known.
     """
 
-    def __init__(self, frame: pl.DataFrame, reading: Reading) -> None:
-        self.frame = frame
-        self.names, self.code = _codes(frame.get_column("symbol"))
-        self.stamps, self.stamp = _codes(frame.get_column("fetch_timestamp"))
-        numbers = frame.get_column("date").to_physical().to_numpy()
-        self.days, self.day = _places(numbers)
+    def __init__(self, rows: Gathered, reading: Reading) -> None:
+        self.names, self.code = rows.names, rows.code
+        self.stamps, self.stamp = rows.stamps, rows.stamp
+        self.close = rows.close
+        self.final: NDArray[np.bool_] | None = None if rows.final.all() else rows.final
+        self.days, self.day = placed(rows.number)
         self.odd = np.zeros(len(self.names), dtype=np.bool_)
-        self.sparse = len(self.names) * len(self.days) > _SPARSE * frame.height
+        self.sparse = len(self.names) * len(self.days) > SPARSE * len(self.code)
         if self.sparse:
             return
         self._find_runs()
         self._find_last(reading)
         self._find_withdrawn()
+        self._kept, self._values = rows.kept, rows.values
 
     def _find_runs(self) -> None:
         """Find the runs, and the symbols of which an answer holds a bar twice or comes in parts."""
@@ -106,12 +104,8 @@ class Answers:
         last = np.full(shape[0] * shape[1], -1, dtype=np.int32)
         last[cell] = rows  # of several the last one stays
         self.last = self.best = last.reshape(shape)
-        self.final: NDArray[np.bool_] | None = None
-        final = np.searchsorted(self.stamps, [settled(int(day), reading.exchange) for day in self.days])
-        counts = self.stamp[rows] >= final[self.day[rows]]
-        if not counts.all():
-            self.final = self.stamp >= final[self.day]
-        if not (reading.provisional or counts.all()):
+        if not (reading.provisional or self.final is None):
+            counts = self.final[rows]
             best = np.full(len(last), -1, dtype=np.int32)
             best[cell[counts]] = rows[counts]
             self.best = best.reshape(shape)
@@ -138,38 +132,72 @@ class Answers:
         days = self.days[places]
         self.odd[codes[(floor[run] <= days) & (days <= ceiling[run])]] = True
 
+    def counted(self) -> Counted:
+        """Return what is known of the bars, without the rows that no longer count."""
+        import polars as pl
+
+        codes, places = np.nonzero(self.best >= 0)
+        rows = self.best[codes, places]
+        kept = np.cumsum(self._kept, dtype=np.int32)[rows] - np.int32(1)
+        keys = {
+            "symbol": pl.Series(self.names).gather(codes),
+            "date": pl.Series(self.days[places]).cast(pl.Date),
+            "fetch_timestamp": pl.Series(self.stamps).gather(self.stamp[rows]),
+        }
+        found = self._values[kept].with_columns(**keys).select(list(ROW_TYPES))
+        return Counted(
+            names=self.names,
+            first=self.stamps[0],
+            days=self.days,
+            held=self.last >= 0,
+            counts=self.best >= 0,
+            floor=self.floor,
+            ceiling=self.ceiling,
+            odd=self.odd,
+            rows=found,
+            code=codes.astype(np.int32),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The rows that count in some batches, and what is known of the others.
+
+    Attributes
+    ----------
+    names, days, floor, ceiling, odd
+        As in `Answers`.
+    first
+        The first instant of an answer.
+    held, counts
+        ``(C, D)``: whether there is a version of a bar, and one that counts.
+    rows
+        The rows that count, sorted by symbol and date.
+    code
+        The place of each one's symbol.
+    """
+
+    names: list[str]
+    first: str
+    days: NDArray[np.int32]
+    held: NDArray[np.bool_]
+    counts: NDArray[np.bool_]
+    floor: NDArray[np.int64]
+    ceiling: NDArray[np.int64]
+    odd: NDArray[np.bool_]
+    rows: pl.DataFrame
+    code: NDArray[np.int32]
+
+    def size(self) -> int:
+        """Return the bytes that it takes."""
+        arrays = (self.days, self.held, self.counts, self.floor, self.ceiling, self.odd, self.code)
+        return int(self.rows.estimated_size()) + sum(array.nbytes for array in arrays)
+
     def counting(self) -> pl.DataFrame:
         """Return the rows that count of ordinary symbols, sorted by symbol and date."""
         import polars as pl
 
-        best = self.best[~self.odd]
-        rows = best[best >= 0]
-        kept = np.zeros(self.frame.height, dtype=np.bool_)
-        kept[rows] = True
-        # First fewer rows, then in order: to pick them out of many pieces at random takes several times as long.
-        places = np.cumsum(kept, dtype=np.int32)[rows] - np.int32(1)
-        return self.frame.filter(pl.Series(kept)).rechunk()[places]
-
-
-def _codes(texts: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
-    """Return distinct texts, sorted, and the place of each row's."""
-    import polars as pl
-
-    runs = texts.rle().struct.unnest()
-    values = runs.get_column("value")
-    names = values.unique().sort()
-    codes = values.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
-    return names.to_list(), np.repeat(codes, runs.get_column("len").to_numpy())
-
-
-def _places(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return distinct numbers, sorted, and the place of each row's."""
-    first = np.int32(numbers.min())
-    offsets = numbers - first
-    seen = np.zeros(int(offsets.max()) + 1, dtype=np.bool_)
-    seen[offsets] = True
-    places = np.cumsum(seen, dtype=np.int32)[offsets] - np.int32(1)
-    return np.flatnonzero(seen).astype(np.int32) + first, places
+        return self.rows.filter(pl.Series(~self.odd[self.code])) if self.odd.any() else self.rows
 
 
 def answers(
@@ -178,7 +206,8 @@ def answers(
     reading: Reading,
     symbols: Sequence[str] | None,
     *,
-    before: Callable[[pl.DataFrame], pl.DataFrame | None] | None = None,
+    closes: bool = False,
+    before: Callable[[Sequence[str], str], pl.DataFrame | None] | None = None,
 ) -> Answers | None:
     """Return what some batches answered, None where they are not to be told from arrays.
 
@@ -188,22 +217,32 @@ def answers(
         The lake, the batches, and what counts.
     symbols
         Only these.
+    closes
+        Whether the closes of all rows are asked for.
     before
-        Gives rows of older answers, for the rows of the batches; None, or if it gives none: there are none.
+        Gives rows of older answers, for the symbols and the first instant of the batches; None, or if it gives none:
+        there are none.
     """
     import polars as pl
 
     if any("://" in path for path in paths):
         return None
-    rows = pl.scan_parquet(list(paths), glob=False).select(list(ROW_TYPES))
-    if symbols is not None:
-        rows = rows.filter(pl.col("symbol").is_in(list(symbols)))
-    if reading.until is not None:
-        rows = rows.filter(pl.col("fetch_timestamp") <= reading.until)
-    frame = contents.collect(rows)
-    keys = [frame.get_column(name) for name in (*KEY, "fetch_timestamp")]
-    if frame.height == 0 or any(key.null_count() for key in keys):
+    gatherer = Gatherer(reading, closes=closes)
+    for part in newest_first(paths):
+        rows = pl.scan_parquet(part, glob=False).select(list(ROW_TYPES))
+        if symbols is not None:
+            rows = rows.filter(pl.col("symbol").is_in(list(symbols)))
+        if reading.until is not None:
+            rows = rows.filter(pl.col("fetch_timestamp") <= reading.until)
+        frame = contents.collect(rows)
+        if any(frame.get_column(name).null_count() for name in (*KEY, "fetch_timestamp")):
+            return None
+        if frame.height:
+            gatherer.add(frame)
+    if gatherer.first is None:
         return None
-    older = None if before is None else before(frame)
-    found = Answers(frame if older is None else pl.concat([older, frame]), reading)
+    older = None if before is None else before(gatherer.names, gatherer.first)
+    if older is not None and older.height:
+        gatherer.add(older)
+    found = Answers(gatherer.rows(), reading)
     return None if found.sparse else found

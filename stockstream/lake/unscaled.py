@@ -26,7 +26,7 @@ def rescaled(newer: Answers, linked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Parameters
     ----------
     newer
-        The answers.
+        The answers, with closes.
     linked
         ``(C,)``: symbols of which every answer must be linked to the one before, because older rows count too.
     """
@@ -43,7 +43,7 @@ def rescaled(newer: Answers, linked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     common = np.flatnonzero(others >= 0)
     common = common[(run[others[common]] == run[common] - 1) & final[common] & final[others[common]]]
     evidence = common[newer.day[common] <= until[run[others[common]]]]
-    close = newer.frame.get_column("close").to_numpy()
+    close = newer.close
     bars = np.bincount(run[evidence], minlength=len(settled))
     changed = np.bincount(run[evidence[close[evidence] != close[others[evidence]]]], minlength=len(settled))
     first = np.concatenate([[True], newer.run_code[1:] != newer.run_code[:-1]])

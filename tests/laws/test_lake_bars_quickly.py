@@ -12,7 +12,18 @@ from stockstream.bars import EXTRAS
 from stockstream.errors import DataError, LakeError, UnknownNameError
 from stockstream.lake import Lake, bars_reading, overlaid, present
 from stockstream.schema import OHLCV
-from tests.reference.lake_cases import DAYS, MONDAY, PATH, daily, filled, histories, snapshots, verdict, write_verdict
+from tests.reference.lake_cases import (
+    DAYS,
+    MONDAY,
+    PATH,
+    daily,
+    file_by_file,
+    filled,
+    histories,
+    snapshots,
+    verdict,
+    write_verdict,
+)  # fmt: skip
 
 NOW = dt.timedelta(0)
 
@@ -55,6 +66,7 @@ def told(lake, monkeypatch, *, quickly, **how):
     with monkeypatch.context() as patch:
         asked = []
         patch.setattr(overlaid, "MOST_ODD", 1.0)
+        file_by_file(patch)
         found = bars_reading.bind
         patch.setattr(bars_reading, "bind", lambda *args, **more: asked.append(1) or found(*args, **more))
         if not quickly:

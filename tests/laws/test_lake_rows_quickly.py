@@ -11,7 +11,17 @@ from stockstream.errors import LakeError
 from stockstream.lake import Lake, merged
 from stockstream.lake.as_of import EXCHANGES, Reading, settled
 from stockstream.lake.rows import connect
-from tests.reference.lake_cases import COLUMNS, DAYS, MONDAY, bar, snapshots, stamp, verdict, write_verdict
+from tests.reference.lake_cases import (
+    COLUMNS,
+    DAYS,
+    MONDAY,
+    bar,
+    file_by_file,
+    snapshots,
+    stamp,
+    verdict,
+    write_verdict,
+)
 
 NOW = dt.timedelta(0)
 
@@ -34,6 +44,7 @@ def read(lake, patch, *, quickly, **how):
     with patch.context() as patched:
         patched.setattr(merged, "counting_rows", rows)
         patched.setattr(merged, "MOST_ODD", 1.0)
+        file_by_file(patched)
         try:
             return lake.load_all_data(**how), any(told)
         except LakeError as error:

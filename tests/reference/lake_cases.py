@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 from hypothesis import strategies as st
 
-from stockstream.lake import Lake
+from stockstream.lake import Lake, gathered
 
 MONDAY = dt.date(2024, 1, 1)
 CONTENT = ("open", "high", "low", "close", "volume", "adjusted_close")
@@ -44,6 +44,12 @@ def verdict(draw):
         "hides": draw(st.sampled_from([True, True, False, None])),
         "decided_at": stamp(draw(st.integers(0, 12))),
     }
+
+
+def file_by_file(patch):
+    """Let batches be read one after the other, as those of a large lake are."""
+    patch.setattr(gathered, "_AT_ONCE", 1)
+    patch.setattr(gathered, "_session", lambda path: path)
 
 
 def filled(folder, answers, verdicts):
