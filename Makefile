@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
-# In a process of their own: the driver switches between stacks. The other tests run in three processes: one for all of
-# them crashed under Python 3.12.1, late and for a reason that is not known.
+# Tests that wait for nobody but the processor share two of them. Those with servers and other processes run one by one.
+BOTH := --numprocesses 2 --dist worksteal
+# In a process of their own: the driver switches between stacks. The other tests run in several processes too: one for all
+# of them crashed under Python 3.12.1, late and for a reason that is not known.
 BROWSER_TESTS := tests/integration/test_report_in_browser.py
 # What has nothing to do with kernels, or reaches them through what is tested here anyway, is left out.
 FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_* machine market noise_* notebook_* passport \
@@ -31,8 +33,8 @@ install: $(VENV)/.installed-dev ## Set up .venv with everything for development
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test but the slow ones
 	@result=0; \
-	for part in "tests/distribution tests/integration --ignore=$(BROWSER_TESTS)" "tests/laws" "tests/unit kernels stockstream" \
-		"$(BROWSER_TESTS)"; do \
+	for part in "tests/distribution tests/integration --ignore=$(BROWSER_TESTS)" "tests/laws $(BOTH)" \
+		"tests/unit kernels stockstream $(BOTH)" "$(BROWSER_TESTS)"; do \
 		$(PYTEST) $$part $(PYTEST_ARGS); code=$$?; \
 		case $$code in 0 | 5) ;; *) result=$$code ;; esac; \
 	done; \
@@ -40,7 +42,7 @@ test: $(VENV)/.installed-dev ## Run every test but the slow ones
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed-dev ## Run the unit tests, the laws and the examples in the docstrings
-	$(PYTEST) tests/unit tests/laws kernels stockstream $(PYTEST_ARGS)
+	$(PYTEST) tests/unit tests/laws kernels stockstream $(BOTH) $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev ## Run the slow tests only
@@ -48,13 +50,13 @@ test-slow: $(VENV)/.installed-dev ## Run the slow tests only
 
 .PHONY: test-jit-off
 test-jit-off: $(VENV)/.installed-dev ## Run the kernels' tests as plain Python
-	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNEL_TESTS) -m "not slow and not compiled" --numprocesses 2 $(PYTEST_ARGS)
+	NUMBA_DISABLE_JIT=1 $(PYTEST) $(KERNEL_TESTS) -m "not slow and not compiled" $(BOTH) $(PYTEST_ARGS)
 
 # A warm cache silently ignores the flag, hence the fresh folder.
 .PHONY: test-bounds
 test-bounds: $(VENV)/.installed-dev ## Run the kernels' tests with every array index checked
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(PYTEST) $(KERNEL_TESTS) $(PYTEST_ARGS)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(PYTEST) $(KERNEL_TESTS) $(BOTH) $(PYTEST_ARGS)
 
 # Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python.
 .PHONY: coverage
