@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -104,13 +103,11 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
     return np.concatenate(returns.parts)
 
 
+@dataclass
 class Returns(Collector):
-    """Keeps the sums of blocks that are one session long: the returns of each run, 0 after its ruin."""
+    """Keeps sums of blocks that are one session long: the returns ``(runs, T)`` of a batch, 0 after a run's ruin."""
 
-    @cached_property
-    def parts(self) -> list[NDArray[np.float64]]:
-        """Returns ``(runs, T)`` of each batch."""
-        return []
+    parts: list[NDArray[np.float64]] = field(default_factory=list)
 
     def _give(self, batch: Batch) -> None:
         self.parts.append(batch.values[0][FIRST :: len(BLOCK_SUMS), batch.done[0]].T)
