@@ -28,7 +28,7 @@ def block(found):
         "frame of results included, the best of some rounds. Measures of the others were found equal to ours to 1e-9 "
         "first."
     )
-    parts = [on, *crossovers(found), *rules(found), *sizes(found), losses(found)]
+    parts = [on, *crossovers(found), *rules(found), *sizes(found), *trust(found), losses(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -117,6 +117,35 @@ def sizes(found):
     return ["\n".join(lines), plotted]
 
 
+#: What is aimed at: part of the answer, title, and the most it may take: a share of the sweep, or seconds.
+TRUST = (
+    ("deflated", "what its best row proves, as a share of a sweep of 100,000", 0.1),
+    ("overfitting", "probability of overfitting of the 100,000, 12,870 splits", 10),
+    ("walk_forward_first", "walk-forward of 40 windows x 5,000 combinations, the first of a process", 5),
+    ("walk_forward", "the same again", 5),
+    ("audit_first", "audit of a rule on 100 symbols x 2,520 bars, the first of a process", 3),
+    ("audit", "the same again", 3),
+)
+
+
+def trusted(row, part):
+    """Return a figure of the tools against luck: seconds, but a share of the sweep for what its best row proves."""
+    return row[part] / row["sweep"] if part == "deflated" else row[part]
+
+
+def trust(found):
+    """Return the table of what it costs not to be fooled."""
+    row = found.get("trust", {"missing": "not begun"})
+    if "missing" in row:
+        return [f"The tools against luck were not measured: {row['missing']}."]
+    lines = ["| not to be fooled | takes | aimed at, at most |", "|---|---|---|"]
+    for part, title, most in TRUST:
+        taken = trusted(row, part)
+        said = (f"{taken:.1%}", f"{most:.0%}") if part == "deflated" else (f"{taken:.2f} s", f"{most} s")
+        lines.append(f"| {title} | {said[0]} | {said[1]} |")
+    return ["\n".join(lines)]
+
+
 def losses(found):
     """Say where others are ahead, and what was aimed at and not reached."""
     said = []
@@ -138,6 +167,8 @@ def losses(found):
     if "missing" not in found["starts"]:
         aims.append((found["starts"]["cold"] < 20, "20 s to a first result with nothing compiled"))
         aims.append((found["starts"]["warm"] < 2.5, "2.5 s to a first result"))
+    row = found.get("trust", {"missing": ""})
+    aims += [(trusted(row, part) <= most, title) for part, title, most in TRUST if "missing" not in row]
     missed = list(dict.fromkeys(aim for reached, aim in aims if not reached))
     said.append(f"Aimed at and missed: {'; '.join(missed)}." if missed else "All that was aimed at was reached.")
     said.append(

@@ -1,0 +1,61 @@
+"""What it costs not to be fooled, each in a process of its own: ``python -m benchmarks.trust_cases NAME``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import stockstream as ss
+from benchmarks.sweep_cases import COSTS, METRICS, market, sweep
+from stockstream.backtesting.strategies import MovingAverageCrossover
+from stockstream.research.selection import overfitting
+
+ROUNDS = 7
+
+#: 100,000 pairs.
+LARGE = {"fast_period": range(2, 202), "slow_period": range(203, 703)}
+
+#: 40 windows x 5,000 combinations; 252 sessions to choose on, 57 to trade.
+TRAIN, TEST = 252, 57
+PAIRS = {"fast_period": range(2, 52), "slow_period": range(53, 153)}
+
+
+def clock(run):
+    """Return seconds and the answer."""
+    begun = time.perf_counter()
+    answer = run()
+    return time.perf_counter() - begun, answer
+
+
+def trust():
+    """Return seconds of a large sweep, of its best row without and with all that it proves, and of the other tools."""
+    bars = market()
+    swept, plain, proven = [], [], []
+    for _ in range(ROUNDS + 1):
+        seconds, found = clock(lambda: sweep(MovingAverageCrossover, bars, LARGE, metrics=METRICS))
+        swept.append(seconds)
+        plain.append(clock(lambda found=found: found.frame.sort("sharpe", descending=True).row(0))[0])
+        proven.append(clock(lambda found=found: found.best())[0])
+    with_blocks = sweep(MovingAverageCrossover, bars, LARGE, metrics=METRICS, blocks=16)
+    overfit, _ = clock(lambda: overfitting(with_blocks.block_sums))
+    walk = lambda: ss.walk_forward(  # noqa: E731
+        MovingAverageCrossover, bars, PAIRS, train=TRAIN, test=TEST, costs=COSTS
+    )
+    first, walked = clock(walk)
+    many = market(100)
+    audited, _ = clock(lambda: ss.audit(MovingAverageCrossover(), many))
+    return {
+        "sweep": min(swept[1:]),
+        "deflated": min(proven[1:]) - min(plain[1:]),
+        "overfitting": overfit,
+        "windows": walked.windows.height,
+        "walk_forward_first": first,
+        "walk_forward": min(clock(walk)[0] for _ in range(3)),
+        "audit_first": audited,
+        "audit": min(clock(lambda: ss.audit(MovingAverageCrossover(), many))[0] for _ in range(3)),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps({"trust": trust}[sys.argv[1]]()))
