@@ -122,9 +122,9 @@ TRUST = (
     ("deflated", "what its best row proves, as a share of a sweep of 100,000", 0.1),
     ("overfitting", "probability of overfitting of the 100,000, 12,870 splits", 10),
     ("walk_forward_first", "walk-forward of 40 windows x 5,000 combinations, the first of a process", 5),
-    ("walk_forward", "the same again", 5),
+    ("walk_forward", "that walk-forward again", 5),
     ("audit_first", "audit of a rule on 100 symbols x 2,520 bars, the first of a process", 3),
-    ("audit", "the same again", 3),
+    ("audit", "that audit again", 3),
 )
 
 
@@ -135,7 +135,7 @@ def trusted(row, part):
 
 def trust(found):
     """Return the table of what it costs not to be fooled."""
-    row = found.get("trust", {"missing": "not begun"})
+    row = found["trust"]
     if "missing" in row:
         return [f"The tools against luck were not measured: {row['missing']}."]
     lines = ["| not to be fooled | takes | aimed at, at most |", "|---|---|---|"]
@@ -167,7 +167,7 @@ def losses(found):
     if "missing" not in found["starts"]:
         aims.append((found["starts"]["cold"] < 20, "20 s to a first result with nothing compiled"))
         aims.append((found["starts"]["warm"] < 2.5, "2.5 s to a first result"))
-    row = found.get("trust", {"missing": ""})
+    row = found["trust"]
     aims += [(trusted(row, part) <= most, title) for part, title, most in TRUST if "missing" not in row]
     missed = list(dict.fromkeys(aim for reached, aim in aims if not reached))
     said.append(f"Aimed at and missed: {'; '.join(missed)}." if missed else "All that was aimed at was reached.")

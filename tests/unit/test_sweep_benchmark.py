@@ -29,6 +29,8 @@ def figures(**replaced):
         "executors": {"threads": 1.0, "processes": 2.0},
         "growth": {"combinations": [{"runs": 10**k, "sessions": 100, "seconds": 10.0 ** (k - 5)} for k in (3, 4)]},
         "starts": {"cold": 12.0, "warm": 2.0},
+        "trust": {"sweep": 0.1, "deflated": 0.004, **dict.fromkeys(("overfitting", "walk_forward", "audit"), 1.0)}
+        | {"walk_forward_first": 4.0, "audit_first": 2.0},
     }
     return found | replaced
 
@@ -37,6 +39,7 @@ def test_every_table_is_there():
     text = sweep_page.block(figures())
     assert "2,000 times as many" in text
     assert "50 % of it" in text
+    assert "| 4.0% | 10% |" in text
     assert "All that was aimed at was reached" in text
 
 
@@ -44,6 +47,12 @@ def test_what_is_missed_is_said():
     rules = {"RSI 30/70": {"per_run": 2e-5}}
     text = sweep_page.block(figures(rules=rules, million={"seconds": 1.0, "peak_bytes": 4.5e8}))
     assert "Aimed at and missed: 50 times vectorbt on RSI 30/70; a million combinations in less than 400 MB." in text
+
+
+def test_what_costs_more_than_it_may_is_said():
+    slow = figures()["trust"] | {"deflated": 0.02, "audit": 3.5}
+    text = sweep_page.block(figures(trust=slow))
+    assert "as a share of a sweep of 100,000; that audit again" in text.partition("Aimed at and missed: ")[2]
 
 
 def test_a_missing_peer_or_case_leaves_a_line():
