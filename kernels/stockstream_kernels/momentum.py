@@ -98,11 +98,11 @@ def roc(values: Series, window: int, state: Series, out: Series) -> None:
         out[t] = 100.0 * (values[t] - values[t - lag]) / values[t - lag]
 
 
-@step
-def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
-    """Change over `window` bars as a share, -1 to 1, of the sum of the changes' sizes on the way.
+@kernel
+def efficiency(values: Series, window: int, signed: int, state: Series, out: Series) -> None:
+    """Change over `window` bars as a share of the sum of the changes' sizes on the way; NaN where nothing has moved.
 
-    NaN where the price has not moved. Gains less losses over gains plus losses is the same number.
+    Signed 0: its size, 0 to 1. Signed 1: in percent, -100 to 100, which is gains less losses over gains plus losses.
     State: ``[started, cursor]``, a ladder, and a track of prices with `window` of the past.
     """
     chunk, lag, at = room(window), np.uint64(window), truncated(HEADER)
@@ -124,7 +124,8 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
         for k in range(np.uint64(count)):
             share = (state[prices + k] - state[prices - lag + k]) / out[bars + k]
             share = 1.0 if share > 1.0 else share
-            out[bars + k] = -1.0 if share < -1.0 else share
+            share = -1.0 if share < -1.0 else share
+            out[bars + k] = 100.0 * share if signed == 1 else abs(share)
         if cursor + count == chunk:
             shift(state, track, window, chunk)
         settle(window, chunk, at, count, state)
@@ -132,27 +133,11 @@ def efficiency(values: Series, window: int, state: Series, out: Series) -> None:
 
 
 @kernel
-def er(values: Series, window: int, state: Series, out: Series) -> None:
-    """Size of the change over `window` bars as a share of the way. State: `efficiency`'s."""
-    efficiency(values, window, state, out)
+def cmo_wilder(values: Series, window: int, state: Series, out: Series) -> None:
+    """Gains less losses in percent of gains plus losses, Wilder's averages of both. State: that of `rsi`."""
+    rsi(values, window, state, out)
     for t in range(len(values)):
-        out[t] = abs(out[t])
-
-
-@kernel
-def cmo(values: Series, window: int, smoothing: int, state: Series, out: Series) -> None:
-    """Gains less losses in percent of gains plus losses: sums (smoothing 0) or Wilder's averages (1).
-
-    State: `efficiency`'s.
-    """
-    if smoothing == 0:
-        efficiency(values, window, state, out)
-        for t in range(len(values)):
-            out[t] = 100.0 * out[t]
-    else:
-        rsi(values, window, state, out)
-        for t in range(len(values)):
-            out[t] = 2.0 * out[t] - 100.0
+        out[t] = 2.0 * out[t] - 100.0
 
 
 @kernel

@@ -130,7 +130,7 @@ class CMO(Indicator):
     smoothing: str = choice("none", "wilder", meaning="plain sums or Wilder's averages")
 
     group = "momentum"
-    kernel = "momentum:cmo"
+    kernel = "momentum:efficiency"
     source = "Chande and Kroll 1994, The New Technical Trader; Achelis, Technical Analysis from A to Z"
     oracle = Oracle("TA-Lib", "CMOU", 'smoothing="wilder" is its CMO')
     per_bar = DOUBLING
@@ -138,7 +138,13 @@ class CMO(Indicator):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "recursive", self.smoothing == "wilder")
+        if self.smoothing == "wilder":
+            object.__setattr__(self, "recursive", True)
+            object.__setattr__(self, "kernel", "momentum:cmo_wilder")
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.window,) if self.smoothing == "wilder" else (self.window, 1)
 
     @override
     def state_size(self) -> int:
@@ -169,10 +175,14 @@ class ER(Indicator):
     window: int = parameter(10, meaning="changes looked at")
 
     group = "momentum"
-    kernel = "momentum:er"
+    kernel = "momentum:efficiency"
     source = "Kaufman 1995, Smarter Trading"
     oracle = Oracle("TA-Lib", "ER")
     per_bar = DOUBLING
+
+    @override
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.window, 0)
 
     @override
     def state_size(self) -> int:

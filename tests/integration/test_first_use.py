@@ -24,6 +24,25 @@ cls()(*series)
 print(json.dumps(time.process_time() - start))
 """
 
+#: What Numba would have loaded, and that functions of the user's compile as they do without us.
+LINEAR_ALGEBRA = """
+import sys
+import numpy as np
+import numba
+from stockstream.indicators import MOM
+
+MOM(2)(np.arange(5.0))
+assert "scipy.linalg" not in sys.modules
+
+@numba.njit
+def algebra(matrix):
+    return matrix @ matrix, np.linalg.inv(matrix), np.convolve(matrix[0], matrix[1])
+
+matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
+for one, other in zip(algebra(matrix), algebra.py_func(matrix), strict=True):
+    np.testing.assert_allclose(one, other)
+"""
+
 pytestmark = pytest.mark.compiled
 
 
@@ -48,6 +67,11 @@ def test_common_indicators_are_there_at_once(name, tmp_path):
     compiled = {path.name.partition("-")[0].partition(".")[2] for path in tmp_path.rglob("*.nbi")}
     kernels = {cls.kernel.partition(":")[2] for cls in catalogue.builtin().values()}
     assert compiled & kernels == {catalogue.find(name).kernel.partition(":")[2]}
+
+
+def test_linear_algebra_is_not_loaded_before_somebody_needs_it():
+    done = subprocess.run([sys.executable, "-c", LINEAR_ALGEBRA], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
