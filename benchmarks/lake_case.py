@@ -145,9 +145,9 @@ def write_manifest(root, parts, last, bars, revised=0):
 def write_part(connection, whole, root, days, first):
     """Write the files of a whole compaction again, without what lies before a session."""
     names = {}
-    for path in Path(whole).glob("curated/*/*.parquet"):
+    for path in Path(whole).glob("curated/**/*.parquet"):
         part = path.stem.rpartition("-")[2]
-        names[part] = f"curated/{path.parent.name}/{path.name}"
+        names[part] = path.relative_to(whole).as_posix()
         rows = connection.read_parquet(str(path))
         if "date" in rows.columns:
             rows = rows.filter(f"date >= DATE '{session(first)}'").order("symbol, date")
@@ -194,7 +194,7 @@ def check(size):
         lake.compact(expire=True, grace=NOW, keep=0)
         for part in ("latest", "history", "snapshots", "events", "dividends"):
             one, other = (
-                [str(path) for path in Path(f"{folder}/{name}/curated").glob(f"*/*-{part}.parquet")]
+                [str(path) for path in Path(f"{folder}/{name}/curated").glob(f"**/*{part}.parquet")]
                 for name in ("runs", "made")
             )
             types, made_types = (connection.read_parquet(paths).types for paths in (one, other))

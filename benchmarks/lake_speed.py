@@ -113,7 +113,7 @@ def build(folder, size):
 
 def ideal(lake, path):
     """Write the rows of a compacted lake to one file, sorted, by the writer whose files are read fastest."""
-    (latest,) = Path(lake).glob("curated/latest/*.parquet")
+    (latest,) = Path(lake).glob("curated/latest/**/*.parquet")
     rows = duckdb.read_parquet(str(latest)).select(
         "symbol, date, open, high, low, close, volume, adjusted_close, fetch_timestamp"
     )

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         2048, ge=0, description="Most that the cache folder may hold, megabytes; 0: no copies are made."
     )
 
+    athena_table: str | None = Field(
+        None,
+        description="Table of the Glue catalogue, database.table, that shows the lake's last compaction to Athena; the "
+        "compactor in the cloud sets it.",
+    )
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:

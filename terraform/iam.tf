@@ -106,6 +106,21 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
+  # An action on a table asks for its database and the catalogue too.
+  dynamic "statement" {
+    for_each = each.key == "compactor" ? [aws_glue_catalog_table.compacted] : []
+
+    content {
+      sid     = "ShowCompactions"
+      actions = ["glue:GetTable", "glue:UpdateTable"]
+      resources = [
+        "arn:${local.partition}:glue:${var.aws_region}:${local.account}:catalog",
+        "arn:${local.partition}:glue:${var.aws_region}:${local.account}:database/${statement.value.database_name}",
+        "arn:${local.partition}:glue:${var.aws_region}:${local.account}:table/${statement.value.database_name}/${statement.value.name}",
+      ]
+    }
+  }
+
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -42,6 +42,7 @@ resource "aws_lambda_function" "this" {
         HOME                                = "/tmp" # the only folder a function may write to; clients keep caches in their home
       },
       each.key == "run_reporter" ? { NOTIFICATION_TOPIC_ARN = aws_sns_topic.alerts.arn } : {},
+      each.key == "compactor" ? { STOCKSTREAM_ATHENA_TABLE = "${aws_glue_catalog_database.lake.name}.${aws_glue_catalog_table.compacted.name}" } : {},
       var.function_environment,
     )
   }

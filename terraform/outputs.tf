@@ -41,6 +41,11 @@ output "athena_workgroup" {
   value       = aws_athena_workgroup.lake.name
 }
 
+output "athena_compacted_table" {
+  description = "Table of what was compacted; the compactor tells it which files to read."
+  value       = "${aws_glue_catalog_database.lake.name}.${aws_glue_catalog_table.compacted.name}"
+}
+
 output "dashboard_name" {
   description = "CloudWatch dashboard of the pipeline."
   value       = aws_cloudwatch_dashboard.pipeline.dashboard_name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stockstream.lake.athena import athena_sql
     from stockstream.lake.bucket_access import BucketOptions
+    from stockstream.lake.catalogue import show_compaction
     from stockstream.lake.explain import Explanation
     from stockstream.lake.lake import Lake
     from stockstream.lake.loaders import load_all_data, load_date_range, load_symbols, merge_daily_batches
@@ -32,6 +33,7 @@ __all__ = [
     "load_symbols",
     "merge_daily_batches",
     "sample_rows",
+    "show_compaction",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "load_symbols": "loaders",
     "merge_daily_batches": "loaders",
     "sample_rows": "samples",
+    "show_compaction": "catalogue",
 }
 
 

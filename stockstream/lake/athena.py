@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from stockstream.errors import ParameterError
 from stockstream.lake.as_of import EXCHANGES, SETTLED_AFTER, Reading, check_exchange
+from stockstream.lake.curated import HISTORY, LATEST, NO_GENERATION
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS
 from stockstream.lake.query import EVENT_TYPES
 from stockstream.lake.versions import CONTENT, VERDICT_TYPES
@@ -27,7 +28,39 @@ TABLES: Final[dict[str, tuple[str, Mapping[str, str]]]] = {
     "verdicts": (QUARANTINE, VERDICT_TYPES),
 }
 
+#: The table of what was compacted, and its columns: of runs, snapshots and events, each of which has some of them.
+COMPACTED: Final = "compacted"
+COMPACTED_TYPES: Final = {
+    **ROW_TYPES,
+    "first_seen": "VARCHAR",
+    "last_seen": "VARCHAR",
+    "first_date": "DATE",
+    "last_date": "DATE",
+    "bars": "BIGINT",
+    **EVENT_TYPES,
+}
+
+#: The parameter of that table that names the compaction to read.
+SHOWN: Final = "projection.compaction.values"
+
 _COLUMNS: Final = ", ".join(ROW_TYPES)
+
+#: Every answer for each bar. A run stands for all answers from its first to its last; it is taken apart where a verdict
+#: strikes single answers. Rows that are in a batch and compacted too are alike, and no question here counts them.
+_VERSIONS: Final = f"""
+SELECT {_COLUMNS} FROM raw_prices
+UNION ALL
+SELECT symbol, date, {", ".join(CONTENT)}, coalesce(last_seen, fetch_timestamp) AS fetch_timestamp
+FROM compacted WHERE date IS NOT NULL
+UNION ALL
+SELECT r.symbol, r.date, {", ".join(f"r.{name}" for name in CONTENT)}, s.fetch_timestamp
+FROM compacted AS r
+JOIN (SELECT DISTINCT symbol, date FROM verdicts WHERE hides AND fetch_timestamp IS NOT NULL) AS struck
+    ON r.symbol = struck.symbol AND r.date = struck.date
+JOIN (SELECT * FROM compacted WHERE part = 'history' AND bars IS NOT NULL) AS s
+    ON r.symbol = s.symbol AND r.date BETWEEN s.first_date AND s.last_date
+    AND s.fetch_timestamp BETWEEN r.first_seen AND coalesce(r.last_seen, r.fetch_timestamp)
+"""
 
 _HIDDEN: Final = """
 SELECT symbol, date, fetch_timestamp FROM verdicts WHERE hides IS NOT NULL
@@ -40,7 +73,7 @@ SELECT {_COLUMNS} FROM (
         PARTITION BY {", ".join(f"r.{name}" for name in KEY)}
         ORDER BY r.fetch_timestamp DESC, {", ".join(f"r.{name} DESC NULLS LAST" for name in CONTENT)}
     ) AS version
-    FROM (SELECT * FROM raw_prices WHERE NOT ($provisional)) AS r
+    FROM (SELECT * FROM versions WHERE NOT ($provisional)) AS r
     LEFT JOIN hidden AS h ON r.symbol = h.symbol AND r.date = h.date AND r.fetch_timestamp = h.fetch_timestamp
     LEFT JOIN (SELECT symbol, date FROM hidden WHERE fetch_timestamp IS NULL) AS a
         ON r.symbol = a.symbol AND r.date = a.date
@@ -52,7 +85,10 @@ _EVENTS: Final = """
 SELECT symbol, ex_date, value AS $kind, fetch_timestamp FROM (
     SELECT symbol, ex_date, value, fetch_timestamp,
         row_number() OVER (PARTITION BY symbol, ex_date ORDER BY fetch_timestamp DESC, value DESC) AS version
-    FROM raw_events WHERE kind = '$kind'
+    FROM (
+        SELECT symbol, ex_date, kind, value, fetch_timestamp FROM raw_events
+        UNION ALL SELECT symbol, ex_date, kind, value, fetch_timestamp FROM compacted WHERE part = 'history'
+    ) AS known WHERE kind = '$kind'
 ) AS ranked WHERE version = 1
 """
 
@@ -62,7 +98,7 @@ SELECT symbol, min(date) AS first_date, max(date) AS last_date, count(*) AS bars
 
 
 def views(provisional: str) -> dict[str, str]:
-    """Return view -> query, in the order in which they are made, over the tables of `TABLES`.
+    """Return view -> query, in the order in which they are made, over the tables of `TABLES` and `COMPACTED`.
 
     Parameters
     ----------
@@ -71,6 +107,7 @@ def views(provisional: str) -> dict[str, str]:
     """
     return {
         "hidden": _HIDDEN,
+        "versions": _VERSIONS,
         "prices": _PRICES.replace("$provisional", provisional),
         "symbols": _SYMBOLS,
         "dividends": _EVENTS.replace("$kind", "dividend"),
@@ -86,10 +123,14 @@ def duckdb_views(exchange: str = "XASX") -> dict[str, str]:
 def athena_sql(lake: str, database: str = "stockstream", exchange: str = "XASX") -> list[str]:
     """Return the statements that make a lake askable in Athena, to be run one after the other.
 
-    They make the tables ``raw_prices``, ``raw_events`` and ``verdicts`` over the lake's files and the views ``prices``,
-    ``symbols``, ``dividends`` and ``splits``. ``prices`` holds the latest settled version that no verdict hides; unlike
-    `Lake.sql` it knows no ``as_of`` and does not see that a source has withdrawn a bar. Prices of answers on different
-    scales are not linked there, so there is no ``prices_adjusted``: adjust with `Lake.bars`.
+    They make the tables ``raw_prices``, ``raw_events``, ``verdicts`` and ``compacted`` over the lake's files and the
+    views ``versions``, ``prices``, ``symbols``, ``dividends`` and ``splits``. ``prices`` holds the latest settled
+    version that no verdict hides; unlike `Lake.sql` it knows no ``as_of`` and does not see that a source has withdrawn
+    a bar. Prices of answers on different scales are not linked there, so there is no ``prices_adjusted``: adjust with
+    `Lake.bars`.
+
+    ``compacted`` shows no compaction until `show_compaction` says which, and again after each one: the compactor of the
+    pipeline does so by itself.
 
     Parameters
     ----------
@@ -118,16 +159,41 @@ def athena_sql(lake: str, database: str = "stockstream", exchange: str = "XASX")
         raise ParameterError(message)
     made = [f"CREATE DATABASE IF NOT EXISTS `{database}`"]
     for table, (folder, types) in TABLES.items():
-        columns = ",\n".join(f"    `{name}` {_TYPES[kind]}" for name, kind in types.items())
         made.append(
-            f"CREATE EXTERNAL TABLE IF NOT EXISTS `{database}`.`{table}` (\n{columns}\n)\n"
+            f"CREATE EXTERNAL TABLE IF NOT EXISTS `{database}`.`{table}` (\n{_spelled(types)}\n)\n"
             f"STORED AS PARQUET\nLOCATION '{lake.rstrip('/')}/{folder}/'"
         )
+    made.append(_compacted(f"`{database}`.`{COMPACTED}`", lake.rstrip("/")))
     for view, query in views(_athena_provisional(exchange)).items():
-        names = "|".join((*TABLES, "hidden", "prices"))
+        names = "|".join((*TABLES, COMPACTED, "hidden", "versions", "prices"))
         inside = re.sub(rf"(?<=FROM |JOIN )({names})\b", rf'"{database}".\1', query)
         made.append(f'CREATE OR REPLACE VIEW "{database}".{view} AS{inside.rstrip()}')
     return made
+
+
+def projection(lake: str) -> dict[str, str]:
+    """Return the parameters of ``compacted`` by which Athena computes its folders, and lists no others."""
+    return {
+        "projection.enabled": "true",
+        "projection.part.type": "enum",
+        "projection.part.values": ",".join(folder.rpartition("/")[2] for folder in (LATEST, HISTORY)),
+        "projection.compaction.type": "enum",
+        SHOWN: NO_GENERATION,
+        "storage.location.template": f"{lake}/{LATEST.rpartition('/')[0]}/${{part}}/${{compaction}}/",
+    }
+
+
+def _compacted(table: str, lake: str) -> str:
+    parameters = ",\n".join(f"    '{name}' = '{value}'" for name, value in projection(lake).items())
+    return (
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {table} (\n{_spelled(COMPACTED_TYPES)}\n)\n"
+        "PARTITIONED BY (`part` string, `compaction` string)\n"
+        f"STORED AS PARQUET\nLOCATION '{lake}/{LATEST.rpartition('/')[0]}/'\nTBLPROPERTIES (\n{parameters}\n)"
+    )
+
+
+def _spelled(types: Mapping[str, str]) -> str:
+    return ",\n".join(f"    `{name}` {_TYPES[kind]}" for name, kind in types.items())
 
 
 def _athena_provisional(exchange: str) -> str:

@@ -17,7 +17,7 @@ from stockstream.lake.bucket_errors import explained
 from stockstream.lake.location import Content, Location, Stored, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import duckdb
     from botocore.exceptions import ClientError
@@ -76,16 +76,19 @@ class Bucket(Location):
         """Return the objects directly under a folder: one request for each thousand; see `Location.files`."""
         prefix = self._key(folder) + "/"
         found: list[Stored] = []
-        with explained(f"list {self.url(folder)}"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=prefix + start, Delimiter="/"
-            )
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    name = item["Key"].removeprefix(prefix)
-                    if name and not name.startswith("."):
-                        found.append(Stored(f"{folder}/{name}", item["Size"], item["ETag"].strip('"')))
+        for page in self._pages(folder, start):
+            for item in page.get("Contents", ()):
+                name = item["Key"].removeprefix(prefix)
+                if name and not name.startswith("."):
+                    found.append(Stored(f"{folder}/{name}", item["Size"], item["ETag"].strip('"')))
         return sorted(found)
+
+    def folders(self, folder: str) -> list[str]:
+        """Return what the names of objects have in common up to the next slash; see `Location.folders`."""
+        prefix = self._key(folder) + "/"
+        parts = (item["Prefix"] for page in self._pages(folder) for item in page.get("CommonPrefixes", ()))
+        names = (part.removeprefix(prefix).rstrip("/") for part in parts)
+        return sorted(f"{folder}/{name}" for name in names if name and not name.startswith("."))
 
     def read(self, name: str) -> Content | None:
         """Return an object's content and version; see `Location.read`."""
@@ -122,6 +125,9 @@ class Bucket(Location):
         with explained(f"remove {self.url(name)}"):
             self.client.delete_object(Bucket=self.bucket, Key=self._key(name))
 
+    def remove_empty(self, folder: str) -> None:
+        """Do nothing: a bucket has objects only."""
+
     def url(self, name: str) -> str:
         """Return the address of an object, ``s3://bucket/prefix/name``."""
         return f"s3://{self.bucket}/{self._key(name)}"
@@ -149,6 +155,12 @@ class Bucket(Location):
 
     def _key(self, name: str) -> str:
         return "/".join([*([self.prefix] if self.prefix else []), check_name(name)])
+
+    def _pages(self, folder: str, start: str = "") -> Iterator[dict[str, Any]]:
+        with explained(f"list {self.url(folder)}"):
+            yield from self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{self._key(folder)}/{start}", Delimiter="/"
+            )
 
     def _fill(self, fill: Callable[[str], None], path: Path, name: str) -> None:
         try:

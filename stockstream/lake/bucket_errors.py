@@ -19,6 +19,8 @@ _NO_CREDENTIALS: Final = (
 _CODES: Final = {
     "NoSuchBucket": "there is no such bucket. Check its name (S3_BUCKET_NAME), or create it.",
     "AccessDenied": "access was denied. Check the permissions of these credentials for this bucket and prefix.",
+    "AccessDeniedException": "access was denied. Check the permissions of these credentials for this table.",
+    "EntityNotFoundException": "there is no such table. Apply the Terraform, or run the statements of athena_sql.",
     "403": "access was denied. Check the permissions of these credentials for this bucket and prefix.",
     "InvalidAccessKeyId": "the access key is not known there. Check AWS_ACCESS_KEY_ID or AWS_PROFILE.",
     "SignatureDoesNotMatch": "the secret does not belong to the access key. Check AWS_SECRET_ACCESS_KEY.",

@@ -196,6 +196,8 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
     if before is not None and not new:
         return None
     stamp = timestamp(None)
+    # Folders of their own: whoever lists one, such as Athena, finds one compaction there, and never two.
+    made = f"{stamp[:19].replace(':', '')}-{uuid4().hex[:8]}"
     names: dict[str, str] = {}
     try:
         with contents.connection() as connection:
@@ -203,7 +205,7 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
             connection.execute(_RUNS)
             facts = _facts(connection)
             for part, query in _PARTS.items():
-                names[part] = _store(connection, location, part, stamp, query)
+                names[part] = _store(connection, location, part, made, query)
             _verify(connection, location, names)
     except BaseException:
         _delete(location, names.values())
@@ -249,7 +251,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"first": first, "through": through, "rows": rows, "bars": bars, "complete": latest == bars}
 
 
-def _store(connection: duckdb.DuckDBPyConnection, location: Location, part: str, stamp: str, query: str) -> str:
+def _store(connection: duckdb.DuckDBPyConnection, location: Location, part: str, made: str, query: str) -> str:
     import duckdb
 
     def fill(path: str) -> None:
@@ -258,8 +260,7 @@ def _store(connection: duckdb.DuckDBPyConnection, location: Location, part: str,
         except duckdb.IOException as error:
             raise OSError(first_line(error)) from error
 
-    moment = stamp[:19].replace(":", "")
-    name = f"{LATEST if part == 'latest' else HISTORY}/{moment}-{uuid4().hex[:8]}-{part}.parquet"
+    name = f"{LATEST if part == 'latest' else HISTORY}/{made}/{part}.parquet"
     if location.place([name], fill) is None:
         message = f"cannot write {location.url(name)}: there is such a file already. Try again."
         raise LakeError(message)
@@ -311,14 +312,8 @@ def _clean(contents: Contents, *, expire: bool, grace: timedelta, keep: int) -> 
     manifest, version = found
     limit = timestamp(datetime.now(UTC) - grace)
     old = [name for name, at in manifest["retired"].items() if at <= limit]
-    stray = [
-        file.name
-        for folder in (LATEST, HISTORY)
-        for file in location.files(folder)
-        if file.name not in manifest["parts"].values()
-        and file.name not in manifest["retired"]
-        and file.name.rpartition("/")[2][:17] <= limit[:19].replace(":", "")
-    ]
+    known = {*manifest["parts"].values(), *manifest["retired"]}
+    stray = [name for name in _written(location, before=limit) if name not in known]
     batches = [file for folder in (RAW_DATA, RAW_EVENTS) for file in location.batch_files(folder)] if expire else []
     sessions = sorted({_session(file.name) for file in batches})
     recent = set(sessions[-keep:] if keep else ())
@@ -333,6 +328,13 @@ def _clean(contents: Contents, *, expire: bool, grace: timedelta, keep: int) -> 
     return len(expired), len(old) + len(stray)
 
 
+def _written(location: Location, before: str) -> list[str]:
+    """Return the files of all compactions that began before an instant: their files or folders begin with it."""
+    folders = [inner for folder in (LATEST, HISTORY) for inner in (folder, *location.folders(folder))]
+    names = [file.name for folder in folders for file in location.files(folder)]
+    return [name for name in names if name.split("/")[2][:17] <= before[:19].replace(":", "")]
+
+
 def _session(name: str) -> str:
     return name.rpartition("/")[2][:10]
 
@@ -341,3 +343,6 @@ def _delete(location: Location, names: Any) -> None:
     for name in names:
         with suppress(LakeError):
             location.delete(name)
+            folder = name.rpartition("/")[0]
+            if folder.count("/") > LATEST.count("/"):
+                location.remove_empty(folder)

@@ -34,6 +34,9 @@ _REMEDY: Final = (
     "Restore it from a copy of the lake. If no batches were ever expired, remove it instead: they hold all there is."
 )
 
+#: What stands for the last compaction where there was none, or one of before they had folders of their own.
+NO_GENERATION: Final = "none"
+
 SNAPSHOT_TYPES: Final = {
     "symbol": "VARCHAR",
     "fetch_timestamp": "VARCHAR",
@@ -89,6 +92,18 @@ class Curated:
 def key(file: Stored) -> str:
     """Tell a file from a later one of the same name."""
     return f"{file.size}:{file.stamp}"
+
+
+def generation(manifest: Mapping[str, Any]) -> str:
+    """Return the name of the folders that hold the files of a compaction, inside `LATEST` and `HISTORY`.
+
+    Examples
+    --------
+    >>> generation({"parts": {"latest": "curated/latest/2024-01-31T053000-1a2b3c4d/latest.parquet"}})
+    '2024-01-31T053000-1a2b3c4d'
+    """
+    folder = str(manifest["parts"]["latest"]).rpartition("/")[0]
+    return folder.removeprefix(f"{LATEST}/") if folder != LATEST else NO_GENERATION
 
 
 def read_manifest(location: Location) -> tuple[dict[str, Any], str] | None:

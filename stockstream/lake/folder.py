@@ -57,6 +57,18 @@ class LocalFolder(Location):
             raise LakeError(message) from error
         return sorted(found)
 
+    def folders(self, folder: str) -> list[str]:
+        """Return the folders directly in a folder; see `Location.folders`."""
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            message = f"cannot read the lake at {self.root}: {error.strerror}. Check its permissions."
+            raise LakeError(message) from error
+        return sorted(f"{folder}/{name}" for name in names)
+
     def read(self, name: str) -> Content | None:
         """Return a file's content and version; see `Location.read`."""
         path = self._path(name)
@@ -127,6 +139,11 @@ class LocalFolder(Location):
         except OSError as error:
             message = f"cannot remove {path}: {error.strerror or error}. Check its permissions."
             raise LakeError(message) from error
+
+    def remove_empty(self, folder: str) -> None:
+        """Remove a folder without files; one with anything in it stays."""
+        with contextlib.suppress(OSError):
+            self._path(folder).rmdir()
 
     def url(self, name: str) -> str:
         """Return the full path of a file."""

@@ -69,6 +69,10 @@ class Location(ABC):
         """
 
     @abstractmethod
+    def folders(self, folder: str) -> list[str]:
+        """Return the names of the folders directly in a folder, sorted; those that begin with a dot are left out."""
+
+    @abstractmethod
     def read(self, name: str) -> Content | None:
         """Return a file's content and version, None when there is no such file."""
 
@@ -111,6 +115,10 @@ class Location(ABC):
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a file; one that is not there is removed already."""
+
+    @abstractmethod
+    def remove_empty(self, folder: str) -> None:
+        """Remove a folder without files, where an empty folder is a thing that stays."""
 
     @abstractmethod
     def url(self, name: str) -> str:

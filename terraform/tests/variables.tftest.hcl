@@ -54,6 +54,21 @@ run "defaults_are_those_of_the_description" {
   }
 
   assert {
+    condition     = aws_glue_catalog_table.compacted.parameters["storage.location.template"] == "s3://stock-stream-data-dev-123456789012/curated/$${part}/$${compaction}/" && aws_glue_catalog_table.compacted.parameters["projection.compaction.values"] == "none" && [for key in aws_glue_catalog_table.compacted.partition_keys : key.name] == ["part", "compaction"]
+    error_message = "Athena reads the folders of one compaction, and of none before the first."
+  }
+
+  assert {
+    condition     = { for key, function in aws_lambda_function.this : key => try(function.environment[0].variables.STOCKSTREAM_ATHENA_TABLE, null) if try(function.environment[0].variables.STOCKSTREAM_ATHENA_TABLE, null) != null } == { compactor = "stock_data_pipeline_lake.compacted" }
+    error_message = "The compactor, and no other function, knows the table that it sets."
+  }
+
+  assert {
+    condition     = { for key, policy in data.aws_iam_policy_document.function : key => [for one in policy.statement : one.resources if contains(one.actions, "glue:UpdateTable")] if length([for one in policy.statement : 1 if contains(one.actions, "glue:UpdateTable")]) > 0 } == { compactor = [toset([for name in ["catalog", "database/stock_data_pipeline_lake", "table/stock_data_pipeline_lake/compacted"] : "arn:aws:glue:ap-southeast-2:123456789012:${name}"])] }
+    error_message = "The compactor, and no other function, may set that table, and no other table."
+  }
+
+  assert {
     condition     = length(aws_sns_topic_subscription.email) == 0
     error_message = "Nobody is written to unless asked."
   }
@@ -93,7 +108,7 @@ run "settings_reach_their_place" {
   }
 
   assert {
-    condition     = endswith(aws_lambda_function.this["run_reporter"].environment[0].variables.STOCKSTREAM_LAKE, "/market/asx")
+    condition     = endswith(aws_lambda_function.this["run_reporter"].environment[0].variables.STOCKSTREAM_LAKE, "/market/asx") && endswith(aws_glue_catalog_table.compacted.parameters["storage.location.template"], "/market/asx/curated/$${part}/$${compaction}/")
     error_message = "The functions know the lake's prefix."
   }
 

@@ -37,6 +37,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from moto.awslambda.models import LambdaFunction
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.core.config import default_user_config
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
@@ -66,29 +67,48 @@ def s3_action(method: str, path: str, query: dict[str, list[str]]) -> tuple[str,
     return f"s3:{verbs[method]}", f"arn:aws:s3:::{bucket}/{key}"
 
 
+def glue_resources(region: str, body: dict[str, Any]) -> list[str]:
+    """Return what AWS asks the permission for: the catalogue, the database and the table of a call."""
+    database, table = body.get("DatabaseName"), body.get("Name") or body.get("TableInput", {}).get("Name")
+    parts = ["catalog", *([f"database/{database}"] if database else [])]
+    parts += [f"table/{database}/{table}"] if database and table else []
+    return [f"arn:aws:glue:{region}:{ACCOUNT_ID}:{part}" for part in parts]
+
+
+def body_of(environ: dict[str, Any]) -> bytes:
+    """Return the body of a request, which can be read once more."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = BytesIO(body)
+    return body
+
+
 def calls_written_down(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Wrap the server: the access key of a request is the name of the function that runs (see `invoke`)."""
 
     def wrapped(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         authorization = environ.get("HTTP_AUTHORIZATION", "")
-        match = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", authorization)
+        match = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", authorization)
         if match:
-            caller, service = match.groups()
+            caller, region, service = match.groups()
             query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+            targets = ["*"]
             if service == "s3":
                 action, target = s3_action(environ["REQUEST_METHOD"], environ["PATH_INFO"], query)
+                targets = [target]
             else:
                 name = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
                 if not name:
-                    length = int(environ.get("CONTENT_LENGTH") or 0)
-                    body = environ["wsgi.input"].read(length)
-                    environ["wsgi.input"] = BytesIO(body)
-                    name = parse_qs(body.decode("utf-8", "replace")).get("Action", [environ["PATH_INFO"]])[0]
-                action, target = f"{service}:{name}", "*"
+                    name = parse_qs(body_of(environ).decode("utf-8", "replace")).get("Action", [environ["PATH_INFO"]])[
+                        0
+                    ]
+                elif service == "glue":
+                    targets = glue_resources(region, json.loads(body_of(environ) or b"{}"))
+                action = f"{service}:{name}"
 
             def answered(status: str, *rest: Any) -> Any:
-                entry = {"caller": caller, "action": action, "resource": target, "status": int(status[:3])}
-                write_down("calls.jsonl", entry)
+                for target in targets:
+                    entry = {"caller": caller, "action": action, "resource": target, "status": int(status[:3])}
+                    write_down("calls.jsonl", entry)
                 return start_response(status, *rest)
 
             return application(environ, answered)

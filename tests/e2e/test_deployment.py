@@ -5,6 +5,7 @@ The tests build on each other, in the order of this file: a deployment is slow, 
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -123,7 +124,44 @@ def test_compaction_changes_no_answer(deployed: Deployed, monkeypatch: pytest.Mo
     compacted, failed = deployed.cloud.invoke("stock-lake-compactor", {})
     assert not failed, compacted
     assert compacted["added"] > 0
+    assert compacted["athena"] is None
     assert lake_of(deployed, monkeypatch).load_all_data().equals(before)
+
+
+def table_of(deployed: Deployed) -> dict[str, Any]:
+    """Return the table of what was compacted, without what the catalogue writes on it by itself."""
+    database, name = deployed.outputs["athena_compacted_table"].split(".")
+    found = deployed.cloud.client("glue").get_table(DatabaseName=database, Name=name)["Table"]
+    known = deployed.cloud.client("glue").meta.service_model.shape_for("TableInput").members
+    return {key: value for key, value in found.items() if key in known}
+
+
+def test_athena_reads_the_compaction_and_a_later_apply_leaves_it_so(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_of(deployed)
+    shown = table["Parameters"]["projection.compaction.values"]
+    template = table["Parameters"]["storage.location.template"]
+    folders = [template.replace("${part}", part).replace("${compaction}", shown) for part in ("latest", "history")]
+    bucket = f"s3://{deployed.outputs['bucket_name']}/"
+    found = {key for folder in folders for key in keys(deployed, folder.removeprefix(bucket))}
+    manifest = json.loads(lake_of(deployed, monkeypatch).location.read_text("curated/manifest.json") or "")
+    assert found == set(manifest["parts"].values()) == keys(deployed, "curated/").keys() - {"curated/manifest.json"}
+    deployed.cloud.terraform("plan", "-detailed-exitcode", "-input=false", "-no-color")
+
+
+def test_a_catalogue_that_refuses_stops_no_compaction_and_the_next_run_repairs_it(deployed: Deployed) -> None:
+    glue, (database, _) = deployed.cloud.client("glue"), deployed.outputs["athena_compacted_table"].split(".")
+    right = table_of(deployed)
+    others = {name: value for name, value in right["Parameters"].items() if name != "projection.compaction.values"}
+    before = keys(deployed)
+    for parameters, trouble in ((others, "has none"), ({**others, "projection.compaction.values": "none"}, None)):
+        glue.update_table(DatabaseName=database, TableInput={**right, "Parameters": parameters})
+        compacted, failed = deployed.cloud.invoke("stock-lake-compactor", {"expire": True})
+        assert not failed
+        assert compacted["athena"] is None if trouble is None else trouble in compacted["athena"]
+    assert table_of(deployed) == right
+    assert keys(deployed) == before
 
 
 def test_functions_stay_within_their_memory(deployed: Deployed) -> None:

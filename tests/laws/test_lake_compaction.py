@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import json
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from stockstream.errors import LakeError
 from stockstream.lake import Lake, compact
 from stockstream.lake.as_of import Reading
+from stockstream.lake.athena import SHOWN
+from stockstream.lake.curated import generation, read_manifest
 from stockstream.lake.query import bind_for_compaction
+from tests.reference.athena_reader import reader
 from tests.reference.lake_cases import (
     COLUMNS,
     DAYS,
@@ -92,6 +96,30 @@ def test_reading_a_compacted_lake_is_reading_its_batches(given_answers, verdicts
 
 
 @settings(max_examples=4)
+@given(
+    st.lists(snapshots().filter(len), min_size=2, max_size=9),
+    st.lists(verdict(), max_size=3),
+    st.lists(st.integers(0, 8), min_size=1, max_size=3, unique=True),
+)
+def test_athena_says_the_same_of_a_compacted_lake_and_of_its_batches(given_answers, verdicts, moments):
+    with tempfile.TemporaryDirectory() as folder:
+        raw = filled(f"{folder}/raw", given_answers, verdicts)
+        lake = Lake(f"{folder}/compacted")
+        shown = {}
+        for number, rows in enumerate(given_answers):
+            put(lake, rows)
+            if number in moments:
+                lake.compact(expire=True, grace=NOW, keep=0)
+                shown = {SHOWN: generation(read_manifest(lake.location)[0])}
+        for place, each in enumerate(verdicts):
+            write_verdict(lake, place + 1, each)
+        with reader(raw.location) as one, reader(lake.location, shown) as other:
+            for view in ("prices", "symbols", "dividends", "splits"):
+                query = f"FROM {view} ORDER BY ALL"
+                assert other.execute(query).fetchall() == one.execute(query).fetchall()
+
+
+@settings(max_examples=4)
 @given(histories().filter(len), st.lists(st.integers(0, 5), min_size=1, max_size=2, unique=True))
 def test_flips_and_links_survive(given_answers, moments):
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +131,13 @@ def test_flips_and_links_survive(given_answers, moments):
                 lake.compact(expire=True, grace=NOW, keep=0)
         first = given_answers[0]["fetch_timestamp"][0]
         same(raw, lake, [None, *[daily(day) for day in (1, 3) if daily(day) >= first]])
+
+
+def written(folder):
+    """Return the files of all compactions, and refuse folders without any."""
+    found = list(Path(folder).glob("curated/*/*/*"))
+    assert {path.parent for path in found} == set(Path(folder).glob("curated/*/*"))
+    return found
 
 
 def batches(lake):
@@ -168,7 +203,7 @@ def test_equal_answers_collapse_and_what_is_done_is_not_done_again(tmp_path):
     over = lake.compact(expire=True, grace=NOW, keep=0)
     assert (over.expired, over.removed) == (11, 0)
     assert batches(lake) == []
-    assert len(list(Path(tmp_path).glob("curated/*/*"))) == 5
+    assert len(written(tmp_path)) == 5
 
 
 def test_a_batch_that_takes_the_name_of_an_expired_one_is_read(tmp_path):
@@ -189,15 +224,41 @@ def test_a_killed_compaction_leaves_the_lake_as_it_was(tmp_path, monkeypatch):
                 lake.compact()
         assert answers(lake) == before
         # Whether a manifest arrived whose writer was cut off is not known, so its files stay until the next compaction.
-        assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == (0 if step == "_verify" else 5)
+        assert len(written(tmp_path)) == (0 if step == "_verify" else 5)
     with monkeypatch.context() as patch:
         patch.setattr("stockstream.lake.compact._publish", lambda *_: False)
         with pytest.raises(LakeError, match=r"another compaction of the lake .* was faster"):
             lake.compact()
-    assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == 5
+    assert len(written(tmp_path)) == 5
     lake.compact(grace=NOW)
     assert answers(lake) == before
-    assert len(list(Path(tmp_path).glob("curated/*/*.parquet"))) == 5
+    assert len(written(tmp_path)) == 5
+
+
+def test_files_of_before_compactions_had_folders_of_their_own_are_read_replaced_and_removed(tmp_path):
+    lake = filled(tmp_path, [[bar("A", 0, 1, 1, 0)], [bar("A", 0, 2, 1, 1)]], [])
+    lake.compact(expire=True, grace=NOW, keep=0)
+    before = answers(lake)
+    manifest = json.loads((tmp_path / "curated" / "manifest.json").read_text())
+    for part, name in manifest["parts"].items():
+        folder, made, file = name.rsplit("/", 2)
+        manifest["parts"][part] = f"{folder}/{made}-{file}"
+        (tmp_path / name).rename(tmp_path / manifest["parts"][part])
+    for empty in tmp_path.glob("curated/*/*/"):
+        empty.rmdir()
+    stray = tmp_path / "curated" / "history" / "2024-01-01T000000-0a1b2c3d-history.parquet"
+    stray.write_bytes(b"of a compaction that was killed")
+    (tmp_path / "curated" / "manifest.json").write_text(json.dumps(manifest))
+    assert generation(manifest) == "none"
+    assert answers(lake) == before
+    put(lake, [bar("A", 1, 1, 1, 2)])
+    lake.compact()
+    assert len(list(tmp_path.glob("curated/*/*.parquet"))) == 5  # they stay for a day; the stray file is older
+    put(lake, [bar("A", 2, 1, 1, 3)])
+    lake.compact(grace=NOW)
+    assert list(tmp_path.glob("curated/*/*.parquet")) == []
+    assert len(written(tmp_path)) == 5
+    assert lake.sql("SELECT close FROM prices ORDER BY date").fetchall()[0] == (2.0,)
 
 
 def test_nothing_is_joined_by_comparing_all_rows_with_all(tmp_path):
@@ -219,4 +280,4 @@ def test_files_that_do_not_hold_the_batches_are_thrown_away(tmp_path, monkeypatc
     monkeypatch.setitem(compact._PARTS, "history", compact._PARTS["history"] + " LIMIT 0")
     with pytest.raises(LakeError, match="do not hold what its batches do"):
         lake.compact()
-    assert list(Path(tmp_path).glob("curated/*/*")) == []
+    assert written(tmp_path) == []

@@ -8,7 +8,7 @@ import pytest
 
 from lambdas import package
 from stockstream.ingest.machine import definition
-from stockstream.lake.athena import TABLES
+from stockstream.lake.athena import COMPACTED_TYPES, TABLES, projection
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ATHENA_TYPES = {"string": "VARCHAR", "date": "DATE", "double": "DOUBLE", "bigint": "BIGINT", "boolean": "BOOLEAN"}
@@ -68,6 +68,18 @@ def test_the_glue_tables_have_the_columns_of_the_lake() -> None:
         whole = [*(prices if "local.prices" in block else []), *columns]
         assert re.search(r'folder += "([^"]+)"', block)[1] == folder
         assert [(name, ATHENA_TYPES[kind]) for name, kind in whole] == list(types.items())
+
+
+def test_the_glue_table_of_compactions_is_the_one_that_the_library_writes() -> None:
+    text = (REPOSITORY / "terraform" / "athena.tf").read_text()
+    pairs = r'\["(\w+)", "(\w+)"\]'
+    prices = re.findall(pairs, text[text.index("prices = [") : text.index("tables = {")])
+    start = text.index("compacted_types = ")
+    columns = re.findall(pairs, text[start : text.index("])", start)])
+    assert [(name, ATHENA_TYPES[kind]) for name, kind in [*prices, *columns]] == list(COMPACTED_TYPES.items())
+    block = text[text.index('"compacted" {') :]
+    written = dict(re.findall(r'^ +"([\w.]+)" += "([^"]+)"', block, re.MULTILINE))
+    assert {name: value.replace("$$", "$") for name, value in written.items()} == projection("${local.lake}")
 
 
 def test_terraform_fills_every_placeholder_of_the_state_machine() -> None:
