@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stockstream.errors import DataError, ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import DataError, ParameterError, UnknownNameError, counted, did_you_mean
 from stockstream.schema import OHLCV, PRICES, REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class Bars:
         return symbol in self.symbols
 
     def __repr__(self) -> str:
-        count = f"{len(self.symbols)} symbol{'s' if len(self.symbols) != 1 else ''}"
-        return f"Bars: {count} x {len(self.dates)} sessions, {self.dates[0]} to {self.dates[-1]}"
+        count = counted(len(self.symbols), "symbol")
+        return f"Bars: {count} x {counted(len(self.dates), 'session')}, {self.dates[0]} to {self.dates[-1]}"
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -79,3 +79,17 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+
+
+def counted(number: float, noun: str, plural: str = "") -> str:
+    """Return a count with its noun, in the singular where it is one; `plural` where an s does not make it.
+
+    Examples
+    --------
+    >>> counted(1, "symbol"), counted(1_900, "batch", "batches")
+    ('1 symbol', '1,900 batches')
+    >>> counted(1.2, "independent trial")  # a count that is shown rounded
+    '1 independent trial'
+    """
+    shown = f"{number:,.0f}"
+    return f"{shown} {noun if shown == '1' else plural or noun + 's'}"

@@ -16,7 +16,7 @@ import typer
 from stockstream.cli.application import FOUND
 from stockstream.cli.options import LakePath
 from stockstream.cli.output import Format, FormatOption, OutputOption, choose_format, print_table, working, write_rows
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 
 EXAMPLES: Final = """
 Examples:
@@ -89,7 +89,7 @@ def _machine() -> Iterator[Finding]:
     from stockstream.research.crew import threads
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("cores", OK, f"{usable} usable of {os.cpu_count()}; a sweep takes {threads(None)} threads")
+    yield Finding("cores", OK, f"{usable} usable of {os.cpu_count()}; a sweep takes {counted(threads(None), 'thread')}")
     yield Finding("threading", OK, "threads of Python, around kernels that hold no lock; Numba's own layer is not used")
     yield Finding("memory", OK, f"{in_words(free_bytes())} free; a sweep takes a quarter of it at the most")
 
@@ -168,7 +168,7 @@ def _lake(lake: str | None, *, write: bool) -> Finding:
         return Finding("lake", BROKEN, f"{error.filename}: {error.strerror}")
     seconds = time.perf_counter() - start
     tried = "; can be written" if found.writable else ""
-    size = f"{found.batches} batches, {found.bytes / 1e6:.1f} MB, in {seconds:.1f} s"
+    size = f"{counted(found.batches, 'batch', 'batches')}, {found.bytes / 1e6:.1f} MB, in {seconds:.1f} s"
     return Finding("lake", OK, f"{found.place}: {size}{tried}")
 
 

@@ -10,7 +10,7 @@ import typer
 
 from stockstream.cli.options import LakePath, split_list
 from stockstream.cli.output import print_json, say
-from stockstream.errors import LakeError, ParameterError, SourceError
+from stockstream.errors import LakeError, ParameterError, SourceError, counted
 
 if TYPE_CHECKING:
     from stockstream.ingest.run import Wanted
@@ -146,15 +146,15 @@ def _say(done: dict[str, Any], failures: dict[int, str], lake: str | None) -> No
     if not done.get("new_session", True):
         say(f"nothing to do: {done['reason']}")
         return
-    share = f"{done['received']:,} of {done['symbols']:,} symbols ({done['coverage']:.1%})"
+    share = f"{done['received']:,} of {counted(done['symbols'], 'symbol')} ({done['coverage']:.1%})"
     say(f"{done['session']}: {done['state']}, {share} have the session's bar")
     others = {name: count for name, count in done["outcomes"].items() if name != "ok"}
     if others:
         say("without prices: " + ", ".join(_named(done, others, lake)))
     if done["revisions"]:
-        say(f"history that changed, fetched whole: {done['revisions']} symbols")
+        say(f"history that changed, fetched whole: {counted(done['revisions'], 'symbol')}")
     if done["backfill_queue"]:
-        say(f"sessions still missing, asked for again by later runs: {done['backfill_queue']} symbols")
+        say(f"sessions still missing, asked for again by later runs: {counted(done['backfill_queue'], 'symbol')}")
     checked = {"rows refused": "quarantined", "days hidden": "hidden", "doubts": "findings"}
     told = [f"{words} {done[key]:,}" for words, key in checked.items() if done[key]]
     if told:

@@ -9,6 +9,7 @@ import typer
 
 from stockstream.cli.options import LakePath, program
 from stockstream.cli.output import FormatOption, OutputOption, choose_format, say, working, write_frame
+from stockstream.errors import counted
 
 if TYPE_CHECKING:
     from stockstream.lake import Lake, Written
@@ -69,18 +70,19 @@ def import_files(
     for path, answer in written:
         say(_imported(path, answer, place))
     sample = ", ".join(held[:SAMPLE]) + (" …" if len(held) > SAMPLE else "")
-    say(f"The lake at {place.location} holds {len(held):,} symbols: {sample}")
+    say(f"The lake at {place.location} holds {counted(len(held), 'symbol')}: {sample}")
     say(f'Next: {program()} query "SELECT * FROM symbols"{_lake_flag(lake)}')
 
 
 def _imported(path: Path, answer: Written, lake: Lake) -> str:
     parts = [
-        f"{path.name}: {answer.rows:,} rows of {answer.symbols:,} symbols, {answer.first_date} to {answer.last_date}"
+        f"{path.name}: {counted(answer.rows, 'row')} of {counted(answer.symbols, 'symbol')}, "
+        f"{answer.first_date} to {answer.last_date}"
     ]
     if answer.events:
         parts.append(f"{answer.events:,} dividends and splits")
     if answer.days_without_bar:
-        parts.append(f"{answer.days_without_bar:,} days without a bar")
+        parts.append(f"{counted(answer.days_without_bar, 'day')} without a bar")
     if answer.quarantined:
         parts.append(f"{answer.quarantined:,} bad rows set aside in {lake.location}/quarantine")
     if answer.extra_columns:
@@ -129,8 +131,10 @@ def compact(
     with working("Compacting …"):
         done = place.compact(expire=expire)
     if done.added:
-        say(f"{done.batches:,} batches of {place.location} are {done.rows:,} rows now, {done.bars:,} of them bars.")
+        files, rows = counted(done.batches, "batch", "batches"), counted(done.rows, "row")
+        say(f"{files} of {place.location}: {rows} now, {done.bars:,} of them bars.")
     else:
         say(f"Nothing new since the last compaction of {place.location}.")
     if done.expired or done.removed:
-        say(f"Deleted: {done.expired:,} batches and {done.removed:,} replaced files.")
+        files, replaced = counted(done.expired, "batch", "batches"), counted(done.removed, "replaced file")
+        say(f"Deleted: {files} and {replaced}.")

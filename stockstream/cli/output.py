@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from stockstream.cli.options import made_room, output_file
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -126,9 +126,10 @@ def print_frame(
         names.append(name)
     numbers = [name for name in names if frame.schema[name].is_numeric()]
     print_table(names, list(zip(*(cells[name] for name in names), strict=True)), numbers=numbers)
-    left_out = [f"{frame.height - shown.height:,} more rows"] if frame.height > shown.height else []
+    left_out = [counted(frame.height - shown.height, "more row")] if frame.height > shown.height else []
     if len(names) < frame.width:
-        left_out.append(f"{frame.width - len(names)} more columns ({', '.join(frame.columns[len(names) :])})")
+        hidden = frame.columns[len(names) :]
+        left_out.append(f"{counted(len(hidden), 'more column')} ({', '.join(hidden)})")
     if left_out:
         stdout().print(f"… and {' and '.join(left_out)}: --format csv, json or parquet gives all", style="dim")
 
@@ -198,7 +199,7 @@ def write_frame(frame: pl.DataFrame, form: Format, path: Path | None) -> None:
             frame.write_parquet(path)
         else:
             path.write_text(_text_of(frame, form), encoding="utf-8")
-        say(f"{frame.height:,} rows in {path}")
+        say(f"{counted(frame.height, 'row')} in {path}")
     elif form is Format.table:
         print_frame(frame)
     else:
@@ -232,7 +233,7 @@ def print_result(result: Result, *, trades: int) -> None:
     console.print(footnote(result), style="dim", markup=False)
     if trades and result.trades.height:
         last = result.trades.tail(trades)
-        heading(f"Last {last.height} of {result.trades.height} trades")
+        heading(f"Last {last.height} of {counted(result.trades.height, 'trade')}")
         print_frame(_trade_texts(last))
 
 

@@ -19,6 +19,7 @@ from stockstream.cli.options import (
     split_list,
 )
 from stockstream.cli.output import Format, choose_format, heading, print_table, say, stdout, working, write_frame
+from stockstream.errors import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,7 +141,8 @@ def _flat(found: Quality) -> pl.DataFrame:
 def _decided(rows: int, symbols: int, file: str | None) -> str:
     if file is None:
         return "Nothing is certain enough to be hidden."
-    return f"{rows:,} versions of rows of {symbols:,} symbols are hidden from now on, by the verdicts in {file}"
+    hidden = f"{counted(rows, 'version')} of rows of {counted(symbols, 'symbol')}"
+    return f"Hidden from now on by the verdicts in {file}: {hidden}."
 
 
 def print_quality(found: Quality) -> None:

@@ -36,7 +36,7 @@ from stockstream.cli.terms import (
     SlippageRate,
     read_terms,
 )
-from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, did_you_mean
+from stockstream.errors import ParameterError, StockstreamError, UnknownNameError, counted, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -166,7 +166,7 @@ def sweep(
     streamed = path if form is Format.parquet and path is not None else None
     swept = run_sweep(cls, bars, grid, condition, metric, terms, out=streamed and made_room(streamed), **more)
     if streamed is not None:
-        say(f"{swept.runs:,} rows in {streamed}")
+        say(f"{counted(swept.runs, 'row')} in {streamed}")
     elif path is not None or form is not Format.table:
         write_frame(swept.frame, form, path)
     else:
@@ -207,7 +207,7 @@ def run_sweep(
         first = swept.failures.row(0, named=True)
         values = ", ".join(f"{name}={first[name]}" for name in swept.parameters if first[name] is not None)
         reason = first["reason"]
-        warnings.warn(f"{swept.failed:,} combinations left out, such as {values}: {reason}", stacklevel=2)
+        warnings.warn(f"{counted(swept.failed, 'combination')} left out, such as {values}: {reason}", stacklevel=2)
     if not swept.complete:
         warnings.warn("the sweep was ended early: what follows is what was done", stacklevel=2)
     return swept
@@ -268,10 +268,9 @@ def print_sweep(swept: Sweep, metric: str, *, by: str, top: int, largest: bool =
     formats = {name: form for _, name, form in HEADLINES}
     formats |= {"sharpe": "{:.3f}", "sortino": "{:.3f}", "trades": "{:,.1f}" if several else "{:,.0f}"}
     print_frame(best, most_rows=max(best.height, 1), formats=formats)
-    symbols = len(swept.bars.symbols)
+    runs = [(swept.combinations, "combination"), (len(swept.bars.symbols), "symbol"), (len(swept.bars.dates), "bar")]
     say(
-        f"{swept.combinations:,} combinations x {symbols} symbols x {len(swept.bars.dates):,} bars "
-        f"= {swept.bar_runs / 1e6:,.1f} million bar-runs",
+        f"{' x '.join(counted(number, noun) for number, noun in runs)} = {swept.bar_runs / 1e6:,.1f} million bar-runs",
         style="dim",
     )
     say(f"in {swept.seconds:.2f} s: {swept.speed / 1e6:,.1f} million bar-runs a second", style="dim")

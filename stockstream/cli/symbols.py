@@ -22,7 +22,7 @@ from stockstream.cli.output import (
     working,
     write_frame,
 )
-from stockstream.errors import LakeError, ParameterError
+from stockstream.errors import LakeError, ParameterError, counted
 
 if TYPE_CHECKING:
     from stockstream.ingest.company_lists import DayList
@@ -130,12 +130,17 @@ def summary(done: SymbolUpdate) -> dict[str, Any]:
     }
 
 
+def _listed(companies: DayList) -> str:
+    count = counted(len(companies.rows), "company", "companies")
+    return f"{count} from {companies.source or 'an unknown source'}"
+
+
 def _say(done: SymbolUpdate) -> None:
     companies = done.companies
     for rejection in done.rejected:
         say(f"not believed: {rejection.source}: {rejection.reason}", style="yellow")
     came = "fetched now" if done.fresh else "the last good list" if done.kept else "there already"
-    say(f"{companies.day}: {len(companies.rows):,} companies from {companies.source or 'an unknown source'}, {came}")
+    say(f"{companies.day}: {_listed(companies)}, {came}")
     if done.before is None and not done.kept:
         say("nothing to compare it with")
     for words, codes in (
@@ -185,7 +190,8 @@ def diff(
     if rows:
         print_table(columns, rows, wrap=["name", "was"])
     counts = f"{len(found.additions)} added, {len(found.removals)} removed, {len(found.renamed)} renamed"
-    say(f"{before.day} ({len(before.rows):,} companies) to {after.day} ({len(after.rows):,}): {counts}")
+    held = counted(len(before.rows), "company", "companies")
+    say(f"{before.day} ({held}) to {after.day} ({len(after.rows):,}): {counts}")
 
 
 @app.command("list", cls=Command, epilog=LIST_EXAMPLES)
@@ -204,7 +210,7 @@ def show(
     )
     write_frame(frame, form, path)
     if form is Format.table:
-        say(f"{found.day}: {len(found.rows):,} companies from {found.source or 'an unknown source'}")
+        say(f"{found.day}: {_listed(found)}")
 
 
 def _place(lake: str | None) -> Location:

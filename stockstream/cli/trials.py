@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from stockstream.cli.application import Command, Commands
-from stockstream.cli.output import Format, FormatOption, OutputOption, choose_format, print_frame, say, write_frame
+from stockstream.cli.output import (
+    Format,
+    FormatOption,
+    OutputOption,
+    choose_format,
+    print_table,
+    say,
+    say_words,
+    stdout,
+    write_frame,
+)
+from stockstream.errors import counted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from stockstream.research.trials import Trials
+
+#: Columns of a terminal from which on a sweep takes one line.
+WIDE: Final = 140
+
+#: Letters of a list of symbols that is shown whole, and symbols that are named of a longer one.
+MOST_LETTERS: Final = 28
+NAMED: Final = 3
 
 LIST_EXAMPLES: Final = """
 Example:
@@ -48,8 +69,41 @@ def list_trials(lake: Lake = None, form: FormatOption = None, output: OutputOpti
         write_frame(frame, form, path)
         return
     if frame.height:
-        print_frame(frame, most_rows=frame.height)
-    say(f"{frame.height:,} sweeps in {ledger.path}", style="dim")
+        print_sweeps(frame)
+    say(f"{counted(frame.height, 'sweep')} in {ledger.path}", style="dim")
+
+
+def print_sweeps(frame: pl.DataFrame) -> None:
+    """Print a row for each sweep where the terminal is wide, some lines for each where it is not."""
+    wide = stdout().width >= WIDE
+    cleared = frame["cleared"].is_not_null().any()
+    rows = []
+    for row in frame.iter_rows(named=True):
+        when = row["at"][:16].replace("T", " " if wide else "\n")
+        symbols = row["symbols"] if len(row["symbols"]) <= MOST_LETTERS else _some(row["symbols"])
+        what = [row["strategy"], symbols, f"{row['first']} to {row['last']}"]
+        figures = [f"{row['combinations']:,}", f"{row['times_run']:,}", *_ratios(row["mean"], row["variance"])]
+        ended = [row["cleared"] or ""] if cleared else []
+        if wide:
+            rows.append([when, *what, *figures, *ended])
+        else:
+            said = [f"cleared: {row['cleared']}"] if row["cleared"] else []
+            rows.append([when, "\n".join([*what, *said]), *figures])
+    names = ("strategy", "symbols", "sessions") if wide else ("strategy, symbols, sessions",)
+    last = ["cleared"] if wide and cleared else []
+    numbers = ["tried", "times", "mean", "spread"]
+    print_table(["when (UTC)", *names, *numbers, *last], rows, numbers=numbers, wrap=[*names, "cleared"])
+    say_words("tried: combinations. mean, spread: of their Sharpe ratios, of one bar. --format csv has all.")
+
+
+def _some(symbols: str) -> str:
+    names = symbols.split(", ")
+    return f"{', '.join(names[:NAMED])}, … ({len(names):,})"
+
+
+def _ratios(mean: float | None, variance: float | None) -> list[str]:
+    spread = None if variance is None else math.sqrt(variance)
+    return ["" if value is None else f"{value:.3f}" for value in (mean, spread)]
 
 
 @app.command("clear", cls=Command, epilog=CLEAR_EXAMPLES)
@@ -59,7 +113,7 @@ def clear_trials(
 ) -> None:
     """Stop counting what was tried so far. The list keeps it, with the reason."""
     ledger = _ledger(lake)
-    say(f"{ledger.clear(reason):,} sweeps no longer count: {reason}")
+    say(f"{counted(ledger.clear(reason), 'sweep')} cleared, counted no longer: {reason}")
 
 
 def _ledger(lake: str | None) -> Trials:

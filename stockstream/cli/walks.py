@@ -31,6 +31,7 @@ from stockstream.cli.terms import (
     SlippageRate,
     read_terms,
 )
+from stockstream.errors import counted
 
 if TYPE_CHECKING:
     from stockstream.research.walk import WalkForward
@@ -130,7 +131,8 @@ def walk_forward(
 def print_walk(walked: WalkForward) -> None:
     """Print the windows, what became of the parameters, and the sentence."""
     swept = walked.sweep
-    heading(f"{walked.windows.height} windows, each with the best of {swept.combinations:,} combinations on its past")
+    windows, tried = counted(walked.windows.height, "window"), counted(swept.combinations, "combination")
+    heading(f"{windows}, each with the best of {tried} on its past")
     names = {"test_start": "from", "test_end": "to", "in_sample": "training", "out_of_sample": "test"}
     chosen = ["test_start", "test_end", *swept.parameters, "in_sample", "out_of_sample", "trades"]
     names = {name: short for name, short in names.items() if short not in swept.parameters}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stockstream.backtesting.periods import MONTHS, monthly_returns
+from stockstream.errors import counted
 from stockstream.reports.decimate import extremes
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def monthly(result: Result) -> Spec:
         "hoverongaps": False,
         "hovertemplate": "%{x} %{y}: %{z:.2%}<extra></extra>",
     }
-    description = f"Returns of {len(known)} months, of which {int((known > 0).sum())} rose."
+    description = f"Returns of {counted(len(known), 'month')}, of which {int((known > 0).sum())} rose."
     axis = {"autorange": "reversed", "type": "category", "showgrid": False, "automargin": True}
     return {"data": [trace], "layout": layout(description, yaxis=axis, hovermode="closest")}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stockstream.backtesting.measures import DEFINITIONS
-from stockstream.errors import DataError, ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import DataError, ParameterError, UnknownNameError, counted, did_you_mean
 from stockstream.reports.charts import AMBER, BLUE, GREY, Spec, layout, plain, safe
 from stockstream.reports.surface import colours, label, landscape, number_format, ticks
 from stockstream.research.neighbours import with_medians
@@ -66,7 +66,7 @@ def parallel(frame: pl.DataFrame, parameters: Sequence[str], metric: str) -> Spe
         "line": {"color": plain(values), "showscale": True, "colorbar": bar, **_centred(values)},
     }
     text = (
-        f"{shown.height:,} of {known.height:,} combinations, each a line through its parameters to its "
+        f"{shown.height:,} of {counted(known.height, 'combination')}, each a line through its parameters to its "
         f"{label(metric)}. Drag along an axis to keep the lines that pass there. {_span(metric, known)}"
     )
     return {"data": [trace], "layout": layout(text, hovermode="closest", **NO_AXES)}

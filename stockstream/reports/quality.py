@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 import stockstream
+from stockstream.errors import counted
 from stockstream.lake.quality.judge import DETECTORS
 from stockstream.lake.quality.result import NOUNS
 from stockstream.reports.numbers import count
@@ -119,8 +120,10 @@ def _row(row: dict[str, Any]) -> dict[str, str]:
 
 def _origin(quality: Quality) -> list[tuple[str, str]]:
     pairs = [(name.capitalize(), value) for name, value in quality.origin.items()]
-    pairs.append(("Looked at", f"{quality.rows:,} versions of rows, {quality.first_date} to {quality.last_date}"))
-    pairs.append(("Hidden by earlier verdicts", f"{quality.hidden:,} versions of rows"))
+    pairs.append(
+        ("Looked at", f"{counted(quality.rows, 'version')} of rows, {quality.first_date} to {quality.last_date}")
+    )
+    pairs.append(("Hidden by earlier verdicts", f"{counted(quality.hidden, 'version')} of rows"))
     for reason in dict.fromkeys(quality.skipped.values()):
         codes = ", ".join(code for code, why in quality.skipped.items() if why == reason)
         pairs.append(("Not checked", f"{codes}: {reason}"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from stockstream.backtesting.measures import DEFINITIONS, FRACTION, PER_YEAR
-from stockstream.errors import DataError, ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import DataError, ParameterError, UnknownNameError, counted, did_you_mean
 from stockstream.reports.charts import Spec, layout, plain, safe
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _cells(frame: pl.DataFrame, x: str, y: str, metric: str) -> tuple[pl.DataFra
 
 def _description(names: tuple[str, str, str], cells: pl.DataFrame, known: np.ndarray[Any, Any], several: int) -> str:
     x, y, metric = names
-    text = f"{label(metric)} of {cells.height:,} combinations of {x} and {y}"
+    text = f"{label(metric)} of {counted(cells.height, 'combination')} of {x} and {y}"
     text += f", each the mean of up to {several:,} rows. " if several > 1 else ". "
     write = DEFINITIONS[metric].format if metric in DEFINITIONS else "{:.4g}".format
     if not len(known):

@@ -10,7 +10,7 @@ import numpy as np
 
 from stockstream.backtesting.engine import settings_of
 from stockstream.bars import Bars
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.research import alterations
 from stockstream.research.answers import ShapeError, subject_of
 from stockstream.research.cuts import at_open, cuts_of, due_at_open, week_and_month
@@ -291,7 +291,7 @@ class _Work:
                 found = first_difference(self.base, asked, until, self.bars.symbols, known.tolerance)
                 if found is not None and first is None:
                     first = (found, known)
-        note = f"{revised:,} rows were revised later" if revised else "no revised rows"
+        note = f"{counted(revised, 'row')} revised later" if revised else "no revised rows"
         self.checks.append(Check("as of", runs, first is None, note if runs else UNABLE))
         if first is not None:
             found, known = first

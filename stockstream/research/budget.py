@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, counted
 
 if TYPE_CHECKING:
     from stockstream.research.question import Question
@@ -87,7 +87,7 @@ def budget(
     kept = runs * row_bytes if keeps else 0
     if kept > KEPT * limit:
         message = (
-            f"the {runs:,} rows of this sweep take {in_words(kept)}, more than fits max_bytes={limit:,} "
+            f"the {counted(runs, 'row')} of this sweep take {in_words(kept)}, more than fits max_bytes={limit:,} "
             f"({in_words(limit)}): write them with out='rows.parquet', keep the best with top_k=, choose fewer "
             "metrics, or raise max_bytes"
         )

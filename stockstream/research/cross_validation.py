@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stockstream.backtesting.engine import settings_of
+from stockstream.errors import counted
 from stockstream.research.choosing import choose, values_of
 from stockstream.research.out_of_sample import Stretches
 from stockstream.research.question import hurdle_of
@@ -50,9 +51,10 @@ class CrossValidated:
 
     def __repr__(self) -> str:
         low, middle, high = np.nanquantile(self.sharpe, (0.05, 0.5, 0.95))
+        made = f"{counted(len(self.sharpe), 'path')} out of {counted(self.splits.height, 'split')}"
         return (
-            f"{len(self.sharpe)} paths out of {self.splits.height} splits: Sharpe ratio {middle:.2f} in the middle, "
-            f"{low:.2f} to {high:.2f} for nine in ten; {(self.sharpe < 0).mean():.0%} of the paths below 0"
+            f"{made}: Sharpe ratio {middle:.2f} in the middle, {low:.2f} to {high:.2f} for nine in ten; "
+            f"{(self.sharpe < 0).mean():.0%} of the paths below 0"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
 from stockstream.research.overfitting import (
     Deflated,
     SharpeSample,
@@ -113,10 +113,15 @@ def said_of_best(swept: Sweep) -> str:
         row = swept.best("sharpe", by="symbol" if alone else None)
     except StockstreamError:
         return ""
+    return said_of(row, row["symbol"] if alone else "")
+
+
+def said_of(row: Mapping[str, Any], symbol: str = "") -> str:
+    """Say the same of one row of `with_deflation`."""
     if row["deflated_sharpe"] is None or "not_deflated" in row:
         return ""
-    of = f" ({row['symbol']})" if alone else ""
-    raw, effective = f"{row['trials']:,.0f} trials", f"{row['trials_effective']:,.0f} independent ones"
+    of = f" ({symbol})" if symbol else ""
+    raw, effective = counted(row["trials"], "trial"), counted(row["trials_effective"], "independent one")
     return (
         f"best Sharpe ratio {row['sharpe']:.2f}{of}, deflated {row['deflated_sharpe']:.1%} after {raw}, "
         f"{row['deflated_sharpe_effective']:.1%} after the {effective} that they are worth"

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 from stockstream.research.overfitting import (
     Deflated,
     SharpeSample,
@@ -106,7 +106,7 @@ class Evidence:
             return [(what, f"not measured: {self.no_orders}")]
         deep = self.orders.deeper(DEEP)
         return [
-            (f"Drawdown at the ends of the {self.orders.trades:,} trades", f"{self.orders.observed:.1%}"),
+            (f"Drawdown at the ends of {counted(self.orders.trades, 'trade')}", f"{self.orders.observed:.1%}"),
             (what, f"deeper in {self.orders.worse:.0%} of them; deeper than {deep:.1%} in one of twenty"),
         ]
 

@@ -6,6 +6,8 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from stockstream.errors import counted
+
 if TYPE_CHECKING:
     import datetime
 
@@ -129,7 +131,7 @@ class Audit:
     def verdict(self) -> str:
         """Say in one sentence what was found."""
         if self.outcome == "clean":
-            runs = f"{self.runs} runs of {self.target} on altered bars"
+            runs = f"{counted(self.runs, 'run')} of {self.target} on altered bars"
             return f"No look-ahead found in {runs}; that is evidence, not proof."
         if self.outcome == "cannot tell":
             return f"Nothing can be said about {self.target}: {self.findings[0].explanation}"
@@ -138,7 +140,8 @@ class Audit:
     def __repr__(self) -> str:
         lines = [self.verdict]
         lines += [f"  {finding}" for finding in self.findings]
-        lines.append(f"Checked on {self.symbols:,} symbols x {self.sessions:,} sessions in {self.seconds:.2f} s:")
+        size = f"{counted(self.symbols, 'symbol')} x {counted(self.sessions, 'session')}"
+        lines.append(f"Checked on {size} in {self.seconds:.2f} s:")
         for check in self.checks:
             note = f" ({check.note})" if check.note else ""
             if check.note == UNABLE:

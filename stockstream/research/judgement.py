@@ -11,7 +11,7 @@ import numpy as np
 from stockstream.backtesting.benchmark import benchmark_levels
 from stockstream.backtesting.engine import backtest
 from stockstream.backtesting.measures import DEFINITIONS
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 from stockstream.research.cross_validation import cross_validate
 from stockstream.research.evidence import evidence_of
 from stockstream.research.reality import reality_check
@@ -158,7 +158,7 @@ def judged(
         if chosen.cross_validate:
             written.attempt("Cross-validation", lambda: _crossed(written, choice, grid, where, chosen))
         written.attempt("Orders of the trades", lambda: _orders(written, result))
-        title = f"{result.strategy}, the best of {choice.combinations:,} combinations"
+        title = f"{result.strategy}, the best of {counted(choice.combinations, 'combination')}"
     written.attempt("Intervals", lambda: _intervals(written, result, chosen))
     if chosen.stress:
         written.attempt("Stress test", lambda: _stressed(written, result, chosen.seed))

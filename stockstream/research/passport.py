@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 PASSPORT: Final = "passport.json"
 FORMAT: Final = 1
 
+_WANTED: Final = "expected a folder written by result.save(...) or sweep.save(...); "
+
+#: Files and folders that a message names.
+_NAMED: Final = 5
+
 #: Frames of a result, in the order in which a difference is looked for.
 FRAMES: Final = ("orders", "fills", "trades", "equity")
 
@@ -227,13 +232,15 @@ def read_passport(folder: Path) -> tuple[dict[str, Any], str]:
         There is none, or it is not one of this kind.
     """
     path = folder / PASSPORT
-    if not folder.is_dir():
-        message = f"expected a folder written by result.save(...) or sweep.save(...); there is no folder {folder}"
-        raise ParameterError(message)
+    if not path.is_file():
+        raise ParameterError(_WANTED + _found_instead(folder))
     try:
         passport = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"expected a folder written by result.save(...) or sweep.save(...); cannot read {path}: {error}"
+    except OSError as error:
+        message = f"{_WANTED}cannot read {path}: {error.strerror}. Check its permissions."
+        raise ParameterError(message) from error
+    except ValueError as error:
+        message = f"{_WANTED}{path} is no JSON ({error}). Save the run again, or restore the file."
         raise ParameterError(message) from error
     if not isinstance(passport, dict) or passport.get("format") != FORMAT or "kind" not in passport:
         found = passport.get("format") if isinstance(passport, dict) else passport
@@ -242,10 +249,31 @@ def read_passport(folder: Path) -> tuple[dict[str, Any], str]:
     seal = passport.pop("seal", "")
     if seal != hash_of(_canonical(passport)):
         return passport, f"{PASSPORT} was edited after it was written"
-    for name, expected in passport["files"].items():
-        file = folder / name
-        if not file.is_file():
-            return passport, f"{name} is missing"
-        if hash_of(file.read_bytes()) != expected:
+    files = passport["files"]
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        return passport, f"{missing[0]} is missing" if len(missing) == 1 else (
+            f"{len(missing)} of its {len(files)} files are missing ({', '.join(missing)})"
+        )
+    for name, expected in files.items():
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            return passport, f"{name} cannot be read ({error.strerror})"
+        if hash_of(content) != expected:
             return passport, f"{name} was changed after it was written"
     return passport, ""
+
+
+def _found_instead(folder: Path) -> str:
+    """Say what there is in the place of a folder with a passport, and what to do."""
+    if folder.is_file():
+        return f"{folder} is a file. Give the folder it is in."
+    if not folder.is_dir():
+        return f"there is no folder {folder}. Check the path."
+    names = sorted(path.name for path in folder.iterdir())
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{PASSPORT}"))
+    if inside:
+        return f"{folder} has no {PASSPORT}, but {', '.join(inside[:_NAMED])} in it has. Give that folder."
+    held = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "") if names else "nothing"
+    return f"{folder} has no {PASSPORT}; it holds {held}. Give the folder that was saved, or save the run again."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import ParameterError, UnknownNameError, counted, did_you_mean
 from stockstream.research.collect import ranked
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Path:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.shortened:,} runs scored in O(trades), {self.simulated:,} simulated bar by bar: {self.why}"
+        return (
+            f"{counted(self.shortened, 'run')} scored in O(trades), {self.simulated:,} simulated bar by bar: {self.why}"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -215,7 +217,8 @@ class Sweep:
         self._check_metric(metric)
         symbols = 1 if self.portfolio == "shared" else len(self.bars.symbols)
         if by not in (None, "symbol", "combination") or (by is None and symbols > 1):
-            message = f"with {symbols} symbols say what the best is of: by='symbol' or by='combination'; found {by!r}"
+            held = counted(symbols, "symbol")
+            message = f"with {held} say what the best is of: by='symbol' or by='combination'; found {by!r}"
             raise ParameterError(message)
         rows = self.rows
         if by == "combination":
@@ -363,22 +366,28 @@ class Sweep:
         symbols, said = len(self.bars.symbols), said_of_best(self)
         ended = "" if self.complete else ", ended early"
         return (
-            f"Sweep of {self.strategy.__name__}: {self.combinations:,} combinations {on} {symbols:,} "
-            f"symbol{'s' if symbols != 1 else ''} x {len(self.bars.dates):,} sessions in {self.seconds:.2f} s{ended}, "
-            f"{self.speed / 1e6:,.0f} million bar-runs a second" + (f"; {said}" if said else "")
+            f"Sweep of {self.strategy.__name__}: {counted(self.combinations, 'combination')} {on} "
+            f"{counted(symbols, 'symbol')} x {counted(len(self.bars.dates), 'session')} "
+            f"in {self.seconds:.2f} s{ended}, {self.speed / 1e6:,.0f} million bar-runs a second"
+            + (f"; {said}" if said else "")
         )
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         metric = "sharpe" if "sharpe" in self.metrics else self.metrics[0]
         shown = ranked(self.frame, metric, largest=True).head(5)
-        head = "".join(f"<th>{escape(name)}</th>" for name in shown.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_short(value))}</td>" for value in row) + "</tr>" for row in shown.rows()
-        )
-        title = f"<strong>{escape(repr(self))}</strong><br><small>the first five by {escape(metric)}</small>"
-        return f"<div>{title}<table><tr>{head}</tr>{body}</table></div>"
+        return table_html(repr(self), f"the first five by {metric}", shown)
+
+
+def table_html(title: str, caption: str, rows: pl.DataFrame) -> str:
+    """Return rows as a notebook shows them."""
+    from html import escape
+
+    head = "".join(f"<th>{escape(name)}</th>" for name in rows.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(_short(value))}</td>" for value in row) + "</tr>" for row in rows.rows()
+    )
+    title = f"<strong>{escape(title)}</strong><br><small>{escape(caption)}</small>"
+    return f"<div>{title}<table><tr>{head}</tr>{body}</table></div>"
 
 
 def _short(value: object) -> str:

@@ -6,11 +6,13 @@ Needs the extra ``optuna`` (``pip install "stockstream[optuna]"``). Every choice
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
+from stockstream.research.collect import Ratios
+from stockstream.research.grid import combinations
 from stockstream.research.question import DEFAULT_METRICS
 from stockstream.research.sweep import sweep
 
@@ -44,7 +46,7 @@ class Search:
     metric
         What was searched for.
     sweep
-        The last batch, for `result`.
+        The last batch, with the combinations, the runs and the ratios of all: what a choice among them is judged by.
     """
 
     study: optuna.Study
@@ -54,16 +56,41 @@ class Search:
 
     @property
     def best(self) -> dict[str, Any]:
-        """Parameters and metrics of the best combination."""
+        """Parameters and metrics of the best combination, and what its Sharpe ratio proves after all that was tried.
+
+        As of `Sweep.best`: ``deflated_sharpe`` after so many ``trials``, ``deflated_sharpe_effective`` after the
+        ``trials_effective`` that they are worth. A mean over several symbols is no account, so all are None then.
+        """
+        from stockstream.research.deflation import with_deflation
+
+        return with_deflation(self.sweep, self._best())
+
+    def _best(self) -> dict[str, Any]:
+        return self._ranked().row(0, named=True)
+
+    def _ranked(self) -> pl.DataFrame:
         largest = self.study.direction.name == "MAXIMIZE"
-        return self.trials.sort(self.metric, descending=largest, nulls_last=True).row(0, named=True)
+        return self.trials.sort(self.metric, descending=largest, nulls_last=True, maintain_order=True)
 
     def result(self, symbol: str | None = None) -> Result:
         """Run the backtest of the best combination."""
-        return self.sweep.result(self.best | ({} if symbol is None else {"symbol": symbol}))
+        return self.sweep.result(self._best() | ({} if symbol is None else {"symbol": symbol}))
 
     def __repr__(self) -> str:
-        return f"Search of {self.trials.height:,} combinations by {self.metric}: best {self.best}"
+        from stockstream.research.deflation import said_of
+
+        best = self.best
+        chosen = ", ".join(f"{name} {best[name]:.6g}" for name in self.sweep.parameters)
+        said = said_of(best)
+        return (
+            f"Search of {counted(self.trials.height, 'combination')} by {self.metric}: best {best[self.metric]:.4g} "
+            f"with {chosen}; {said or best.get('not_deflated', 'no Sharpe ratio')}"
+        )
+
+    def _repr_html_(self) -> str:
+        from stockstream.research.results import table_html
+
+        return table_html(repr(self), f"the first five by {self.metric}", self._ranked().head(5))
 
 
 def search(  # noqa: PLR0913 one argument per thing that can be chosen
@@ -135,16 +162,31 @@ def search(  # noqa: PLR0913 one argument per thing that can be chosen
         sampler = optuna.samplers.TPESampler(seed=seed)
         study = optuna.create_study(direction="maximize" if largest else "minimize", sampler=sampler)
     options = {"progress": False, "metrics": tuple(dict.fromkeys([metric, *DEFAULT_METRICS])), **options}
-    rounds = []
+    rounds, ratios = [], Ratios()
     while trials > 0:
         asked = [study.ask(distributions) for _ in range(min(batch, trials))]
         swept, frame = _answered(strategy, bars, asked, metric, options)
+        ratios.take(0, swept.frame)
         rounds.append(frame)
         _tell(optuna, study, asked, frame, metric)
         trials -= len(asked)
     import polars as pl
 
-    return Search(study, pl.concat(rounds).unique(list(space), maintain_order=True), metric, swept)
+    ran = pl.concat(rounds).unique(list(space), maintain_order=True)
+    return Search(study, ran, metric, _judged_by_all(swept, ran, ratios))
+
+
+def _judged_by_all(last: Sweep, ran: pl.DataFrame, ratios: Ratios) -> Sweep:
+    """Return the last batch with what a choice is judged by, of everything that ran."""
+    if not ran.height:
+        return last
+    return replace(
+        last,
+        grid=combinations(last.strategy, ran.select(last.parameters).to_dicts()),
+        runs=ran.height * (1 if last.portfolio == "shared" else len(last.bars.symbols)),
+        ratios=ratios,
+        correlations={},
+    )
 
 
 def _optuna() -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,8 +71,9 @@ class Overfitting:
 
     def __repr__(self) -> str:
         return (
-            f"In {self.probability:.1%} of {len(self.logits):,} ways to choose the best of {self.runs:,} runs on half "
-            f"of the sessions, it was below the middle on the other half; in {self.loss:.1%} it lost money there."
+            f"In {self.probability:.1%} of {counted(len(self.logits), 'way')} to choose the best of "
+            f"{counted(self.runs, 'run')} on half of the sessions, it was below the middle on the other "
+            f"half; in {self.loss:.1%} it lost money there."
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from stockstream.backtesting.costs import Commission, Costs, Slippage, Tier
 from stockstream.backtesting.engine import backtest
 from stockstream.backtesting.metrics import metrics
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 from stockstream.research.rebuilt import delayed, fresh, on_symbols, with_stops
 from stockstream.schema import PRICES
 
@@ -88,7 +88,7 @@ class Stress:
             known = row["profitable"] is not None
             text = (
                 f"return {row['total_return']:+9.2%}  Sharpe {row['sharpe']:6.2f}  drawdown {row['max_drawdown']:8.2%}"
-                f"  {row['trades']:,} trades"
+                f"  {counted(row['trades'], 'trade')}"
                 if known
                 else row["note"]
             )

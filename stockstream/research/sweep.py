@@ -16,7 +16,7 @@ import numpy as np
 
 from stockstream.backtesting.benchmark import benchmark_levels
 from stockstream.backtesting.engine import settings_of
-from stockstream.backtesting.strategy import RuleStrategy
+from stockstream.backtesting.strategy import RuleStrategy, SignalStrategy, Strategy, TargetStrategy
 from stockstream.bars import Bars
 from stockstream.errors import DataError, ParameterError
 from stockstream.indicators.calling import collector_paused
@@ -314,10 +314,7 @@ def _outlets(
 
 def _check(strategy: Any, bars: Any, portfolio: str) -> None:
     if not (isinstance(strategy, type) and issubclass(strategy, RuleStrategy)):
-        message = (
-            f"expected a RuleStrategy class, such as MovingAverageCrossover without parentheses; found {strategy!r}"
-        )
-        raise ParameterError(message)
+        raise ParameterError(_no_rules(strategy))
     if not isinstance(bars, Bars):
         message = (
             f"expected Bars; found {type(bars).__name__}. Build them with lake.bars(...) or ss.Bars.from_polars(...)"
@@ -326,6 +323,21 @@ def _check(strategy: Any, bars: Any, portfolio: str) -> None:
     if portfolio not in PORTFOLIOS:
         message = f"expected portfolio='each' or portfolio='shared'; found {portfolio!r}"
         raise ParameterError(message)
+
+
+def _no_rules(strategy: Any) -> str:
+    wanted = "expected a RuleStrategy class, such as MovingAverageCrossover without parentheses"
+    kind = strategy if isinstance(strategy, type) else type(strategy)
+    if issubclass(kind, RuleStrategy):
+        return f"{wanted}; found an instance. Pass {kind.__name__} itself, and as the grid what varies."
+    if not issubclass(kind, Strategy | SignalStrategy | TargetStrategy):
+        return f"{wanted}; found {strategy!r}"
+    gives = "target weights" if issubclass(kind, TargetStrategy) else "its own decisions"
+    return (
+        f"{wanted}; found {kind.__name__}, which gives {gives} and no rules. Only rules are run in many combinations "
+        "at once, as sweep and walk_forward do, and judge with a choice. Run each combination with ss.backtest, or "
+        "judge one: with a single value for each parameter."
+    )
 
 
 def _reporter(*, progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
 from stockstream.research.deflation import deflation
 from stockstream.research.overfitting import (
     Deflated,
@@ -115,7 +115,7 @@ def against_luck(chance: float, trials: float, *, carried: bool = True) -> str:
     >>> against_luck(0.2, 600).partition(":")[0], against_luck(0.6, 600).partition(":")[0]
     ('Luck explains it', 'Not proven')
     """
-    luck = f"the best of {trials:,.0f} trials without any skill"
+    luck = f"the best of {counted(trials, 'trial')} without any skill"
     if chance >= LIKELY:
         said = f"With a probability of {chance:.1%} the Sharpe ratio is above what {luck} is expected to reach"
         if not carried:

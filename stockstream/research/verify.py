@@ -16,7 +16,7 @@ from stockstream.backtesting.engine import backtest
 from stockstream.backtesting.rules import Rules
 from stockstream.backtesting.strategy import SignalStrategy
 from stockstream.bars import Bars
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
 from stockstream.research.encoding import decoded, found_class
 from stockstream.research.fingerprints import data_hash, hash_of, rows_of, source_of, versions
 from stockstream.research.passport import FRAMES, frame_hash, read_passport, result_hashes
@@ -176,7 +176,7 @@ def _revised(place: Path, passport: dict[str, Any], now: Bars) -> list[str]:
         kind = "was added" if row["row"] is None else "is gone" if row["now"] is None else "changed"
         words.append(f"{row['symbol']} {row['date']} {kind}")
     more = f" and {changed.height - NAMED:,} more" if changed.height > NAMED else ""
-    count = "1 row" if changed.height == 1 else f"{changed.height:,} rows"
+    count = counted(changed.height, "row")
     return [f"the data was revised, {count}: {', '.join(words)}{more}"]
 
 
@@ -338,4 +338,4 @@ def _first(name: str, then: pl.DataFrame, now: pl.DataFrame) -> str:
                     str(before[key]) for key in ("date", "created", "entry_date", "symbol") if key in before
                 )
                 return f"{column} in row {row} of {name} ({where}) was {value!r} and is {after.get(column)!r}"
-    return f"{name} had {then.height:,} rows and has {now.height:,}"
+    return f"{name} had {counted(then.height, 'row')} and has {now.height:,}"

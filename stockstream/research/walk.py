@@ -11,7 +11,7 @@ import numpy as np
 
 from stockstream.backtesting.engine import settings_of
 from stockstream.backtesting.metrics import Totals, metrics
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 from stockstream.research.choosing import Choice, choose, values_of
 from stockstream.research.out_of_sample import FEWEST, Stretches
 from stockstream.research.overfitting import probabilistic_sharpe, sharpe_sample
@@ -100,8 +100,9 @@ class WalkForward:
 
     def __repr__(self) -> str:
         tried, made = self.sweep.combinations, self.windows.height
+        many = f"{counted(made, 'window')}, {counted(tried, 'combination')} in each"
         return (
-            f"Walk-forward of {self.sweep.strategy.__name__}: {made} windows, {tried:,} combinations in each; out of "
+            f"Walk-forward of {self.sweep.strategy.__name__}: {many}; out of "
             f"sample {self.metrics.total_return:+.1%}, Sharpe ratio {self.metrics.sharpe:.2f}, where the choices had "
             f"{self.windows['in_sample'].to_numpy().mean():.2f} in training; efficiency {self.efficiency:.2f}"
         )

@@ -317,7 +317,7 @@ def test_the_command_prints_writes_and_decides(lake, tmp_path, monkeypatch):
     assert "Report:" in run(*place, "--report", str(tmp_path / "page.html"))
     assert "Prices in another unit" in (tmp_path / "page.html").read_text()
     run(*place, "--fail-on", "error", code=3)
-    assert "1 versions of rows of 1 symbols are hidden" in run(*place, "--quarantine")
+    assert ": 1 version of rows of 1 symbol." in run(*place, "--quarantine")
     run(*place, "--fail-on", "error")
     run(*place, "--fail-on", "warning", code=3)  # the session that is missing now
     assert "unit_error" in run(*place, "--as-of", "2024-07-31")

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from stockstream.errors import counted
 from stockstream.lake.quality.detector import SEVERITIES, Detector, Finding
 from stockstream.lake.quality.judge import DETECTORS
 
@@ -68,7 +69,7 @@ class Quality:
         """One sentence: what was looked at and how much was found."""
         counts = [(self.count(name), NOUNS[name]) for name in reversed(SEVERITIES)]
         words = ", ".join(f"{number:,} {noun[number != 1]}" for number, noun in counts)
-        size = f"{self.rows:,} rows of {self.symbols:,} {'symbol' if self.symbols == 1 else 'symbols'}"
+        size = f"{counted(self.rows, 'row')} of {counted(self.symbols, 'symbol')}"
         return f"{words} in {size}"
 
     def __repr__(self) -> str:
