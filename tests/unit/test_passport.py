@@ -229,3 +229,28 @@ def test_the_command_ends_with_four_on_a_difference(tmp_path):
     assert done.exit_code == 4
     assert "trades.parquet was changed" in done.output
     assert CliRunner().invoke(app, ["verify", str(Path("nowhere"))]).exit_code == 2
+
+
+def test_what_is_no_passport_is_said_with_what_was_found_and_what_to_do(tmp_path):
+    folder = ss.backtest(MovingAverageCrossover(5, 20), BARS).save(tmp_path / "runs" / "one")
+    (tmp_path / "empty").mkdir()
+    for given, said in (
+        (tmp_path / "nowhere", r"there is no folder .*nowhere\. Check the path"),
+        (tmp_path / "runs", r"has no passport\.json, but one in it has\. Give that folder"),
+        (tmp_path / "empty", r"has no passport\.json; it holds nothing\. Give the folder that was saved"),
+        (folder / "passport.json", r"passport\.json is a file\. Give the folder it is in"),
+    ):
+        with pytest.raises(ParameterError, match=said) as raised:
+            ss.verify(given)
+        assert "expected a folder written by result.save(...)" in str(raised.value)
+        assert "Errno" not in str(raised.value)
+    text = (folder / "passport.json").read_text()
+    (folder / "passport.json").write_text(text[: len(text) // 2])
+    with pytest.raises(ParameterError, match=r"passport\.json is no JSON .* Save the run again"):
+        ss.verify(folder)
+    (folder / "passport.json").write_text(text)
+    (folder / "trades.parquet").unlink()
+    assert ss.verify(folder).cause == "trades.parquet is missing"
+    (folder / "equity.parquet").unlink()
+    files = len(json.loads(text)["files"])
+    assert ss.verify(folder).cause == f"2 of its {files} files are missing (trades.parquet, equity.parquet)"

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from bs4 import BeautifulSoup
 
 import stockstream as ss
 from stockstream.errors import ParameterError, StockstreamError
@@ -42,6 +43,32 @@ def test_a_seed_finds_the_same_and_more_trials_no_worse():
     longer = search(Cross, BARS, grid, trials=30, batch=10, portfolio="shared", study=one.study)
     assert len(one.study.trials) == 60
     assert longer.study.best_value >= max(trial.value for trial in same.study.trials if trial.value is not None)
+
+
+def test_the_best_is_deflated_by_all_that_was_tried_and_not_by_the_last_batch():
+    alone, space = BARS.select(["S0"]), {"fast": range(2, 30), "slow": range(30, 120)}
+    found = search(Cross, alone, space, trials=40, batch=10, record=False)  # the ledger knows nothing of it
+    tried = found.trials.select("fast", "slow").to_dicts()
+    assert len(tried) > 30
+    best, whole = found.best, ss.sweep(Cross, alone, tried, progress=False, record=False).best()
+    names = ("deflated_sharpe", "trials", "deflated_sharpe_effective", "trials_effective")
+    assert [best[name] for name in names] == pytest.approx([whole[name] for name in names], rel=1e-9)
+    assert 1 <= best["trials_effective"] < best["trials"] == len(tried)
+    assert search(Cross, alone, space, trials=40, batch=10).best["trials"] == len(tried)
+
+
+def test_what_a_search_shows_has_both_counts_of_trials():
+    found = search(Cross, BARS, SPACE, trials=12, batch=5, portfolio="shared")
+    best, page = found.best, BeautifulSoup(found._repr_html_(), "html.parser")
+    counts = f"after {best['trials']:,.0f} trials, {best['deflated_sharpe_effective']:.1%} after the "
+    assert f"deflated {best['deflated_sharpe']:.1%} {counts}" in page.strong.get_text()
+    assert page.strong.get_text() == repr(found)
+    assert [cell.get_text() for cell in page.find_all("tr")[1].find_all("td")][:2] == [
+        f"{best[name]:.4g}" for name in ("fast", "slow")
+    ]
+    apart = search(Cross, BARS, SPACE, trials=4, batch=2)
+    assert "a mean over accounts is no account" in repr(apart)
+    assert apart.best["deflated_sharpe"] is None
 
 
 def test_smallest_and_lists_of_values():

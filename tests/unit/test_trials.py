@@ -266,11 +266,22 @@ def test_the_command_lists_and_clears(tmp_path):
     def command(*words):
         return subprocess.run([*run, *words], env=env, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
 
-    assert "1 sweeps no longer count" in command("clear", "--lake", "lake", "--reason", "it was a test")
+    for width in ("80", "200"):
+        env["COLUMNS"] = width
+        shown = command("list", "--lake", "lake")
+        assert max(map(len, shown.splitlines()[:-1])) <= int(width)
+        for told in (ENTRY.strategy, *ENTRY.symbols, f"{ENTRY.first} to {ENTRY.last}", f"{ENTRY.combinations:,}"):
+            assert told in shown
+        assert {f"{ENTRY.mean:.3f}", f"{ENTRY.variance**0.5:.3f}"} <= set(shown.split())
+        assert "more columns" not in shown
+    assert "1 sweep cleared, counted no longer" in command("clear", "--lake", "lake", "--reason", "it was a test")
     assert "it was a test" in command("list", "--lake", "lake", "--format", "csv")
+    for width in ("80", "200"):
+        env["COLUMNS"] = width
+        assert "it was a test" in command("list", "--lake", "lake")
     (tmp_path / "data" / "lake").mkdir(parents=True)
     Trials(beside(tmp_path / "data" / "lake")).record(ENTRY)
-    assert "1 sweeps in data/lake.trials.sqlite" in command("list").replace(str(tmp_path.resolve()) + "/", "")
+    assert "1 sweep in data/lake.trials.sqlite" in command("list").replace(str(tmp_path.resolve()) + "/", "")
 
 
 def test_a_set_is_counted_although_it_was_met_in_many_parts():

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stockstream as ss
-from stockstream.backtesting.strategies import MovingAverageCrossover
+from stockstream.backtesting.strategies import CrossSectionalMomentum, MovingAverageCrossover
 from stockstream.errors import ParameterError
+from stockstream.research import judgement
 from stockstream.research.cross_validation import cross_validate
 from stockstream.research.splitters import CombinatorialSplit, WalkForwardSplit
 from stockstream.research.walk import walk_forward
@@ -187,6 +188,43 @@ def test_scikit_learn_takes_the_splitters():
     y = x @ [1.0, 2.0, 3.0] + draws.normal(size=120) * 0.01
     for splitter in (WalkForwardSplit(train=40, test=20), CombinatorialSplit(groups=5, test_groups=1, embargo=2)):
         assert (cross_val_score(Ridge(), x, y, cv=splitter) > 0.99).all()
+
+
+class Deciding(ss.Strategy):
+    """Decides by events."""
+
+    def __init__(self, every=20):
+        self.every = every
+
+    def on_data(self, date, symbol, data, portfolio):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "found"),
+    [
+        (CrossSectionalMomentum, "found CrossSectionalMomentum, which gives target weights and no rules"),
+        (Deciding, "found Deciding, which gives its own decisions and no rules"),
+        (ss.SignalStrategy, "found SignalStrategy, which gives its own decisions and no rules"),
+    ],
+)
+def test_what_gives_no_rules_is_told_what_to_do_instead(strategy, found):
+    for run in (
+        lambda: ss.sweep(strategy, walk(), {"top": [1, 2]}, progress=False),
+        lambda: walk_forward(strategy, walk(), {"top": [1, 2]}, train=150, test=60),
+        lambda: cross_validate(strategy, walk(), {"top": [1, 2]}),
+        lambda: judgement.judged(strategy, walk(), {"top": [1, 2]}),
+    ):
+        with pytest.raises(ParameterError, match=r"with a single value for each parameter") as raised:
+            run()
+        assert str(raised.value).startswith("expected a RuleStrategy class")
+        assert found in str(raised.value)
+
+
+def test_one_run_of_target_weights_is_judged():
+    found = judgement.judged(CrossSectionalMomentum, walk(symbols=2), {"lookback": [60], "skip": [5], "top": [1]})
+    assert found.title.startswith("CrossSectionalMomentum, one run")
+    assert "Probability that it is above 0, taken alone" in found.frame["figure"].to_list()
 
 
 @pytest.mark.parametrize(
