@@ -56,8 +56,8 @@ def bars() -> ss.Bars:
 
 def test_import_says_what_it_stored_and_what_not(template: Path) -> None:
     text = run("import", str(template / "BHP.csv"), "--lake", "mine").stdout
-    assert "BHP.csv: 300 rows of 1 symbols, 2023-01-01 to 2023-10-27; columns not stored: note" in text
-    assert "The lake at mine holds 1 symbols: BHP" in text
+    assert "BHP.csv: 300 rows of 1 symbol, 2023-01-01 to 2023-10-27; columns not stored: note" in text
+    assert "The lake at mine holds 1 symbol: BHP" in text
     assert 'query "SELECT * FROM symbols" --lake mine' in text
     assert ss.Lake("mine").symbols() == ("BHP",)
 
@@ -67,7 +67,7 @@ def test_import_sets_bad_rows_aside_when_asked(tmp_path: Path) -> None:
         "symbol,date,open,high,low,close,volume\nA,2024-01-02,1,1,1,1,5\nA,2024-01-03,1,1,-1,1,5\n"
     )
     text = run("import", "bad.csv", "--quarantine").stdout
-    assert "1 rows of 1 symbols" in text
+    assert "1 row of 1 symbol" in text
     assert "1 bad rows set aside in data/lake/quarantine" in text
 
 
@@ -256,7 +256,7 @@ def test_sweep_says_which_combinations_it_left_out(lake: str) -> None:
         "        return ss.Rules(enter_long=ss.close > SMA(self.days))\n"
     )
     outcome = run("sweep", "--strategy", "picky.py:Picky", "--param", "days=5:8")
-    assert "1 combinations left out, such as days=7: ValueError: seven" in outcome.stderr
+    assert "1 combination left out, such as days=7: ValueError: seven" in outcome.stderr
     assert "3 combinations x 2 symbols" in outcome.stdout
 
 

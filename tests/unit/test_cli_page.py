@@ -102,7 +102,7 @@ def test_the_doctor_says_what_there_is() -> None:
     code, found = findings("--write")
     assert code == 0
     assert found["lake"]["state"] == "ok"
-    assert "1 batches" in found["lake"]["found"]
+    assert "1 batch" in found["lake"]["found"]
     assert found["lake"]["found"].endswith("can be written")
 
 

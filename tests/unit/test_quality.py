@@ -312,7 +312,7 @@ def test_the_command_prints_writes_and_decides(lake, tmp_path, monkeypatch):
     rows = json.loads(run(*place, "--format", "json"))
     assert [row["reason"] for row in rows] == ["unit_error"]
     assert run(*place, "--format", "csv").splitlines()[0].startswith("symbol,date,last_date,rows,reason,severity,hides")
-    assert "1 rows in" in run(*place, "--output", str(tmp_path / "out.parquet"))
+    assert "1 row in" in run(*place, "--output", str(tmp_path / "out.parquet"))
     assert run(*place, "--symbols", "CBA", "--format", "csv").count("\n") == 1
     assert "Report:" in run(*place, "--report", str(tmp_path / "page.html"))
     assert "Prices in another unit" in (tmp_path / "page.html").read_text()
