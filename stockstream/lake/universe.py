@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from stockstream.errors import LakeError
 from stockstream.lake.as_of import Instant, day_of, instant
@@ -47,9 +47,26 @@ def listed(location: Location, as_of: Instant | None, exchange: str) -> tuple[st
 
 
 def _read_list(location: Location, day: date) -> tuple[str, ...]:
+    """Return the symbols of one day's list; a list that is cut short is no list of who was there."""
     name = f"symbols/{day}-symbols.csv"
-    rows = csv.DictReader(io.StringIO(location.read_text(name) or "", newline=""))
-    if "symbol" not in (rows.fieldnames or ()):
-        message = f"{location}/{name}, line 1: expected a column symbol. Correct the file, or remove it."
-        raise LakeError(message)
-    return tuple(sorted({row["symbol"] for row in rows if row["symbol"]}))
+    lines = csv.reader(io.StringIO(location.read_text(name) or "", newline=""), strict=True)
+    found: set[str] = set()
+    try:
+        header = next(lines, [])
+        if "symbol" not in header:
+            _refuse(location, name, 1, "expected a column symbol")
+        for fields in lines:
+            if len(fields) not in {0, len(header)}:
+                _refuse(location, name, lines.line_num, f"expected {len(header)} fields; found {len(fields)}")
+            symbol = fields[header.index("symbol")] if fields else ""
+            if symbol != symbol.strip() or not symbol.isprintable():
+                _refuse(location, name, lines.line_num, f"expected a symbol; found {symbol!r}")
+            found |= {symbol} if symbol else set()
+    except csv.Error as error:
+        _refuse(location, name, lines.line_num, f"expected comma-separated fields; found {error}")
+    return tuple(sorted(found))
+
+
+def _refuse(location: Location, name: str, line: int, problem: str) -> NoReturn:
+    message = f"{location.url(name)}, line {line}: {problem}. Correct the file, or remove it."
+    raise LakeError(message)

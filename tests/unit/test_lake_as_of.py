@@ -86,6 +86,31 @@ def test_without_listings_the_universe_is_the_last_list(tmp_path):
     assert lake.universe() == ("A",)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "line 1: expected a column symbol"),
+        (b"code,name\nA,x\n", "line 1: expected a column symbol"),
+        (b"symbol,name,sector,market_cap\nA,x,y,1\nB,x", "line 3: expected 4 fields; found 2"),
+        (
+            b'symbol,name,sector,market_cap\nA,x,y,1\nB,"x',
+            "line 3: expected comma-separated fields; found unexpected end",
+        ),
+        (b"symbol,name,sector,market_cap\n A ,x,y,1\n", "line 2: expected a symbol; found ' A '"),
+        (b"symbol,name,sector,market_cap\nA\x00,x,y,1\n", r"line 2: expected a symbol; found 'A\\x00'"),
+        (b"\xff\xfe\x00symbol", "line 1: expected UTF-8 text; found the byte 0xff"),
+    ],
+)
+def test_a_list_that_is_cut_short_or_foreign_is_no_list(tmp_path, content, words):
+    lake = Lake(tmp_path)
+    put(lake, lists={2: ["A", "B"], 9: ["A"]})
+    path = tmp_path / "symbols" / "2024-01-09-symbols.csv"
+    path.write_bytes(content)
+    with pytest.raises(LakeError, match=rf"{path}, {words}"):
+        lake.universe()
+    assert lake.universe("2024-01-08") == ("A", "B")  # the lists before it are not hidden
+
+
 def test_a_reused_code_is_split_as_of_any_instant(tmp_path):
     lake = Lake(tmp_path)
     put(lake, "C.1,C,Old,,2024-01-01,2024-01-04", "C.2,C,New,,2024-01-12,2024-01-30", lists={})
