@@ -31,6 +31,8 @@ class CountingProxy:
     cut_bodies: int | None = None
     #: How many answers to a PUT are lost after the server has done its work.
     lose_answers: int = 0
+    #: How many requests still come through before the network is gone; None: it is there.
+    remaining: int | None = None
 
     def count(self) -> dict[str, int]:
         """Return how many requests of each method came since the last count."""
@@ -58,6 +60,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if proxy.remaining is not None:
+            proxy.remaining -= 1
+            if proxy.remaining < 0:
+                self._end()
+                return
         if self.command == "PUT" and proxy.cut_bodies is not None and len(body) > proxy.cut_bodies:
             self._pass_half_on(body[: proxy.cut_bodies])
             return

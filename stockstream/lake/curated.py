@@ -176,6 +176,14 @@ JOIN derived.curated_snapshots AS s ON r.symbol = s.symbol AND r.date BETWEEN s.
     AND s.fetch_timestamp BETWEEN r.first_seen AND r.last_seen
 WHERE r.taken_apart;
 
+CREATE VIEW derived.raw_by_code AS
+SELECT {", ".join(ROW_TYPES)} FROM derived.tail_prices
+UNION ALL
+SELECT {_RUN_COLUMNS}, s.fetch_timestamp
+FROM derived.runs AS r
+JOIN derived.curated_snapshots AS s ON r.symbol = s.symbol AND r.date BETWEEN s.first_date AND s.last_date
+    AND s.fetch_timestamp BETWEEN r.first_seen AND r.last_seen;
+
 CREATE VIEW derived.known_snapshots AS
 SELECT s.* FROM derived.curated_snapshots AS s ANTI JOIN derived.apart AS a ON s.symbol = a.symbol;
 

@@ -215,7 +215,7 @@ def _bind_sources(connection: duckdb.DuckDBPyConnection, sources: Sources, files
         sources.create(view, paths, None, types, known=known)
     connection.execute(CURATED_ROWS)
     sources.create_split("derived.rows", "derived.rows_by_code", "date")
-    connection.execute(f"CREATE VIEW raw_prices AS SELECT {', '.join(ROW_TYPES)} FROM derived.rows")
+    sources.create_split("raw_prices", "derived.raw_by_code", "date")
 
 
 def lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
