@@ -76,28 +76,27 @@ class Writers:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def start(self, place: str) -> int:
-        """Start a writer, wait for its first batch, and return its process id."""
+    def start(self, place: str, first: str = "1") -> int:
+        """Start a writer, wait until it says its first number, and return its process id."""
         self.process.stdin.write(f"{place}\n")
         self.process.stdin.flush()
         pid = int(self.process.stdout.readline().split()[1])
-        assert self.process.stdout.readline() == "1\n"
+        assert self.process.stdout.readline() == f"{first}\n"
         return pid
 
-    def kill(self, pid: int) -> int:
-        """Kill a writer and return the number of the last batch it said it had written."""
+    def kill(self, pid: int, said: int = 1) -> int:
+        """Kill a writer and return the number of the last batch it said it had written, at least the first."""
         os.kill(pid, signal.SIGKILL)
-        said = 1
         while (line := self.process.stdout.readline()) != "end\n":
             said = int(line)
         return said
 
 
 @contextlib.contextmanager
-def writers(environment: dict[str, str] | None = None) -> Iterator[Writers]:
-    """Start the parent of writers, and end it."""
+def writers(environment: dict[str, str] | None = None, script: str = __file__) -> Iterator[Writers]:
+    """Start the parent of writers, or of what else a script makes, and end it."""
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__))],
+        [sys.executable, str(Path(script))],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -107,7 +107,8 @@ FAULTS = {
 
 #: Every way to ask, each of which needs some part of a compaction; together they need all.
 QUESTION = (
-    "SELECT (SELECT list(p ORDER BY p) FROM prices_adjusted AS p), (SELECT list(DISTINCT r ORDER BY r) FROM raw_prices AS r), "
+    "SELECT (SELECT list(p ORDER BY p) FROM prices_adjusted AS p), "
+    "(SELECT list(DISTINCT r ORDER BY r) FROM raw_prices AS r), "
     "(SELECT list(d ORDER BY d) FROM dividends AS d)"
 )
 READINGS = {
