@@ -217,7 +217,8 @@ def newest_first(paths: Iterable[str]) -> Iterator[list[str]]:
             yield at_once
             at_once, size = [], 0
         at_once, size = [*session, *at_once], size + more
-    yield at_once
+    if at_once:
+        yield at_once
 
 
 def _session(path: str) -> str:

@@ -105,7 +105,7 @@ def counting_rows(
     """
     import polars as pl
 
-    newer = _newer(contents, files, reading, symbols)
+    newer = _newer(contents, files, reading, symbols) if files.prices else None
     if newer is None:
         return None
     judged = judged_symbols(contents, files)
@@ -211,12 +211,11 @@ def _sorted(parts: Sequence[_Part]) -> pl.DataFrame:
     import polars as pl
 
     slices: list[list[int]] = []  # part, begin, end
+    days = [part.rows.get_column("date").to_physical().to_numpy() for part in parts]
     for name in sorted(set().union(*(part.spans for part in parts))):
         spans = [(number, *part.spans[name]) for number, part in enumerate(parts) if name in part.spans]
-        dates = [
-            (parts[number].rows["date"][begin], parts[number].rows["date"][end - 1]) for number, begin, end in spans
-        ]
-        if any(one[1] >= other[0] for one, other in pairwise(dates)):  # they interleave, which is rare
+        ends = [(days[number][begin], days[number][end - 1]) for number, begin, end in spans]
+        if any(one[1] >= other[0] for one, other in pairwise(ends)):  # they interleave, which is rare
             kept = [part.rows[begin:end] for part in parts for begin, end in part.spans.values()]
             return pl.concat(kept).sort(list(KEY))
         for number, begin, end in spans:

@@ -201,15 +201,17 @@ def _difference(found: Mapping[str, str], types: Mapping[str, str], *, exact: bo
 
 def _footer(path: str) -> bytes | None:
     """Return the beginning of a Parquet file's footer, None when the file does not end as one."""
-    with open(path, "rb") as file:  # noqa: PTH123 a thousand files are opened here
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 a thousand files are opened here
         size = file.seek(0, 2)
         if size < 3 * len(_MAGIC):
             return None
-        file.seek(-8, 2)
-        end = file.read(8)
-        length = int.from_bytes(end[:4], "little")
-        if end[4:] != _MAGIC or length + 12 > size:
+        file.seek(max(size - _HEAD, 0))
+        end = file.read(_HEAD)  # nearly always with the whole footer
+        length = int.from_bytes(end[-8:-4], "little")
+        if end[-4:] != _MAGIC or length + 12 > size:
             return None
+        if length + 8 <= len(end):
+            return end[-8 - length : -8]
         file.seek(-8 - length, 2)
         return file.read(min(length, _HEAD))
 

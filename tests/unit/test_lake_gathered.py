@@ -71,6 +71,16 @@ def test_files_are_read_by_sessions_the_last_first(tmp_path, monkeypatch):
     assert list(newest_first(paths)) == [paths[4:], paths[2:4], paths[:2]]
 
 
+@pytest.mark.parametrize("how", [{}, {"provisional": True}, {"as_of": "2024-01-11"}])
+def test_nothing_but_a_compaction_is_read_without_batches(tmp_path, how):
+    lake = filled(tmp_path, runs=3)
+    expected = lake.load_all_data(**how)
+    lake.compact(expire=True, grace=dt.timedelta(0), keep=0)
+    assert not list((tmp_path / "raw-data").iterdir())
+    assert lake.load_all_data(**how).equals(expected)
+    assert list(newest_first([])) == []
+
+
 @pytest.mark.parametrize("read", [Lake.load_all_data, lambda lake: lake.bars().close.tobytes()])
 def test_batches_are_decoded_once_until_there_are_others(tmp_path, monkeypatch, read):
     lake = filled(tmp_path)
