@@ -137,6 +137,8 @@ def counting_rows(
 
 def _newer(contents: Contents, files: Files, reading: Reading, symbols: Sequence[str] | None) -> Counted | None:
     """Return the rows that count in the batches, which are read once as long as they are the same."""
+    if not files.prices:
+        return None
 
     def told() -> Counted | None:
         found = answers(contents, files.prices, reading, symbols)
