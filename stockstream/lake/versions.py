@@ -127,12 +127,13 @@ _CONTENT: Final = ", ".join(
     for name in CONTENT
 )
 
+#: A LEFT JOIN, because DuckDB passes a filter on one symbol on to both of its sides, which it does not in an ANTI JOIN.
 _PRICES: Final = f"""
 SELECT w.symbol, w.date, {_CONTENT}, w.best.fetch_timestamp AS fetch_timestamp
 FROM derived.winners AS w
-ANTI JOIN (SELECT symbol, date FROM derived.withdrawn WHERE tombstone IS NOT NULL) AS gone
+LEFT JOIN (SELECT symbol, date, tombstone FROM derived.withdrawn WHERE tombstone IS NOT NULL) AS gone
     ON w.symbol = gone.symbol AND w.date = gone.date
-WHERE w.best IS NOT NULL
+WHERE w.best IS NOT NULL AND gone.tombstone IS NULL
 """
 
 

@@ -1,7 +1,9 @@
 """What a query must read of a lake: files and row groups whose statistics exclude its rows are left alone."""
 
 import datetime as dt
+import shutil
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -96,6 +98,86 @@ def test_the_prices_of_few_symbols_need_a_part_of_the_bytes(lake):
     raw = lake.explain("SELECT * FROM raw_prices WHERE symbol = 'S07'")
     assert raw.bytes <= few.bytes <= raw.bytes + keys.bytes < everything.bytes
     assert everything.bytes <= everything.all_bytes
+
+
+@pytest.fixture(scope="module")
+def compacted(lake, tmp_path_factory):
+    """Give that lake compacted, and a week of two symbols written since."""
+    folder = tmp_path_factory.mktemp("compacted") / "lake"
+    shutil.copytree(lake.location.root, folder)
+    copy = Lake(folder)
+    copy.compact()
+    days = [DAYS[-1] + dt.timedelta(days=30 + n) for n in range(7)]
+    copy.write_rows(rows(["S07", "S31"], days), fetched_at=dt.datetime(2006, 2, 2, tzinfo=dt.UTC))
+    return copy
+
+
+def sizes(lake, symbol, columns=None, first=None):
+    """Return file and bytes of every row group of prices that can hold a symbol, and days from one on."""
+    found = []
+    latest = sorted(lake.location.root.glob("curated/latest/**/*.parquet"))
+    batches = lake.location.batches("raw-data")
+    newer = batches[-1:] if latest else batches
+    for path in [*latest, *newer]:
+        metadata = pq.ParquetFile(path).metadata
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            held = {group.column(place).path_in_schema: group.column(place) for place in range(group.num_columns)}
+            dates, names = held["date"].statistics, held["symbol"].statistics
+            if names.min <= symbol <= names.max and (first is None or dates.max >= first):
+                wanted = held if columns is None else {name: held[name] for name in columns if name in held}
+                found.append((path, sum(column.total_compressed_size for column in wanted.values())))
+    return found
+
+
+KEYS = ("symbol", "date", "fetch_timestamp")
+CONTENT = ("symbol", "date", "open", "high", "low", "close", "volume", "adjusted_close", "fetch_timestamp")
+
+
+@pytest.mark.parametrize("condition", ["symbol = 'S07'", "'S07' = symbol AND close > 0"])
+@pytest.mark.parametrize("which", ["lake", "compacted"])
+def test_the_prices_of_a_symbol_need_the_row_groups_that_can_hold_it(request, which, condition):
+    place = request.getfixturevalue(which)
+    wanted, told = sizes(place, "S07", CONTENT), place.explain(f"SELECT * FROM prices WHERE {condition}")
+    parts = 1 if which == "compacted" else 0  # what was answered, which tells what was withdrawn
+    assert told.files == len({path for path, _ in wanted}) + parts
+    assert told.row_groups == len(wanted) + parts < told.all_row_groups
+    extra = sum(size for _, size in sizes(place, "S07", ("first_seen",))) + (1000 if parts else 0)
+    assert sum(size for _, size in wanted) <= told.bytes <= sum(size for _, size in wanted) + extra
+    assert told.bytes < told.all_bytes * 0.6
+
+
+@pytest.mark.parametrize("which", ["lake", "compacted"])
+def test_a_symbol_and_its_last_days_need_the_content_of_those_days_alone(request, which):
+    place, first = request.getfixturevalue(which), DAYS[-1] + dt.timedelta(days=1)
+    whole = place.explain("FROM prices WHERE symbol = 'S07'")
+    told = place.explain(f"FROM prices WHERE symbol = 'S07' AND date >= '{first}'")
+    keys = sum(size for _, size in sizes(place, "S07", (*KEYS, "first_seen")))  # of all days: they tell absences
+    content = sum(size for _, size in sizes(place, "S07", CONTENT, first))
+    assert told.row_groups == whole.row_groups
+    assert told.bytes <= keys + content + 1000
+    if which == "lake":
+        assert told.bytes < whole.bytes / 3
+
+
+@pytest.mark.parametrize("view", ["prices", "raw_prices", "symbols", "withdrawn"])
+def test_every_view_passes_a_symbol_on_to_the_files(compacted, view):
+    whole, told = compacted.explain(f"FROM {view}"), compacted.explain(f"FROM {view} WHERE symbol = 'S07'")
+    assert told.row_groups < whole.row_groups
+    assert compacted.explain(f"FROM {view} WHERE symbol = $name", {"name": "S07"}) == told
+
+
+def test_a_verdict_does_not_keep_a_symbol_from_the_files(lake, tmp_path):
+    shutil.copytree(lake.location.root, tmp_path / "lake")
+    judged = Lake(tmp_path / "lake")
+    before = judged.explain("FROM prices WHERE symbol = 'S07'")
+    (tmp_path / "lake" / "quarantine").mkdir()
+    duckdb.sql(
+        "SELECT 'S07' AS symbol, DATE '2000-01-03' AS date, NULL::VARCHAR AS fetch_timestamp, 'test' AS reason, "
+        "'error' AS severity, true AS hides, '' AS explanation, '2006-01-01T00:00:00.000000Z' AS decided_at"
+    ).write_parquet(str(tmp_path / "lake" / "quarantine" / "2006-01-01-batch-1.parquet"))
+    assert judged.sql("SELECT min(date) FROM prices WHERE symbol = 'S07'").fetchone() == (DAYS[1],)
+    assert judged.explain("FROM prices WHERE symbol = 'S07'").row_groups == before.row_groups + 1
 
 
 def test_adjusted_prices_are_made_of_all_rows(lake):
