@@ -166,9 +166,9 @@ def _scans(nodes: Sequence[Any]) -> Iterator[tuple[str, set[str], list[_Conditio
     for node in nodes:
         told = node.get("extra_info", {})
         if "PARQUET" in str(told.get("Function", "")):
-            filters = _listed(told.get("Filters"))
-            conditions = [condition for text in filters for condition in _conditions(text)]
-            columns = {*_listed(told.get("Projections")), *(condition.column for condition in conditions)}
+            filters = listed(told.get("Filters"))
+            conditions = [condition for text in filters for condition in plan_conditions(text)]
+            columns = {*listed(told.get("Projections")), *(condition.column for condition in conditions)}
             yield _kind(columns), columns or {"symbol"}, conditions
         yield from _scans(node.get("children", []))
 
@@ -192,13 +192,17 @@ def _kind(columns: set[str]) -> str:
     return "verdicts" if columns & {"reason", "hides", "decided_at", "severity", "explanation"} else "prices"
 
 
-def _listed(value: object) -> list[str]:
+def listed(value: object) -> list[str]:
+    """Return what a plan tells in one text or in several."""
     texts = value if isinstance(value, list) else [value]
     return [str(text) for text in texts if text]
 
 
-def _conditions(text: str) -> Iterator[_Condition]:
+def plan_conditions(text: str) -> Iterator[_Condition]:
+    """Yield the conditions on symbol and date that all rows must meet which pass a filter of a plan."""
     text = text.removeprefix("optional: ")
+    if " OR " in _CONSTANT.sub("", text):
+        return
     member = _MEMBERSHIP.fullmatch(text)
     if member:
         yield _Condition(member[1], "=", tuple(_plain(value) for value in _CONSTANT.findall(member[2])))

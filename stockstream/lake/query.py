@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream.errors import LakeError
 from stockstream.lake.adjust import ADJUSTMENT, UNASKED
 from stockstream.lake.as_of import Reading
+from stockstream.lake.asked import stand_in, symbols_asked
 from stockstream.lake.curated import (
     CURATED_ROWS,
     DIVIDEND_TYPES,
@@ -237,7 +238,7 @@ def run(
 
     `prepare` makes the connection able to read the files; see `stockstream.lake.location.Location.prepare`.
     """
-    with _asked(query, files, prepare, reading) as connection:
+    with _asked(query, files, prepare, reading, params) as connection:
         statement = _one_select(connection, query)
         relation = connection.sql(statement, params=_values(params))
         if relation is None:
@@ -256,29 +257,63 @@ def cost(
     reading: Reading | None = None,
 ) -> Explanation:
     """Say what one SELECT of a user would read, as `run` would run it; see `stockstream.lake.Lake.explain`."""
-    with _asked(query, files, prepare, reading) as connection:
+    with _asked(query, files, prepare, reading, params) as connection:
         _one_select(connection, query)
-        # What prices_adjusted is made of was read for all symbols before the query runs.
+        # What prices_adjusted is made of was read before the query runs.
         before = ("FROM raw_prices", "FROM raw_events") if _names_adjusted(query) else ()
         return explain(connection, files, (query, *before), _values(params))
 
 
 @contextmanager
 def _asked(
-    query: str, files: Files, prepare: Callable[[duckdb.DuckDBPyConnection], None], reading: Reading | None
+    query: str,
+    files: Files,
+    prepare: Callable[[duckdb.DuckDBPyConnection], None],
+    reading: Reading | None,
+    params: Sequence[Any] | Mapping[str, Any] | None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a locked connection with the views, in which a user's query may run."""
     import duckdb
 
-    connection = connect()
+    adjusted = _names_adjusted(query)
     try:
+        symbols = _symbols_asked(query, files, prepare, params) if adjusted else None
+        connection = connect()
         prepare(connection)
-        bind(connection, files, reading, adjusted=_names_adjusted(query))
+        bind(connection, files, reading, symbols=symbols, adjusted=adjusted)
         lock(connection, files)
         yield connection
     except duckdb.Error as error:
         message = f"{first_line(error).rstrip('.!')}. The lake has the views {', '.join(VIEWS)}; see DESCRIBE prices."
         raise LakeError(message) from error
+
+
+def _symbols_asked(
+    query: str,
+    files: Files,
+    prepare: Callable[[duckdb.DuckDBPyConnection], None],
+    params: Sequence[Any] | Mapping[str, Any] | None,
+) -> list[str] | None:
+    """Return the symbols that a query is about, where it is about some: prices_adjusted is made of them before it runs.
+
+    A query that cannot be planned is about all of them, and fails where it runs.
+    """
+    import duckdb
+
+    if "symbol" not in query.casefold():
+        return None
+    connection = connect()
+    try:
+        prepare(connection)
+        bind(connection, files)
+        stand_in(connection, VIEWS)
+        lock(connection, files)
+        _one_select(connection, query)
+        return symbols_asked(connection, query, _values(params))
+    except duckdb.Error:
+        return None
+    finally:
+        connection.close()
 
 
 def _names_adjusted(query: str) -> bool:

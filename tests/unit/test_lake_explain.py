@@ -10,6 +10,8 @@ import pytest
 
 from stockstream.errors import LakeError
 from stockstream.lake import Lake
+from stockstream.lake import query as query_module
+from stockstream.lake.asked import symbols_asked
 from stockstream.lake.write import ROW_GROUP_SIZE
 
 JUNE_30 = dt.date(2005, 6, 30)
@@ -180,9 +182,58 @@ def test_a_verdict_does_not_keep_a_symbol_from_the_files(lake, tmp_path):
     assert judged.explain("FROM prices WHERE symbol = 'S07'").row_groups == before.row_groups + 1
 
 
-def test_adjusted_prices_are_made_of_all_rows(lake):
-    told = lake.explain("SELECT max(close) FROM prices_adjusted WHERE symbol = 'S07'")
-    assert told.bytes == told.all_bytes
+@pytest.mark.parametrize("which", ["lake", "compacted"])
+def test_adjusted_prices_are_made_of_the_symbols_that_are_asked_for(request, which):
+    place = request.getfixturevalue(which)
+    whole = place.explain("FROM prices_adjusted")
+    for condition, params in (("symbol = 'S07'", None), ("symbol IN ('S07', 'S08')", None), ("symbol = ?", ["S07"])):
+        told = place.explain(f"SELECT max(close) FROM prices_adjusted WHERE {condition}", params)
+        assert told.bytes < whole.bytes * 0.6
+        assert told.row_groups < whole.row_groups
+    for query in (
+        "SELECT max(close) FROM prices_adjusted WHERE symbol > 'S07'",
+        "FROM prices_adjusted WHERE symbol = 'S07' OR date = '2001-01-01'",
+        "SELECT (SELECT count(*) FROM prices), symbol FROM prices_adjusted WHERE symbol = 'S07'",
+    ):
+        assert place.explain(query).bytes == whole.bytes
+
+
+#: Each about some symbols in a way of its own: by values, joins, subqueries, unions, and of two views at once.
+ADJUSTED = (
+    "SELECT * FROM prices_adjusted WHERE symbol = 'B' ORDER BY date",
+    "SELECT * FROM prices_adjusted WHERE symbol IN ('A', 'C') AND date > '2024-01-05' ORDER BY symbol, date",
+    "SELECT a.date, a.close, b.close FROM prices_adjusted a JOIN prices_adjusted b USING (date) "
+    "WHERE a.symbol = 'A' AND b.symbol = 'B' ORDER BY 1",
+    "SELECT a.date, a.close, p.close FROM prices_adjusted a JOIN prices p USING (symbol, date) WHERE symbol = 'A' "
+    "ORDER BY 1",
+    "SELECT symbol, count(*) FROM prices_adjusted WHERE symbol = 'A' OR close > 10 GROUP BY ALL ORDER BY 1",
+    "SELECT (SELECT min(date) FROM prices_adjusted), (SELECT max(symbol) FROM prices_adjusted WHERE symbol = 'A')",
+    "SELECT (SELECT count(*) FROM prices), (SELECT count(*) FROM prices_adjusted WHERE symbol = 'A')",
+    "SELECT symbol FROM prices_adjusted WHERE symbol = 'A' UNION SELECT symbol FROM splits ORDER BY 1",
+    "WITH w AS (SELECT * FROM prices_adjusted) SELECT count(*) FROM w WHERE symbol = 'A' OR symbol = 'C'",
+    "SELECT symbol, sum(close) OVER (ORDER BY symbol, date) FROM prices_adjusted QUALIFY symbol = 'C' ORDER BY ALL",
+    "SELECT count(*) FROM prices_adjusted WHERE symbol = 'nobody'",
+    "SELECT count(*) FROM prices_adjusted WHERE symbol = 'A' AND symbol = 'B'",
+    "SELECT count(*) FROM prices_adjusted WHERE symbol NOT IN ('A')",
+    "SELECT count(*) FROM symbols s LEFT JOIN prices_adjusted p ON s.symbol = p.symbol AND p.symbol = 'A'",
+    "SELECT count(*) FROM symbols s WHERE EXISTS (FROM prices_adjusted p WHERE p.symbol = s.symbol AND s.symbol = 'C')",
+    "SELECT count(*) FROM prices_adjusted WHERE lower(symbol) = 'a'",
+)
+
+
+def test_a_query_about_some_symbols_answers_as_if_all_were_there(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    for number, symbol in enumerate("ABC"):
+        days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(9)]
+        event = {"dividend": [None] * 6 + [0.5, None, None], "split": [None] * 8 + [2.0 if symbol == "C" else None]}
+        lake.write_rows(rows([symbol], days) | event, fetched_at=dt.datetime(2024, 2, 1 + number, tzinfo=dt.UTC))
+    found = [lake.sql(query).fetchall() for query in ADJUSTED]
+    narrowed = []
+    monkeypatch.setattr(query_module, "symbols_asked", lambda *args: narrowed.append(symbols_asked(*args)))
+    assert [lake.sql(query).fetchall() for query in ADJUSTED] == found
+    assert narrowed[:4] == [["B"], ["A", "C"], ["A", "B"], ["A"]]
+    assert narrowed[4:10] == [None] * 6
+    assert found[10] == found[11] == [(0,)]
 
 
 def test_what_cannot_be_asked_cannot_be_explained(lake):
