@@ -102,8 +102,9 @@ def _some(symbols: str) -> str:
 
 
 def _ratios(mean: float | None, variance: float | None) -> list[str]:
-    spread = None if variance is None else math.sqrt(variance)
-    return ["" if value is None else f"{value:.3f}" for value in (mean, spread)]
+    if mean is None or variance is None:  # of one combination none is kept
+        return ["", ""]
+    return [f"{mean:.3f}", f"{math.sqrt(variance):.3f}"]
 
 
 @app.command("clear", cls=Command, epilog=CLEAR_EXAMPLES)

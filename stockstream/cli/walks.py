@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -143,5 +144,6 @@ def print_walk(walked: WalkForward) -> None:
     print_frame(walked.stability, formats={"changed": "{:.0%}"})
     heading("Out of sample")
     figures = walked.metrics
-    say(f"Return {figures.total_return:+.1%}, drawdown {figures.max_drawdown:.1%}, efficiency {walked.efficiency:.2f}")
+    efficiency = f"{walked.efficiency:.2f}" if math.isfinite(walked.efficiency) else "n/a"
+    say(f"Return {figures.total_return:+.1%}, drawdown {figures.max_drawdown:.1%}, efficiency {efficiency}")
     say_words(f"\n{walked.sentence}")

@@ -101,10 +101,13 @@ class WalkForward:
     def __repr__(self) -> str:
         tried, made = self.sweep.combinations, self.windows.height
         many = f"{counted(made, 'window')}, {counted(tried, 'combination')} in each"
+        what = f"Walk-forward of {self.sweep.strategy.__name__}: {many}"
+        if not math.isfinite(self.efficiency):  # a ratio without trades is no number
+            return f"{what}. {self.sentence}"
         return (
-            f"Walk-forward of {self.sweep.strategy.__name__}: {many}; out of "
-            f"sample {self.metrics.total_return:+.1%}, Sharpe ratio {self.metrics.sharpe:.2f}, where the choices had "
-            f"{self.windows['in_sample'].to_numpy().mean():.2f} in training; efficiency {self.efficiency:.2f}"
+            f"{what}; out of sample {self.metrics.total_return:+.1%}, Sharpe ratio {self.metrics.sharpe:.2f}, "
+            f"where the choices had {self.windows['in_sample'].to_numpy().mean():.2f} in training; "
+            f"efficiency {self.efficiency:.2f}"
         )
 
 

@@ -121,6 +121,14 @@ def test_windows_in_which_nothing_traded_stay_in_cash():
     assert np.isnan(found.efficiency)
 
 
+def test_a_ratio_that_is_none_is_explained_and_not_shown_as_a_number():
+    flat = {name: np.full((1, T), 10.0) for name in ("open", "high", "low", "close", "volume")}
+    bars = ss.Bars.from_arrays(symbols=["S0"], dates=np.datetime64("2020-01-01") + np.arange(T), **flat)
+    walked = walk_forward(MovingAverageCrossover, bars, GRID, train=150, test=60)
+    assert "Nothing can be said: no combination traded in training" in repr(walked)
+    assert "nan" not in repr(walked)
+
+
 def test_several_symbols_share_an_account():
     grid = [{"fast_period": 3, "slow_period": 15}, {"fast_period": 5, "slow_period": 25}]
     found = walk_forward(MovingAverageCrossover, walk(symbols=2), grid, train=200, test=100)
