@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step
-from stockstream_kernels.averages import PART, averaged
-from stockstream_kernels.rolling import extreme, rolling_sum
+from stockstream_kernels.averages import averaged
+from stockstream_kernels.ladders import means
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
+from stockstream_kernels.tiles import WIDE, pair_extremes, room
 
 type Series = NDArray[np.float64]
 
@@ -17,23 +18,22 @@ type Series = NDArray[np.float64]
 def vhf(values: Series, window: int, state: Series, out: Series) -> None:
     """Write the range of `window` values over the sum of their `window` changes.
 
-    State: ``[last value, started]`` + two extremes, 4 + 2 * window each, + a sum, 6 + 2 * window.
+    State: ``[last value, started]``, that of `pair_extremes`, that of `means`, two tiles.
     """
-    size = 4 + 2 * window
+    extremes, tiles = 2 + room(window), len(state) - 2 * WIDE
     last = state[0] if state[1] == 1.0 else np.nan
-    moves, bottom, paths = np.empty(PART), np.empty(PART), np.empty(PART)
-    for start in range(0, len(values), PART):
-        part, top = values[start : start + PART], out[start : start + PART]
+    for start in range(0, len(values), WIDE):
+        part, top = values[start : start + WIDE], out[start : start + WIDE]
         bars = len(part)
+        moves, bottom = state[tiles : tiles + bars], state[tiles + WIDE : tiles + WIDE + bars]
         moves[0] = abs(part[0] - last)
         for t in range(1, bars):
             moves[t] = abs(part[t] - part[t - 1])
         last = part[bars - 1]
-        extreme(part, window, 1.0, state[2 : 2 + size], top)
-        extreme(part, window, -1.0, state[2 + size : 2 + 2 * size], bottom)
-        rolling_sum(moves[:bars], window, state[2 + 2 * size :], paths)
+        pair_extremes(part, part, window, state[2:extremes], top, bottom)
+        means(window, state[extremes:tiles], moves)
         for t in range(bars):
-            top[t] = (top[t] - bottom[t]) / paths[t]
+            top[t] = (top[t] - bottom[t]) / (window * moves[t])
     if len(values) > 0:
         state[0], state[1] = last, 1.0
 

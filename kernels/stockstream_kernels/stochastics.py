@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stockstream_kernels import tiles
 from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
@@ -23,6 +24,7 @@ from stockstream_kernels.ladders import (
 )
 from stockstream_kernels.momentum import rsi
 from stockstream_kernels.smoothing import ONE, exponential
+from stockstream_kernels.tiles import pair_extremes
 
 type Series = NDArray[np.float64]
 
@@ -81,18 +83,21 @@ def stochrsi(
 ) -> None:
     """Stochastic of the relative strength index; gaps are left out.
 
-    State: ``[last price, last index]``, 4 of `rsi`, that of `stoch`.
+    State: ``[last price, last index]``, 4 of `rsi`, that of `pair_extremes`, two of `means`.
     """
-    middle = 8 + 2 * size(window, room(window))
+    middle = 6 + tiles.room(window)
     last = middle + 4 + 2 * smooth
     start = truncated(BEGIN)
     while start < len(values):
         stop = whole(values, values, values, start, STRETCH)
         if stop > start:
-            first, second = k[start:stop], d[start:stop]
-            rsi(values[start:stop], rsi_window, state[2:6], first)
-            hold(values[start:stop], state, first)
-            place(first, first, first, window, False, state[6:middle], first)
+            index, part = state[len(state) - STRETCH : len(state) - STRETCH + stop - start], slice(start, stop)
+            first, second = k[part], d[part]
+            rsi(values[part], rsi_window, state[2:6], index)
+            hold(values[part], state, index)
+            pair_extremes(index, index, window, state[6:middle], first, second)
+            for t in range(len(index)):
+                first[t] = 100.0 * (index[t] - second[t]) / (first[t] - second[t])
             means(smooth, state[middle:last], first)
             copy(first, second)
             means(signal, state[last:], second)

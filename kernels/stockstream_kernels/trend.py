@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step, truncated
-from stockstream_kernels.averages import PART
+from stockstream_kernels import tiles
 from stockstream_kernels.ladders import (
     BEGIN,
     HEADER,
@@ -25,7 +25,7 @@ from stockstream_kernels.ladders import (
     size,
     take,
 )
-from stockstream_kernels.rolling import extreme
+from stockstream_kernels.tiles import WIDE, pair_extremes
 
 type Series = NDArray[np.float64]
 
@@ -255,28 +255,27 @@ def ichimoku(
 ) -> None:
     """Write the middles of three ranges; the spans are those of `kijun` bars ago.
 
-    State: six extremes, 4 + 2 * window each, + ``[started]`` + 2 * kijun held spans.
+    State: ``[started, position]``, 2 * kijun held spans, three of `pair_extremes`, a tile.
     """
-    place = 0
-    bottom = np.empty(smaller(PART, len(high)))
-    held = state[len(state) - 2 * kijun :]
-    if state[len(state) - 2 * kijun - 1] == 0.0:
-        state[len(state) - 2 * kijun - 1] = 1.0
-        held[:] = np.nan
-    position = truncated(state[len(state) - 2 * kijun - 2])
+    held, place, tile = state[2 : 2 + 2 * kijun], 2 + 2 * kijun, len(state) - WIDE
+    if state[0] == 0.0:
+        state[0] = 1.0
+        for k in range(np.uint64(len(held))):
+            held[k] = np.nan
+    position = truncated(state[1])
     for window, middle in ((tenkan, turning), (kijun, base), (senkou, span_b)):
-        size = 4 + 2 * window
-        for start in range(0, len(high), PART):
-            part = slice(start, start + PART)
+        extremes = state[place : place + tiles.room(window)]
+        for start in range(0, len(high), WIDE):
+            part = slice(start, start + WIDE)
             top = middle[part]
-            extreme(high[part], window, 1.0, state[place : place + size], top)
-            extreme(low[part], window, -1.0, state[place + size : place + 2 * size], bottom)
+            bottom = state[tile : tile + len(top)]
+            pair_extremes(high[part], low[part], window, extremes, top, bottom)
             for t in range(len(top)):
                 top[t] = 0.5 * (top[t] + bottom[t])
-        place += 2 * size
+        place += len(extremes)
     for t in range(len(high)):
         leading, trailing = 0.5 * (turning[t] + base[t]), span_b[t]
         span_a[t], span_b[t] = held[position], held[kijun + position]
         held[position], held[kijun + position] = leading, trailing
         position = position + 1 if position + 1 < kijun else 0
-    state[len(state) - 2 * kijun - 2] = position
+    state[1] = position

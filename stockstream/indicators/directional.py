@@ -7,6 +7,8 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, choice, parameter
 from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.ladders import WIDE, means
+from stockstream.indicators.volatility import room
 
 SEED = "terms in the first sums"
 
@@ -237,7 +239,7 @@ class VHF(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 16 + 6 * self.window
+        return 2 + room(self.window) + means(self.window) + 2 * WIDE
 
     @override
     def warmup(self) -> int:

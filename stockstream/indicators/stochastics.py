@@ -7,7 +7,8 @@ from typing import Any, override
 
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
-from stockstream.indicators.ladders import DOUBLING, extremes, means
+from stockstream.indicators.ladders import DOUBLING, STRETCH, extremes, means
+from stockstream.indicators.volatility import room
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,12 +120,11 @@ class STOCHRSI(Indicator):
     kernel = "stochastics:stochrsi"
     source = "Chande and Kroll 1994, The New Technical Trader; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "STOCHRSI", "fastk, then means of 3 and 3")
-    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 6 + extremes(self.window) + means(self.smooth) + means(self.signal_window)
+        return 6 + room(self.window) + means(self.smooth) + means(self.signal_window) + STRETCH
 
     @override
     def warmup(self) -> int:

@@ -7,7 +7,8 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
-from stockstream.indicators.ladders import DOUBLING, STRETCH, ladder
+from stockstream.indicators.ladders import DOUBLING, STRETCH, WIDE, ladder
+from stockstream.indicators.volatility import room
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,7 +146,8 @@ class ICHIMOKU(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 26 + 4 * (self.short + self.medium + self.long) + 2 * self.medium
+        windows = (self.short, self.medium, self.long)
+        return 2 + 2 * self.medium + sum(room(window) for window in windows) + WIDE
 
     @override
     def warmup(self) -> int:
