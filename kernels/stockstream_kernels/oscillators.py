@@ -13,8 +13,10 @@ from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
     HEADER,
+    ONE,
     begin,
     climb,
+    means,
     room,
     settle,
     shift,
@@ -22,7 +24,6 @@ from stockstream_kernels.ladders import (
     sums,
     whole,
 )
-from stockstream_kernels.rolling import sma
 from stockstream_kernels.tiles import pair_extremes, ranges
 
 type Series = NDArray[np.float64]
@@ -37,11 +38,13 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
 
     The distances are summed lag by lag over a chunk of bars, which compiles to vector operations; bar by bar they are
     added in the same order.
-    State: that of `sma`, a track of typical prices with ``window - 1`` of the past, and two chunks.
+    The mean of equal prices may be off by its last bit: a run of them says where there is no distance.
+    State: that of `means`, ``[run of equal prices]``, a track of typical prices with ``window - 1`` of the past, and
+    two chunks.
     """
-    used, past = 6 + 2 * window, window - 1
-    prices, means = np.uint64(used + past), np.uint64(used + past + CHUNK)
-    distances = means + np.uint64(CHUNK)
+    used, past = 5 + 2 * window, window - 1
+    prices, means_at = np.uint64(used + past), np.uint64(used + past + CHUNK)
+    distances, run = means_at + np.uint64(CHUNK), state[used - 1]
     start = 0
     while start < len(close):
         count = smaller(CHUNK, len(close) - start)
@@ -49,15 +52,21 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
         for k in range(end):
             state[prices + k] = (high[bars + k] + low[bars + k] + close[bars + k]) / 3.0
             state[distances + k] = 0.0
+        for k in range(end):
+            state[means_at + k] = state[prices + k]
         at = used + past + CHUNK
-        sma(state[used + past : used + past + count], window, state[:used], state[at : at + count])
+        means(window, state[: used - 1], state[at : at + count])
         for lag in range(np.uint64(window)):
             for k in range(end):
-                state[distances + k] += abs(state[prices - lag + k] - state[means + k])
+                state[distances + k] += abs(state[prices - lag + k] - state[means_at + k])
         for k in range(end):
-            out[bars + k] = (state[prices + k] - state[means + k]) / (0.015 * (state[distances + k] / window))
+            out[bars + k] = (state[prices + k] - state[means_at + k]) / (0.015 * (state[distances + k] / window))
+        for k in range(end):
+            run = run + 1.0 if state[prices + k] == state[prices + k - ONE] else 1.0
+            out[bars + k] = np.nan if run >= window else out[bars + k]
         shift(state, used, past, count)
         start += count
+    state[used - 1] = run
 
 
 @kernel

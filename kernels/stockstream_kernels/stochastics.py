@@ -24,7 +24,7 @@ from stockstream_kernels.ladders import (
 )
 from stockstream_kernels.momentum import rsi
 from stockstream_kernels.smoothing import ONE, exponential
-from stockstream_kernels.tiles import pair_extremes
+from stockstream_kernels.tiles import pair_extremes, ranges
 
 type Series = NDArray[np.float64]
 
@@ -137,14 +137,17 @@ def kdj(
     d: Series,
     j: Series,
 ) -> None:
-    """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``; gaps are left out. State: 8 and that of `place`."""
+    """Stochastic smoothed by Wilder's average, and ``3 k - 2 d``; gaps are left out. State: 8 and that of `ranges`."""
     keep_k, keep_d = 1.0 - 1.0 / smooth, 1.0 - 1.0 / signal
     start = truncated(BEGIN)
     while start < len(close):
         stop = whole(high, low, close, start, STRETCH)
         if stop > start:
-            cut = slice(start, stop)
-            place(high[cut], low[cut], close[cut], window, False, state[8:], k[cut])
+            part = slice(start, stop)
+            top, bottom = k[part], d[part]
+            ranges(high[part], low[part], window, state[8:], top, bottom)
+            for t in range(start, stop):
+                k[t] = 100.0 * (close[t] - d[t]) / (k[t] - d[t])
         else:
             k[start], d[start], j[start] = np.nan, np.nan, np.nan
             stop += 1

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels import tiles
+from stockstream_kernels._compile import kernel, smaller, step, truncated
 from stockstream_kernels.ladders import (
     BEGIN,
     HEADER,

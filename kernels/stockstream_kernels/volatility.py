@@ -186,48 +186,45 @@ def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
 def chaikin_volatility(high: Series, low: Series, window: int, change: int, state: Series, out: Series) -> None:
     """Percentage change over `change` bars of the exponential average of high - low.
 
-    A tile without a gap, most of them, is not squeezed and expanded: a third of the time.
-    State: ``[started, oldest place]``, the exponential average (5), the last `change` averages, three tiles.
+    State: ``[started, oldest place]``, the exponential average (5), two tiles, the last `change` averages.
     """
-    ring, oldest = state[7 : 7 + change], truncated(state[1])
+    ring = state[7 + 2 * WIDE :]
     if state[0] == 0.0:
         state[0] = 1.0
         for k in range(np.uint64(change)):
             ring[k] = np.nan
-    first, second, third = 7 + change, 7 + change + WIDE, 7 + change + 2 * WIDE
     for start in range(0, len(high), WIDE):
         own, top, bottom = out[start : start + WIDE], high[start : start + WIDE], low[start : start + WIDE]
-        reach, average = state[first : first + len(own)], state[second : second + len(own)]
+        reach, average = state[7 : 7 + len(own)], state[7 + WIDE : 7 + WIDE + len(own)]
         for k in range(len(own)):
             reach[k] = top[k] - bottom[k]
-        if gaps(reach) == 0:
-            exponential(reach, window, 2.0 / (window + 1.0), 0, state[2:7], average)
-            oldest = changes_since(average, ring, oldest, own)
-            continue
-        count = squeeze(reach, reach, state[third : third + len(own)])
-        dense = state[third : third + count]
-        exponential(dense, window, 2.0 / (window + 1.0), 0, state[2:7], average[:count])
-        oldest = changes_since(average[:count], ring, oldest, dense)
-        expand(dense, reach, own)
-    state[1] = oldest
+        exponential(reach, window, 2.0 / (window + 1.0), 0, state[2:7], average)
+        state[1] = changes_since(reach, average, ring, truncated(state[1]), own)
 
 
 @step
-def changes_since(average: Series, ring: Series, oldest: int, out: Series) -> int:
-    """Write the change, in percent, since as many bars ago as the ring holds; return the new place of its oldest.
+def changes_since(known: Series, average: Series, ring: Series, oldest: int, out: Series) -> int:
+    """Write the change, in percent, since as many known bars ago as the ring holds; return the place of its oldest.
 
-    0 / 0, a price without a range all the time, is NaN.
+    0 / 0, a price without a range all the time, is NaN. Without a gap the ring is asked for the first bars alone.
     """
-    count, change = len(average), len(ring)
-    head, lag = smaller(count, change), np.uint64(change)
+    if gaps(known) > 0:
+        for k in range(len(out)):
+            out[k] = np.nan
+            if not np.isnan(known[k]):
+                out[k] = 100.0 * (average[k] - ring[oldest]) / ring[oldest]
+                ring[oldest] = average[k]
+                oldest = oldest + 1 if oldest + 1 < len(ring) else 0
+        return oldest
+    head, lag = smaller(len(out), len(ring)), np.uint64(len(ring))
     for k in range(head):
-        then = ring[(oldest + k) % change]
+        then = ring[(oldest + k) % len(ring)]
         out[k] = 100.0 * (average[k] - then) / then
-    for k in range(np.uint64(head), np.uint64(count)):
+    for k in range(np.uint64(head), np.uint64(len(out))):
         out[k] = 100.0 * (average[k] - average[k - lag]) / average[k - lag]
-    for k in range(count - head, count):
+    for k in range(len(out) - head, len(out)):
         ring[oldest] = average[k]
-        oldest = oldest + 1 if oldest + 1 < change else 0
+        oldest = oldest + 1 if oldest + 1 < len(ring) else 0
     return oldest
 
 

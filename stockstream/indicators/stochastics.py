@@ -156,12 +156,11 @@ class KDJ(Indicator):
     kernel = "stochastics:kdj"
     source = "after Lane's stochastic, as drawn on Asian exchanges' charts"
     oracle = Oracle("TA-Lib", "KDJ", "k shown from its own first bar")
-    per_bar = DOUBLING
     recursive = True
 
     @override
     def state_size(self) -> int:
-        return 8 + extremes(self.window)
+        return 8 + room(self.window)
 
     @override
     def warmup(self) -> int:

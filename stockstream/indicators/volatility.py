@@ -222,7 +222,7 @@ class CHAIKIN_VOL(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 7 + self.lag + 3 * WIDE
+        return 7 + 2 * WIDE + self.lag
 
     @override
     def warmup(self) -> int:
