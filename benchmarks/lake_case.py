@@ -17,7 +17,7 @@ import duckdb
 
 from stockstream.lake import Lake
 from stockstream.lake.compact import LAYOUT, LAYOUTS
-from stockstream.lake.curated import DIVIDEND_TYPES, RUN_TYPES
+from stockstream.lake.curated import DIVIDEND_TYPES, RUN_TYPES, key
 from stockstream.lake.query import EVENT_TYPES
 
 #: The first session; sessions are the weekdays from then on.
@@ -134,10 +134,13 @@ def write_compacted(connection, root, size, days):
 
 def write_manifest(root, parts, last, bars, revised=0):
     """Make some files those of a compaction after the run of a session."""
+    location = Lake(root).location
+    folders = {name.rpartition("/")[0] for name in parts.values()}
+    written = {file.name: key(file) for folder in folders for file in location.files(folder)}
     manifest = {
         "format": 1, "made_at": stamp(last), "exchange": "XASX", "parts": parts, "raw": {}, "verdicts": {},
-        "retired": {}, "first": stamp(0), "through": stamp(last), "rows": bars + revised, "bars": bars,
-        "complete": True,
+        "retired": {}, "keys": {name: written[name] for name in parts.values()}, "first": stamp(0),
+        "through": stamp(last), "rows": bars + revised, "bars": bars, "complete": True,
     }  # fmt: skip
     (Path(root) / "curated" / "manifest.json").write_text(json.dumps(manifest))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class Gatherer:
         self._names: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
         self._seen = _Seen()
-        self._parts: list[tuple[NDArray[np.generic], ...]] = []
+        self._parts: dict[str, list[NDArray[Any]]] = {}
         self._values: list[pl.DataFrame] = []
 
     @property
@@ -110,24 +110,33 @@ class Gatherer:
         # All that was read so far is newer: a bar that counts in it, counts there.
         kept = self._seen.add(code, number, counts, all_newer=self.first is not None and stamps[-1] < self.first)
         self.first = stamps[0] if self.first is None else min(self.first, stamps[0])
-        close = frame.get_column("close").to_numpy() if self._closes else np.empty(0)
-        self._parts.append((code, _known(self._stamps, stamps)[stamp], number, final, kept, close))
-        self._values.append(frame.select(VALUES).filter(pl.Series(kept)))
+        self._keep("code", code)
+        self._keep("stamp", _known(self._stamps, stamps)[stamp])
+        self._keep("number", number)
+        self._keep("final", final)
+        self._keep("kept", kept)
+        self._keep("close", frame.get_column("close").to_numpy() if self._closes else np.empty(0))
+        self._values.append(frame.select(VALUES).filter(pl.Series(kept)).rechunk())
+
+    def _keep(self, name: str, values: NDArray[Any]) -> None:
+        self._parts.setdefault(name, []).append(values)
+
+    def _whole(self, name: str) -> NDArray[Any]:
+        """Return a column of all rows, whose parts are let go before the next one is put together."""
+        return np.concatenate(self._parts.pop(name)[::-1])
 
     def rows(self) -> Gathered:
         """Return all rows, once."""
         import polars as pl
 
-        code, stamp, number, final, kept, close = (
-            np.concatenate(each[::-1]) for each in zip(*self._parts, strict=True)
-        )
-        values = pl.concat(self._values[::-1], rechunk=True)
-        self._parts, self._values = [], []
         names, code_of = _ordered(self._names)
         stamps, stamp_of = _ordered(self._stamps)
+        values = pl.concat(self._values[::-1], rechunk=True)
+        self._values = []
         return Gathered(
-            names=names, stamps=stamps, code=code_of[code], stamp=stamp_of[stamp], number=number, final=final,
-            kept=kept, values=values, close=close,
+            names=names, stamps=stamps, code=code_of[self._whole("code")], stamp=stamp_of[self._whole("stamp")],
+            number=self._whole("number"), final=self._whole("final"), kept=self._whole("kept"), values=values,
+            close=self._whole("close"),
         )  # fmt: skip
 
 

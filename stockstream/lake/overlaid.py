@@ -166,8 +166,7 @@ class _Ends:
             parts["snapshots"]
             .group_by("symbol")
             .agg(
-                pl.col("fetch_timestamp").max(),
-                pl.col("bars").sort_by("fetch_timestamp").last(),
+                pl.col("fetch_timestamp", "bars").last(),  # a compaction sorts them
                 one_scale=(~pl.col("patch") & (ratio.is_null() | (ratio == 1))).all(),
             )
             .filter(pl.col("symbol").is_in(names))

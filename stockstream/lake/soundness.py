@@ -31,6 +31,9 @@ _SCHEMA_FIELD: Final = 2
 _LONG_LIST: Final = 15
 _CONTINUED: Final = 128
 
+#: Columns and whether there may be others -> beginnings of footers that hold them, whichever lake they were found in.
+_schemas: Final[dict[tuple[str, ...], list[bytes]]] = {}
+
 _NO_PARQUET: Final = "is no whole Parquet file: cut short, or of another kind"
 
 
@@ -57,7 +60,6 @@ class Soundness:
         self.strict = strict
         self._sound: set[Stored] = set()
         self._bad: dict[Stored, str] = {}
-        self._schemas: dict[tuple[str, ...], list[bytes]] = {}
 
     def readable(self, files: Sequence[Stored], types: Mapping[str, str], *, exact: bool = False) -> list[str]:
         """Return paths or URLs of those files that are what they should be.
@@ -157,7 +159,7 @@ class Soundness:
         if head is None:
             return _NO_PARQUET
         # Files of one writer begin their footers alike, schema first: one of them is examined in full.
-        alike = self._schemas.setdefault((*types, str(exact)), [])
+        alike = _schemas.setdefault((*types, str(exact)), [])
         if any(head.startswith(schema) for schema in alike):
             return None
         return self._examine_schema(path, head, types, exact=exact)
@@ -179,7 +181,7 @@ class Soundness:
         reason = _difference(found, types, exact=exact)
         end = _schema_end(head)
         if reason is None and end is not None:
-            self._schemas[(*types, str(exact))].append(head[: end + 1])  # with the next byte: the list ends there
+            _schemas[(*types, str(exact))].append(head[: end + 1])  # with the next byte: the list ends there
         return reason
 
 

@@ -6,6 +6,7 @@ A link between two answers is 1 where they agree on every bar that it is judged 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,14 +36,16 @@ def rescaled(newer: Answers, linked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     run = np.empty(len(newer.code), dtype=np.int32)
     run[:] = np.repeat(order, sizes)
     others = _before(newer)
-    final = np.ones(len(run), dtype=np.bool_) if newer.final is None else newer.final
-    settled = np.bincount(run[final], minlength=len(newer.run_begin))
+    final = newer.final
+    settled = newer.run_bars if final is None else np.bincount(run[final], minlength=len(newer.run_begin))
     until = np.full(len(newer.run_begin), -1, dtype=np.int32)
     enough = settled > _LEFT_OUT
     until[enough] = newer.day[(newer.run_begin + settled - 1 - _LEFT_OUT)[enough]]
     common = np.flatnonzero(others >= 0)
-    common = common[(run[others[common]] == run[common] - 1) & final[common] & final[others[common]]]
-    evidence = common[newer.day[common] <= until[run[others[common]]]]
+    common = common[run[others[common]] == run[common] - 1]
+    if final is not None:
+        common = common[final[common] & final[others[common]]]
+    evidence = common[newer.day[common] <= until[run[common] - 1]]
     close = newer.close
     bars = np.bincount(run[evidence], minlength=len(settled))
     changed = np.bincount(run[evidence[close[evidence] != close[others[evidence]]]], minlength=len(settled))
@@ -62,8 +65,15 @@ def _before(newer: Answers) -> NDArray[np.int32]:
     cell = newer.code.astype(np.intp) * len(newer.days) + newer.day
     known = np.full(len(newer.names) * len(newer.days), -1, dtype=np.int32)
     found = np.empty(len(cell), dtype=np.int32)
-    order = np.argsort(newer.stamp, kind="stable")
-    for rows in np.split(order, np.searchsorted(newer.stamp[order], np.arange(1, len(newer.stamps)))):
-        found[rows] = known[cell[rows]]
-        known[cell[rows]] = rows
+    if (newer.stamp[1:] >= newer.stamp[:-1]).all():  # as the daily run writes them
+        order, stamp = np.arange(len(cell), dtype=np.int32), newer.stamp
+    else:
+        order = np.argsort(newer.stamp, kind="stable").astype(np.int32)
+        stamp = newer.stamp[order]
+        cell = cell[order]
+    bounds = np.searchsorted(stamp, np.arange(len(newer.stamps) + 1)).tolist()
+    for begin, end in pairwise(bounds):
+        cells, rows = cell[begin:end], order[begin:end]
+        found[rows] = known[cells]
+        known[cells] = rows
     return found
