@@ -19,7 +19,7 @@ from stockstream.errors import LakeError
 from stockstream.lake.as_of import Reading
 from stockstream.lake.curated import FORMAT, HISTORY, LATEST, MANIFEST, key, not_covered, read_manifest
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS
-from stockstream.lake.parts import lost_batches, stored_parts, what_to_do
+from stockstream.lake.parts import digest_of, lost_batches, stored_parts, what_to_do
 from stockstream.lake.query import bind_for_compaction
 from stockstream.lake.rows import first_line
 from stockstream.lake.sources import read_parquet
@@ -179,7 +179,7 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
     location = contents.location
     listed = contents.listed()
     files = contents.files(listed)
-    if files.curated is not None and contents.parts_undecodable():  # batches go because these files hold their rows
+    if files.curated is not None and contents.parts_changed():  # batches go because these files hold their rows
         files = contents.files(listed)
     sound = {
         folder: [file for file in found if not contents.soundness.problems([file])] for folder, found in listed.items()
@@ -199,13 +199,15 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
     # Folders of their own: whoever lists one, such as Athena, finds one compaction there, and never two.
     made = f"{stamp[:19].replace(':', '')}-{uuid4().hex[:8]}"
     names: dict[str, str] = {}
+    digests: dict[str, str] = {}
     try:
         with contents.connection() as connection:
             bind_for_compaction(connection, files, Reading(exchange=contents.exchange))
             connection.execute(_RUNS)
             facts = _facts(connection)
             for part, query in _PARTS.items():
-                names[part] = _store(connection, location, part, made, query)
+                names[part], digest = _store(connection, location, part, made, query)
+                digests[names[part]] = digest
             _verify(connection, location, names)
     except BaseException:
         _delete(location, names.values())
@@ -221,6 +223,7 @@ def _write(contents: Contents, before: tuple[dict[str, Any], str] | None) -> int
         "raw": {file.name: [key(file), since.get(file.name, stamp)] for file in batches},
         "verdicts": {file.name: [key(file), stamp] for file in sound[QUARANTINE]},
         "retired": retired,
+        "digests": digests,
         "keys": {file.name: key(file) for file in _files_of(location, names.values())},
         "expired": before[0].get("expired") if before else 0,
         **facts,
@@ -251,20 +254,27 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"first": first, "through": through, "rows": rows, "bars": bars, "complete": latest == bars}
 
 
-def _store(connection: duckdb.DuckDBPyConnection, location: Location, part: str, made: str, query: str) -> str:
+def _store(
+    connection: duckdb.DuckDBPyConnection, location: Location, part: str, made: str, query: str
+) -> tuple[str, str]:
+    """Write one of the new files; return its name and what its content is told by."""
     import duckdb
 
+    digest = ""
+
     def fill(path: str) -> None:
+        nonlocal digest
         try:
             connection.sql(query).write_parquet(path, **LAYOUTS.get(part, LAYOUT), use_tmp_file=False)
         except duckdb.IOException as error:
             raise OSError(first_line(error)) from error
+        digest = digest_of(path)
 
     name = f"{LATEST if part == 'latest' else HISTORY}/{made}/{part}.parquet"
     if location.place([name], fill) is None:
         message = f"cannot write {location.url(name)}: there is such a file already. Try again."
         raise LakeError(message)
-    return name
+    return name, digest
 
 
 def _verify(connection: duckdb.DuckDBPyConnection, location: Location, names: Mapping[str, str]) -> None:

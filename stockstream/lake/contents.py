@@ -9,7 +9,7 @@ from stockstream.errors import LakeError, UnknownNameError, did_you_mean
 from stockstream.lake.as_of import Instant, Reading, instant
 from stockstream.lake.curated import Curated, key, not_covered, read_manifest
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
-from stockstream.lake.parts import sound_parts, stored_parts
+from stockstream.lake.parts import check_content, sound_parts, stored_parts
 from stockstream.lake.query import EVENT_TYPES, Files, bind
 from stockstream.lake.rows import connect, first_line
 from stockstream.lake.soundness import Problem, Soundness
@@ -137,9 +137,13 @@ class Contents:
         """Read every file by itself, and return whether bad ones were found that will be left out from now on."""
         return self.soundness.find_undecodable(self._all_files())
 
-    def parts_undecodable(self) -> bool:
-        """Read the files of the last compaction whole, and return whether some that passed for sound are bad."""
-        return self.soundness.find_undecodable(self._parts())
+    def parts_changed(self) -> bool:
+        """Read the files of the last compaction whole, and return whether one is not as it was written."""
+        manifest = read_manifest(self.location)
+        if manifest is None:
+            return False
+        parts = stored_parts(self.location, self.soundness, manifest[0])
+        return any(check_content(self.location, self.soundness, manifest[0], file) for file in parts.values())
 
     def problems(self) -> tuple[Problem, ...]:
         """Return the files that are known to be bad."""

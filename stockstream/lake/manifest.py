@@ -29,7 +29,8 @@ def fault(manifest: dict[str, Any]) -> str | None:
         if not isinstance(manifest.get("parts"), dict) or part not in manifest["parts"]:
             return f"no {part!r} among its parts"
     for entry, holds in _ENTRIES.items():
-        if entry not in manifest or not holds(manifest[entry]):
+        later = entry in _LATER and entry not in manifest
+        if not later and (entry not in manifest or not holds(manifest[entry])):
             return f"{entry!r} as {str(manifest.get(entry, 'nothing'))[:40]!r}"
     return None
 
@@ -82,4 +83,10 @@ _ENTRIES: Final[dict[str, Callable[[object], bool]]] = {
     "rows": _is_count,
     "bars": _is_count,
     "complete": _is_count,
+    "keys": _mapping(_is_text, _is_text),
+    "digests": _mapping(_is_text, _is_text),
+    "expired": lambda value: value is None or _is_count(value),
 }
+
+#: What manifests of earlier releases do not say.
+_LATER: Final = {"keys", "digests", "expired"}

@@ -7,7 +7,9 @@ what is in any damaged file.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import LakeError, LakeWarning
@@ -47,7 +49,8 @@ def sound_parts(
 ) -> dict[str, Stored] | None:
     """Return the files of a compaction by kind, or None, with a warning, where one of them is not what it should be.
 
-    Files that are as they were written need no look: their names, sizes and stamps say so.
+    Files whose names, sizes and stamps are those that were written need no look; of others, such as those of a copy of
+    the lake, the content is compared once.
 
     Parameters
     ----------
@@ -72,6 +75,7 @@ def sound_parts(
             soundness.trust(file)
         else:
             soundness.examine([file], _TYPES[part], exact=True, remote=True)
+            check_content(location, soundness, manifest, file)
     problems = soundness.problems(parts.values())
     if not problems:
         return parts
@@ -82,6 +86,31 @@ def sound_parts(
         message = f"{problem.file} is left out of the answer, and the compaction with it: it {problem.reason}. {remedy}"
         warnings.warn(message, LakeWarning, stacklevel=6)
     return None
+
+
+def digest_of(path: str) -> str:
+    """Return what the content of a file on this machine is told by."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_content(location: Location, soundness: Soundness, manifest: Mapping[str, Any], file: Stored) -> bool:
+    """Read a file of a compaction whole, and return whether it was found not to be as it was written.
+
+    What a compaction of an earlier release wrote is only decoded: its manifest has no digests.
+    """
+    if soundness.problems([file]):
+        return False
+    expected = manifest.get("digests", {}).get(file.name)
+    if expected is None:
+        return soundness.find_undecodable([file])
+    (path,) = location.readable([file])
+    remote = "://" in path
+    found = hashlib.sha256(location.read_bytes(file.name) or b"").hexdigest() if remote else digest_of(path)
+    changed = found != str(expected)
+    if changed:
+        soundness.blame(file, "holds other bytes than the last compaction wrote")
+    return changed
 
 
 def lost_batches(manifest: Mapping[str, Any], listed: Mapping[str, list[Stored]]) -> int | None:

@@ -130,7 +130,7 @@ class Soundness:
             for file, path in zip(candidates, self._location.readable(candidates), strict=True):
                 try:
                     _decode(connection, path)
-                except duckdb.Error as error:
+                except (duckdb.Error, UnicodeDecodeError) as error:
                     if _is_network(error):  # it says nothing about the file
                         continue
                     self._bad[file] = f"cannot be decoded ({first_line(error).rstrip('.')})"
@@ -172,7 +172,7 @@ class Soundness:
             self._location.prepare(connection)
             held = connection.read_parquet([literal(path)])
             found = {name: str(kind) for name, kind in zip(held.columns, held.types, strict=True)}
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:  # names of columns may be damaged, too
             if _is_network(error):  # it says nothing about the file
                 return None
             return f"cannot be read ({first_line(error).rstrip('.')})"

@@ -54,6 +54,12 @@ def other_types(path):
     frame.with_columns(pl.col("volume").cast(pl.String)).write_parquet(path)
 
 
+def names_damaged(path):
+    content = (path.parent / "2024-01-05-batch-1.parquet").read_bytes()
+    at = content.index(b"adjusted_close")
+    path.write_bytes(content[:at] + b"\xf6" + content[at + 1 :])
+
+
 def undecodable(path):
     """Damage the data and leave the footer whole."""
     Lake(path.parent.parent).write_rows(
@@ -74,6 +80,7 @@ FAULTS = {
     "foreign": (foreign, "lacks the columns symbol, date, .*; it holds a, b"),
     "future": (future, r"holds columns that this version of stockstream does not know \(currency\).*upgrade"),
     "types": (other_types, "holds volume as VARCHAR where BIGINT is expected"),
+    "names": (names_damaged, r"cannot be read \(|lacks the columns adjusted_close"),
     "undecodable": (undecodable, r"cannot be decoded \("),
 }
 
