@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from stockstream.cli.output import heading, print_figures, print_table, say, say_words
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
@@ -38,7 +38,8 @@ def print_intervals(found: Intervals) -> None:
         numbers=["this run", "low", "high"],
     )
     say(
-        f"{found.confidence:.0%} of {found.repetitions:,} resamples, in blocks of {found.block:.0f} bars on average",
+        f"{found.confidence:.0%} of {found.repetitions:,} resamples, in blocks of "
+        f"{counted(found.block, 'bar')} on average",
         style="dim",
     )
 

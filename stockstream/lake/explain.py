@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from stockstream.errors import counted
 from stockstream.lake.location import literal
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Explanation:
 
     def __str__(self) -> str:
         return (
-            f"{self.files:,} of {self.all_files:,} files, {self.row_groups:,} of {self.all_row_groups:,} row groups, "
+            f"{self.files:,} of {counted(self.all_files, 'file')}, "
+            f"{self.row_groups:,} of {counted(self.all_row_groups, 'row group')}, "
             f"{self.bytes:,} of {self.all_bytes:,} bytes"
         )
 

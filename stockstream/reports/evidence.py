@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.backtesting.measures import DEFINITIONS
-from stockstream.errors import StockstreamError
+from stockstream.errors import StockstreamError, counted
 from stockstream.research.evidence import evidence_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def interval_table(found: Intervals) -> dict[str, Any]:
             rows.append({"name": measure.label, **texts})
     note = (
         f"{found.confidence:.0%} of {found.repetitions:,} resamples lie between the two; returns were resampled in "
-        f"blocks of {found.block:.0f} bars on average, trades one by one. They say how much the same rules might have "
-        "varied on days like these, not that the rules were chosen fairly, nor that days stay like these."
+        f"blocks of {counted(found.block, 'bar')} on average, trades one by one. They say how much the same rules "
+        "might have varied on days like these, not that the rules were chosen fairly, nor that days stay like these."
     )
     return {"rows": rows, "note": note}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stockstream.backtesting.strategy import constructor_parameters
-from stockstream.errors import ParameterError, UnknownNameError, counted, did_you_mean
+from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
 from stockstream.research.variants import OPTIONS
 
 if TYPE_CHECKING:
@@ -318,7 +318,8 @@ def _constrained(frame: pl.DataFrame, where: pl.Expr | None) -> pl.DataFrame:
 
 
 def _nothing_left(listed: int) -> str:
-    return f"the constraint leaves none of {counted(listed, 'combination')}; loosen it or widen the grid"
+    what = "the only combination" if listed == 1 else f"all {listed:,} combinations"
+    return f"the constraint removes {what}; loosen it or widen the grid"
 
 
 def _check_name(name: str, known: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import stockstream as ss
 from stockstream.backtesting.review import judge
+from stockstream.backtesting.review.check import declare
 from stockstream.indicators import SMA
 from stockstream.research import review as sweep_review
 from tests.laws.test_sweep_laws import long_panel
@@ -383,3 +384,16 @@ def test_a_sweep_without_a_value_is_reviewed(swept):
 def test_every_check_of_a_sweep_is_tested():
     tested = {"grid-edge", "lonely-peak", "most-lose", "combinations-failed"}
     assert {check.code for check in sweep_review.CHECKS} == tested
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "1 trade was ended by a call, after 1.0 years and 21 bars, in 1 of 1 fill."),
+        (2, "2 trades were ended by a call, after 1.0 years and 21 bars, in 2 of 2 fills."),
+    ],
+)
+def test_a_count_of_one_is_in_the_singular(count, said):
+    says = "{n} trades were ended by a call, after {years:.1f} years and 21 bars, in {n} of {n} fills."
+    check = declare("x", "X", when="", says=says, remedy="")(lambda facts: {"n": count, "years": 1.0})
+    assert check(None).text == said

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 type Figures = Mapping[str, Any]
 type Finder = Callable[..., Figures | None]
@@ -73,13 +74,21 @@ class Check:
         figures = self.find(facts, **self.limits)
         if figures is None:
             return None
-        text = self.explanation.format(**figures)
+        text = _ONE.sub(_singular, self.explanation.format(**figures))
         return Finding(self.code, self.title, self.grave, text, self.remedy, figures)
 
     @property
     def rule(self) -> str:
         """The condition with its thresholds filled in."""
         return self.condition.format(**self.limits)
+
+
+#: What explanations count, where it is one.
+_ONE: Final = re.compile(r"(?<![\d.,])1 (bar|combination|fill|order|session|symbol|trade|year)s( were)?\b")
+
+
+def _singular(found: re.Match[str]) -> str:
+    return f"1 {found[1]}{' was' if found[2] else ''}"
 
 
 def declare(
