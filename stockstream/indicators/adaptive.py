@@ -7,6 +7,7 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.ladders import MOVED
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +36,7 @@ class KAMA(Indicator):
     ascending = ("fast", "slow")
     source = "Kaufman 1995, Smarter Trading; StockCharts ChartSchool"
     oracle = Oracle("TA-Lib", "KAMA")
+    per_bar = MOVED
     recursive = True
 
     @override

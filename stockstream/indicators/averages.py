@@ -8,6 +8,7 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, choice, parameter
 from stockstream.indicators.indicator import Indicator
+from stockstream.indicators.ladders import MOVED
 
 
 @dataclass(frozen=True, repr=False)
@@ -302,6 +303,7 @@ class ZLEMA(Indicator):
     kernel = "averages:zlema"
     source = "Ehlers and Way 2010, Zero Lag (well, almost)"
     oracle = Oracle("TA-Lib", "ZLEMA")
+    per_bar = MOVED
     recursive = True
 
     @override

@@ -83,6 +83,25 @@ def ranges_of(cls: type[Any]) -> dict[str, Range]:
     return ranges
 
 
+def refuse_undecorated(cls: type[Any]) -> None:
+    """Refuse a class whose parameters are not yet parameters, because nothing made it a dataclass.
+
+    Raises
+    ------
+    ParameterError
+        The class itself has annotated parameters and no ``@dataclass`` above it.
+    """
+    if "__dataclass_fields__" in vars(cls):
+        return
+    declared = [name for name, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
+    if declared:
+        message = (
+            f"{cls.__name__} declares {', '.join(declared)} and is not a dataclass; "
+            "write @dataclass(frozen=True, repr=False) above the class"
+        )
+        raise ParameterError(message)
+
+
 def check_ascending(owner: str, names: tuple[str, ...], values: Mapping[str, Any]) -> None:
     """Refuse parameters of which each must be smaller than the next."""
     for first, second in pairwise(names):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from stockstream.indicators.declaration import (
     choice,
     parameter,
     ranges_of,
+    refuse_undecorated,
 )
 from stockstream.indicators.expression import Column, Expression, Parameter, as_expression, scalar
 from stockstream.indicators.grids import grid_rows
@@ -96,6 +97,11 @@ class Indicator(Expression):
             )
             raise TypeError(message)
         cls.outputs = cls.__dict__.get("outputs") or getattr(cls, "outputs", ()) or (cls.__name__.lower(),)
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Make an instance, of a class that was declared in full."""
+        refuse_undecorated(cls)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         owner, open_ = type(self).__name__, False

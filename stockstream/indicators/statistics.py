@@ -7,6 +7,7 @@ from typing import Any, override
 
 from stockstream.errors import ParameterError
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
+from stockstream.indicators.ladders import MOVED
 from stockstream.indicators.pairs import PairIndicator
 
 
@@ -143,6 +144,7 @@ class ZSCORE(Indicator):
     kernel = "statistics:zscore"
     source = "definition"
     oracle = Oracle("pandas-ta-classic", "zscore", "ddof 1; rescaled for ddof 0")
+    per_bar = MOVED
 
     @override
     def check(self) -> None:
@@ -218,6 +220,7 @@ class CORREL(PairIndicator):
     kernel = "statistics:correl"
     source = "definition"
     oracle = Oracle("TA-Lib", "CORREL")
+    per_bar = MOVED
 
     @override
     def state_size(self) -> int:
@@ -256,6 +259,7 @@ class BETA(PairIndicator):
     kernel = "statistics:beta"
     source = "definition"
     oracle = Oracle("TA-Lib", "BETA", "arguments the other way round")
+    per_bar = MOVED
 
     @override
     def state_size(self) -> int:

@@ -197,6 +197,27 @@ def test_a_class_that_says_nothing_cannot_compute():
         Nothing()(WALK["close"])
 
 
+@pytest.mark.parametrize("given", [(), (5,)])
+def test_a_class_that_is_not_a_dataclass_says_what_to_write(given):
+    class Up(Indicator):
+        """Up."""
+
+        window: int = parameter(3)
+
+        def compute(self, close):
+            return close
+
+    with pytest.raises(ParameterError, match=r"Up declares window .* write @dataclass\(frozen=True"):
+        Up(*given)
+
+
+def test_a_class_without_parameters_of_its_own_needs_no_decorator():
+    class Mean(SMA):
+        """Mean: another name."""
+
+    np.testing.assert_array_equal(Mean(5)(WALK["close"]), SMA(5)(WALK["close"]))
+
+
 # ---- installed packages ------------------------------------------------------------------------------------------
 
 PLUGIN = """
