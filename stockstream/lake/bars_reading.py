@@ -48,8 +48,8 @@ def read_bars(
     files, reading = source
     first, last = days
     eventful = contents.holds_events(files)
-    if _has_polars() and not listings.split_any(symbols) and (adjust == "total" or not eventful):
-        found = present(contents, files, reading, eventful=eventful, symbols=symbols, days=days)
+    if _has_polars() and (adjust == "total" or not eventful):
+        found = present(contents, files, reading, eventful=eventful, symbols=symbols, days=days, listings=listings)
         if found is not None:
             facts["provenance"] = {**facts["provenance"], "through": found.through}
             return bars_of(found.rows, adjust=adjust, **facts)

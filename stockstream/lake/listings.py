@@ -105,10 +105,19 @@ class Listings:
         """Whether a name is that of a listing whose code has gone to another company."""
         return name in self._earlier
 
-    def split_any(self, names: Sequence[str] | None) -> bool:
-        """Whether the rows of some names (None: of all) must be told apart by date."""
-        codes = self._reused if names is None else self._reused.keys() & set(self.codes(names))
-        return bool(codes)
+    def reused(self, names: Sequence[str] | None) -> dict[str, list[str]]:
+        """Return code -> names of its listings, for codes of which the rows must be told apart by date.
+
+        Parameters
+        ----------
+        names
+            Only those among these names; None: all.
+        """
+        found = {code: [self.called(line) for line in lines] for code, lines in self._reused.items()}
+        if names is None:
+            return found
+        wanted = {code: [name for name in called if name in names] for code, called in found.items()}
+        return {code: called for code, called in wanted.items() if called}
 
     def codes(self, names: Sequence[str]) -> list[str]:
         """Return the codes under which the rows of some names are stored, each once."""

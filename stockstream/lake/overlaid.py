@@ -15,7 +15,7 @@ from stockstream.lake.unscaled import rescaled
 from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date
 
     import polars as pl
@@ -36,7 +36,13 @@ class Overlaid(NamedTuple):
 
 
 def overlaid(
-    contents: Contents, files: Files, reading: Reading, symbols: Sequence[str] | None, days: Days
+    contents: Contents,
+    files: Files,
+    reading: Reading,
+    symbols: Sequence[str] | None,
+    days: Days,
+    *,
+    without: Collection[str] = (),
 ) -> Overlaid | None:
     """Return the rows that count, or None where the views are to be asked for all of them.
 
@@ -48,6 +54,8 @@ def overlaid(
         What is read, and what counts.
     symbols, days
         Only these.
+    without
+        Symbols of which the views are to be asked.
     """
     curated = files.curated
     if not files.prices or any("://" in path for path in files.prices):
@@ -58,7 +66,7 @@ def overlaid(
     newer = _newer(contents, files, reading, symbols, base)
     if newer is None:
         return None
-    others = judged_symbols(contents, files) | _eventful(contents, files)
+    others = judged_symbols(contents, files) | _eventful(contents, files) | set(without)
     newer.odd[np.isin(newer.names, sorted(others))] = True
     if curated is None or base is None:
         return _told(newer, others, set(newer.names), Table(contents, within(_on_basis(newer, None).lazy(), days)))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from stockstream.lake.as_of import Reading
     from stockstream.lake.contents import Contents
+    from stockstream.lake.listings import Listings
     from stockstream.lake.query import Files
 
 #: Symbol's place -> days of its events, and the factor of all bars before each.
@@ -50,6 +51,7 @@ def present(
     eventful: bool,
     symbols: Sequence[str] | None,
     days: tuple[date | None, date | None],
+    listings: Listings,
 ) -> Present | None:
     """Return the rows for bars, adjusted for all that happened, or None where only the views can tell them.
 
@@ -62,19 +64,22 @@ def present(
     eventful
         Whether the files hold dividends or splits.
     symbols, days
-        Only these symbols, none of which is a reused code, from the first to the last of two days.
+        Only these symbols, from the first to the last of two days.
+    listings
+        Whose the rows of reused codes are; these codes are left to the views.
     """
     first, last = days
     until = None if eventful else last
     curated = files.shortcut(reading)
-    others: set[str] = set()
+    reused = listings.reused(symbols)
+    others = set(reused)
     if curated is not None:
-        table = table_of_file(contents, curated.parts["latest"], symbols, (first, until))
+        table = table_of_file(contents, curated.parts["latest"], symbols, (first, until), without=others)
     else:
-        found = overlaid(contents, files, reading, symbols, (first, until))
+        found = overlaid(contents, files, reading, symbols, (first, until), without=others)
         if found is None:
             return None
-        table, others = found.table, found.others
+        table, others = found.table, found.others | others
     if not table.ordered or table.mixed():
         return None  # two scales, which are refused if both are in the range asked for
     decided, events = None, None
@@ -89,8 +94,12 @@ def present(
     if last is not None and eventful:
         rows = _until(rows, table, last)
     if others:
+        names = sorted(name for code in others for name in reused.get(code, [code]))
+        split = listings if reused else None
         with contents.connection() as connection:
-            bind(connection, files, reading, symbols=sorted(others), start=first, end=until, adjusted=True)
+            bind(
+                connection, files, reading, symbols=names, start=first, end=until, adjusted=True, listings=split
+            )  # fmt: skip
             through = max(through, known_through(connection) or through)
             rows = _joined(rows, derived_rows(connection, last))
     if not rows.symbols or (symbols is not None and len(rows.symbols) < len(symbols)):

@@ -11,7 +11,7 @@ from stockstream.lake.merged import Base
 from stockstream.schema import PRICES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date
 
     import polars as pl
@@ -97,8 +97,10 @@ def table_of_file(
     path: str,
     symbols: Sequence[str] | None,
     days: tuple[date | None, date | None] = (None, None),
+    *,
+    without: Collection[str] = (),
 ) -> Table:
-    """Return the latest rows of a compaction, of some symbols and days.
+    """Return the latest rows of a compaction, of some symbols but not of others, and of some days.
 
     A column of a whole file on this machine is read by itself and let go; otherwise one reading gets them all, because
     each costs requests, or finds the rows anew.
@@ -109,6 +111,8 @@ def table_of_file(
     frame = pl.scan_parquet(path, glob=False, storage_options=contents.location.storage_options() if remote else None)
     if symbols is not None:
         frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+    if without:
+        frame = frame.filter(~pl.col("symbol").is_in(sorted(without)))
     frame = within(frame, days)
     if remote or symbols is not None or days != (None, None):
         frame = contents.collect(frame.select("symbol", "date", *VALUES)).lazy()

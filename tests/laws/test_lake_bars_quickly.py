@@ -240,6 +240,49 @@ def test_only_symbols_out_of_the_ordinary_are_asked_of_the_views(tmp_path, monke
         lake.bars()
 
 
+def test_of_a_lake_with_a_reused_code_that_code_alone_is_asked_of_the_views(tmp_path, monkeypatch):
+    lake, asked = Lake(tmp_path), []
+    found = present.bind
+    monkeypatch.setattr(present, "bind", lambda *args, **more: asked.append(more["symbols"]) or found(*args, **more))
+    (tmp_path / "symbols").mkdir()
+    (tmp_path / "symbols" / "listings.csv").write_text(
+        "listing_id,symbol,name,listing_date,first_seen,last_seen\n"
+        f"C.1,C,Old,,{DAYS[0]},{DAYS[11]}\nC.2,C,New,,{DAYS[13]},{DAYS[30]}\nA.1,A,One,,{DAYS[0]},{DAYS[30]}\n"
+    )
+    for number in range(2):
+        for symbol in "ABCD":
+            lake.write_rows(
+                window(symbol, number, number, number + 20)
+                | {"dividend": [0.1 if symbol == "C" else None] + [None] * 20},
+                session="2024-03-01",
+            )
+    for step in range(3):
+        if step == 1:
+            lake.compact(expire=True, grace=NOW, keep=0)
+        if step == 2:
+            lake.write_rows(window("A", 3, 3, 22), session="2024-03-01")
+        for how in (
+            {},
+            {"symbols": ["C.1", "A", "B"]},
+            {"symbols": ["C", "D", "A"], "end": DAYS[15]},
+            {"as_of": daily(0)},
+        ):
+            asked.clear()
+            quickly = same(lake, monkeypatch, **how)
+            names = [name for name in ("C", "C.1") if name in how.get("symbols", ("C", "C.1"))]
+            if "as_of" not in how:
+                assert quickly
+                assert asked == [names]
+    assert lake.bars().symbols == ("A", "B", "C", "C.1", "D")
+    for how in (
+        {"symbols": ["C"]},
+        {"symbols": ["C.1", "Z"]},
+        {"start": DAYS[12]},
+        {"symbols": ["C.1"], "start": DAYS[12]},
+    ):
+        same(lake, monkeypatch, **how)
+
+
 def test_ordinary_lakes_do_not_ask_the_views(tmp_path, monkeypatch):
     lake = Lake(tmp_path)
     closes = np.array(PATH)
