@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step, truncated
-from stockstream_kernels.averages import PART, pack, unpack
-from stockstream_kernels.rolling import first_nan, rolling_sum, variance
+from stockstream_kernels.averages import pack, unpack
+from stockstream_kernels.rolling import first_nan, rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
+from stockstream_kernels.statistics import moments
+from stockstream_kernels.tiles import WIDE, expand, squeeze
 
 type Series = NDArray[np.float64]
 
@@ -118,23 +120,26 @@ def vidya(values: Series, fast: int, slow: int, alpha: float, state: Series, out
     """Chande's average: it follows faster when the deviation of `fast` bars exceeds that of `slow` bars.
 
     It starts at the price, a bar before the longer window is full, and does not move while that window has no
-    deviation. State: ``[values seen, -, -]`` + 5 + those of the deviations, 10 + 3 * fast and 10 + 3 * slow.
+    deviation. State: ``[values seen, -, -]`` + 5 + those of the deviations, see `moments`, + four tiles.
     """
-    short, long = state[8 : 18 + 3 * fast], state[18 + 3 * fast :]
-    joined, quick, slower = np.empty(PART), np.empty(PART), np.empty(PART)
-    seen = truncated(state[0])
-    for start in range(0, len(values), PART):
-        part = values[start : start + PART]
-        bars = pack(part, joined, 0)
-        variance(joined[:bars], fast, 0, True, short, quick[:bars])
-        variance(joined[:bars], slow, 0, True, long, slower[:bars])
-        for t in range(bars):
-            slower[t] = alpha * quick[t] / slower[t] if slower[t] != 0.0 else 0.0
-        follow(joined[:bars], slower, state[3:8], quick[:bars])
-        if 0 <= slow - 2 - seen < bars:
-            quick[slow - 2 - seen] = joined[slow - 2 - seen]
-        unpack(part, quick[:bars], out[start : start + PART])
-        seen += bars
+    short, tile = state[8 : 15 + 3 * fast], len(state) - 4 * WIDE
+    long, seen = state[15 + 3 * fast : tile], truncated(state[0])
+    for start in range(0, len(values), WIDE):
+        part = values[start : start + WIDE]
+        count = squeeze(part, part, state[tile:])
+        value, quick = state[tile : tile + count], state[tile + WIDE : tile + WIDE + count]
+        slower = state[tile + 2 * WIDE : tile + 2 * WIDE + count]
+        result = state[tile + 3 * WIDE : tile + 3 * WIDE + count]
+        moments(value, fast, 0, short, result, quick)
+        moments(value, slow, 0, long, result, slower)
+        for t in range(count):
+            deviation = np.sqrt(slower[t])
+            slower[t] = alpha * np.sqrt(quick[t]) / deviation if deviation != 0.0 else 0.0
+        follow(value, slower, state[3:8], result)
+        if 0 <= slow - 2 - seen < count:
+            result[slow - 2 - seen] = value[slow - 2 - seen]
+        expand(result, part, out[start : start + WIDE])
+        seen += count
     state[0] = seen
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller
-from stockstream_kernels.smoothing import ema
+from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import WIDE, expand, pair_extremes, pair_sums, room, squeeze
 from stockstream_kernels.volatility import atr
@@ -69,7 +69,7 @@ def keltner(
         for k in range(len(closes)):
             typical = (highs[k] + lows[k] + closes[k]) / 3.0
             centre[k] = typical if price == 1 or np.isnan(typical) else closes[k]
-        ema(centre, window, 0, state[:8], mean)
+        exponential(centre, window, 2.0 / (window + 1.0), 0, state[:8], mean)
         atr(highs, lows, closes, range_window, 0, state[8:16], top)
         for k in range(len(closes)):
             reach = multiple * top[k]

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
-from stockstream_kernels.smoothing import ema, exponential
+from stockstream_kernels._compile import kernel, smaller, step
+from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.tiles import ONE, TILE, TWO, WIDE, carry, pair_sums
 from stockstream_kernels.volume import flows
 
@@ -28,7 +28,7 @@ def adosc(
     State: ``[known bars]``, up to the first value, then that of `distances`.
     """
     known, needed = int(state[0]), max(fast, slow)
-    moves = np.empty(min(WIDE, len(close)))
+    moves = np.empty(smaller(WIDE, len(close)))
     for start in range(0, len(close), WIDE):
         own = out[start : start + WIDE]
         move = moves[: len(own)]
@@ -103,7 +103,7 @@ def mfi(high: Series, low: Series, close: Series, volume: Series, window: int, s
     State: ``[started, last typical price]``, then that of `pair_sums`.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((4, min(TILE, len(close))))
+    tiles = np.empty((4, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
         price, traded = close[start : start + TILE], volume[start : start + TILE]
@@ -162,12 +162,12 @@ def forces(price: Series, traded: Series, last: float, out: Series) -> float:
 @kernel
 def pvo(volume: Series, fast: int, slow: int, state: Series, out: Series) -> None:
     """Distance between two exponential averages of the volume, in percent of the slow one. State: two averages."""
-    quicks = np.empty(min(TILE, len(volume)))
+    quicks = np.empty(smaller(TILE, len(volume)))
     for start in range(0, len(volume), TILE):
         own, traded = out[start : start + TILE], volume[start : start + TILE]
         quick = quicks[: len(own)]
-        ema(traded, fast, 0, state[:8], quick)
-        ema(traded, slow, 0, state[8:16], own)
+        exponential(traded, fast, 2.0 / (fast + 1.0), 0, state[:8], quick)
+        exponential(traded, slow, 2.0 / (slow + 1.0), 0, state[8:16], own)
         for k in range(len(own)):
             own[k] = 100.0 * (quick[k] - own[k]) / own[k]
 
@@ -179,7 +179,7 @@ def emv(high: Series, low: Series, volume: Series, state: Series, out: Series) -
     State: ``[started, last middle]``.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((3, min(TILE, len(high))))
+    tiles = np.empty((3, smaller(TILE, len(high))))
     for start in range(0, len(high), TILE):
         own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
         traded = volume[start : start + TILE]
@@ -202,13 +202,13 @@ def kvo(
 
     State: that of `volume_force`, two averages.
     """
-    tiles = np.empty((2, min(TILE, len(close))))
+    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own = out[start : start + TILE]
         stop, force, quick = start + len(own), tiles[0, : len(own)], tiles[1, : len(own)]
         volume_force(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], state[:8], force)
-        ema(force, fast, 1, state[8:16], quick)
-        ema(force, slow, 1, state[16:24], own)
+        exponential(force, fast, 2.0 / (fast + 1.0), 1, state[8:16], quick)
+        exponential(force, slow, 2.0 / (slow + 1.0), 1, state[16:24], own)
         for k in range(len(own)):
             own[k] = quick[k] - own[k]
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step
 from stockstream_kernels.rolling import spread
 from stockstream_kernels.tiles import FOUR, ONE, THREE, TILE, TWO, WIDE
 
@@ -45,7 +45,7 @@ def moments(values: Series, window: int, ddof: int, state: Series, away: Series,
                 squares += distance * distance
                 state[first + n - k], state[second + n - k] = total, squares
             total, squares = 0.0, 0.0
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             place = position + k
             distance = values[t + k] - anchor
@@ -112,7 +112,7 @@ def comoments(first: Series, second: Series, window: int, state: Series, xx: Ser
                 paired_suffixes(window, state)
         position, anchor_x, anchor_y = np.uint64(state[1]), state[2], state[3]
         sum_x, sum_y, sum_xx, sum_yy, sum_xy = state[4], state[5], state[6], state[7], state[8]
-        count = min(n - position, end - t)
+        count = smaller(n - position, end - t)
         for k in range(count):
             place, at = held + TWO * (position + k), suffix + FIVE * (position + k + ONE)
             state[place], state[place + ONE] = first[t + k], second[t + k]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, smaller, step, truncated
-from stockstream_kernels.smoothing import exponential, rma
+from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, gaps, pair_extremes, pair_sums, room, squeeze
 
@@ -251,8 +251,8 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
             known = swing[k] - swing[k]  # 0, or NaN where there is no deviation yet
             rise[k] = (swing[k] if value[k] > previous[k] else 0.0) + known
             fall[k] = (swing[k] if value[k] < previous[k] else 0.0) + known
-        rma(rise, window, state[2:10], value)
-        rma(fall, window, state[10:18], previous)
+        exponential(rise, window, 1.0 / window, 0, state[2:10], value)
+        exponential(fall, window, 1.0 / window, 0, state[10:18], previous)
         for k in range(count):
             swing[k] = 100.0 * value[k] / (value[k] + previous[k])
         expand(swing, series, own)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, smaller, step
 from stockstream_kernels.tiles import TILE, WIDE, accumulate, carry
 
 type Series = NDArray[np.float64]
@@ -21,7 +21,7 @@ def obv(close: Series, volume: Series, state: Series, out: Series) -> None:
     State: ``[started, last close]``, the balance.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, min(TILE, len(close))))
+    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
         known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
@@ -45,7 +45,7 @@ def vwap(high: Series, low: Series, close: Series, volume: Series, state: Series
     State: ``[started, first price]``, the sums of volume and of distance times volume.
     """
     anchor = state[1] if state[0] == 1.0 else np.nan
-    traded = np.empty(min(TILE, len(close)))
+    traded = np.empty(smaller(TILE, len(close)))
     for start in range(0, len(close), TILE):
         own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
         last, number, weight = close[start : start + TILE], volume[start : start + TILE], traded[: len(own)]
@@ -122,7 +122,7 @@ def volume_index(close: Series, volume: Series, sign: float, state: Series, out:
     last, before, index = state[1], state[2], state[3]
     if state[0] == 0.0:
         last, before, index = np.nan, np.nan, 1000.0
-    tiles = np.empty((3, min(TILE, len(close))))
+    tiles = np.empty((3, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
         known, previous, earlier = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
@@ -181,7 +181,7 @@ def wad(high: Series, low: Series, close: Series, state: Series, out: Series) ->
     State: ``[started, last close]``, the sum.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, min(TILE, len(close))))
+    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
         own, price = out[start : start + TILE], close[start : start + TILE]
         top, bottom = high[start : start + TILE], low[start : start + TILE]

@@ -7,7 +7,7 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, parameter
 from stockstream.indicators.indicator import Indicator
-from stockstream.indicators.ladders import MOVED
+from stockstream.indicators.ladders import MOVED, WIDE
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +78,7 @@ class VIDYA(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 28 + 3 * (self.fast + self.slow)
+        return 22 + 3 * (self.fast + self.slow) + 4 * WIDE
 
     @override
     def warmup(self) -> int:
