@@ -116,8 +116,7 @@ class Gatherer:
         self._keep("final", final)
         self._keep("kept", kept)
         self._keep("close", frame.get_column("close").to_numpy() if self._closes else np.empty(0))
-        mask = pl.Series(kept)
-        self._values.append(pl.DataFrame([frame.get_column(name).filter(mask) for name in VALUES]).rechunk())
+        self._values.append(frame.select(VALUES).filter(pl.Series(kept)).rechunk())
 
     def _keep(self, name: str, values: NDArray[Any]) -> None:
         self._parts.setdefault(name, []).append(values)
