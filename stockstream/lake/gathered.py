@@ -30,6 +30,9 @@ VALUES: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_ti
 #: Bytes of files that are read at once, unless the files of one session are more.
 _AT_ONCE: Final = 4_000_000
 
+#: Rows that a column has room for at first.
+_LEAST_ROOM: Final = 2**16
+
 #: The most cells of a table of symbols and days per row; beyond it most of the table would be empty.
 SPARSE: Final = 64
 
@@ -88,7 +91,7 @@ class Gatherer:
         self._names: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
         self._seen = _Seen()
-        self._parts: dict[str, list[NDArray[Any]]] = {}
+        self._columns: dict[str, _Backwards] = {}
         self._values: list[pl.DataFrame] = []
 
     @property
@@ -119,11 +122,7 @@ class Gatherer:
         self._values.append(frame.select(VALUES).filter(pl.Series(kept)).rechunk())
 
     def _keep(self, name: str, values: NDArray[Any]) -> None:
-        self._parts.setdefault(name, []).append(values)
-
-    def _whole(self, name: str) -> NDArray[Any]:
-        """Return a column of all rows, whose parts are let go before the next one is put together."""
-        return np.concatenate(self._parts.pop(name)[::-1])
+        self._columns.setdefault(name, _Backwards(values.dtype)).add(values)
 
     def rows(self) -> Gathered:
         """Return all rows, once."""
@@ -132,12 +131,34 @@ class Gatherer:
         names, code_of = _ordered(self._names)
         stamps, stamp_of = _ordered(self._stamps)
         values = pl.concat(self._values[::-1], rechunk=True)
-        self._values = []
+        found = {name: column.whole() for name, column in self._columns.items()}
+        self._values, self._columns = [], {}
         return Gathered(
-            names=names, stamps=stamps, code=code_of[self._whole("code")], stamp=stamp_of[self._whole("stamp")],
-            number=self._whole("number"), final=self._whole("final"), kept=self._whole("kept"), values=values,
-            close=self._whole("close"),
+            names=names, stamps=stamps, code=code_of[found.pop("code")], stamp=stamp_of[found.pop("stamp")],
+            values=values, **found,
         )  # fmt: skip
+
+
+class _Backwards:
+    """A column that grows at its beginning; what is not filled of it takes no memory."""
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._values = np.empty(0, dtype=kind)
+        self._begin = 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Put values before all others."""
+        if len(values) > self._begin:
+            held = self.whole()
+            self._values = np.empty(max(2 * (len(held) + len(values)), _LEAST_ROOM), dtype=held.dtype)
+            self._begin = len(self._values) - len(held)
+            self._values[self._begin :] = held
+        end, self._begin = self._begin, self._begin - len(values)
+        self._values[self._begin : end] = values
+
+    def whole(self) -> NDArray[Any]:
+        """Return all values."""
+        return self._values[self._begin :]
 
 
 class _Seen:
