@@ -53,8 +53,9 @@ def introduction(found):
         "them, which Polars reads several times as fast as what it writes itself.\n\n"
         "Seconds are those of the processor, all threads together. Each way runs in processes of its own, in turns "
         "with what it is compared with, modules loaded and the files in the system's cache; *first* is the first "
-        "reading of a process, *again* the best of the later ones, each the best of two processes. Both sides were "
-        "found to hold the same prices, to the last bit."
+        "reading of a process, *again* the best of the later ones, each the best of two processes. Of raw batches a "
+        "process remembers what they told, so *again* lists and looks at them but does not decode them. Both sides "
+        "were found to hold the same prices, to the last bit."
     )
 
 
