@@ -54,14 +54,17 @@ def _spare_linear_algebra() -> None:
     """Load Numba's array functions without letting them look for SciPy's BLAS, which takes 0.15 s to load.
 
     They look once, on loading, and only `np.convolve` and `np.correlate` of compiled functions ask what was found: they
-    do without. Everything else looks again when it is compiled.
+    do without. Everything else looks again when it is compiled. A Numba that has no such place is left alone.
     """
     linalg: Any = importlib.import_module("numba.np.linalg")
+    looks = getattr(linalg, "ensure_blas", None)
+    if looks is None:
+        return
 
     def absent() -> None:
         raise ImportError
 
-    looks, linalg.ensure_blas = linalg.ensure_blas, absent
+    linalg.ensure_blas = absent
     try:
         importlib.import_module("numba.np.arraymath")
     finally:
