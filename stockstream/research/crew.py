@@ -250,6 +250,25 @@ class Crew:
         return Reference(str(path))
 
 
+@dataclass(eq=False)
+class Alone(Crew):
+    """Does jobs one by one in the calling thread: for work that takes less time than starting threads."""
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def run(self, jobs: Iterator[Job], done: Callable[[Job, Answer], None]) -> bool:
+        """Do all jobs."""
+        for job in jobs:
+            done(job, answer(job.work, self.package))
+        return True
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Make some calls one after the other."""
+        for call in calls:
+            call()
+
+
 def threads(workers: int | None) -> int:
     """Return how many threads to use."""
     if workers is None:

@@ -118,8 +118,9 @@ def sharpe_sample(returns: ArrayLike) -> SharpeSample:
     """
     series = returns_of(returns)
     around = series - series.mean()
-    second = float((around**2).mean())
-    skewness, kurtosis = float((around**3).mean()) / second**1.5, float((around**4).mean()) / second**2
+    squares = around * around
+    second = float(squares.mean())
+    skewness, kurtosis = float((squares * around).mean()) / second**1.5, float((squares * squares).mean()) / second**2
     return SharpeSample(float(series.mean() / series.std(ddof=1)), len(series), skewness, kurtosis)
 
 

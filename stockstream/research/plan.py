@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 SAMPLED_RULES: Final = 16
 
 #: Combinations that are neighbours in the plan: four series of the first slot with each one of the last, so that four
-#: runs are compared with one series at once; and as many series of the last slot as stay in the second-level cache.
-CACHED_SERIES: Final = 4
-CACHED_OTHERS: Final = 16
+#: runs are compared with one series at once; and as many series of the last slot as stay in the second-level cache, 16.
+#: Both as bits: NumPy's division of 20,000 numbers takes longer than sorting them.
+CACHED_SERIES: Final = 2
+CACHED_OTHERS: Final = 4
 
 #: Combinations that the rules are tried on are taken from so many.
 LISTED_SAMPLE: Final = 100_000
@@ -389,9 +390,9 @@ def _nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
     first, last = codes[:, 0].astype(np.int64), codes[:, -1].astype(np.int64)
     if codes.shape[1] == 1:
         return np.argsort(first, kind="stable")
-    wide, high = int(first.max()) // CACHED_SERIES + 1, int(last.max()) + 1
-    outer = (last // CACHED_OTHERS) * wide + first // CACHED_SERIES
-    key = (outer * high + last) * CACHED_SERIES + first % CACHED_SERIES
+    wide, high = (int(first.max()) >> CACHED_SERIES) + 1, int(last.max()) + 1
+    outer = (last >> CACHED_OTHERS) * wide + (first >> CACHED_SERIES)
+    key = ((outer * high + last) << CACHED_SERIES) + (first & ((1 << CACHED_SERIES) - 1))
     if key.max() < np.iinfo(np.int32).max:
         key = key.astype(np.int32)
     return np.argsort(key, kind="stable")

@@ -209,8 +209,10 @@ class Needs:
         named: dict[Expression, int] = {}
         made: dict[tuple[Any, ...], Any] = {}  # outputs of one indicator share it
         reasons: dict[int, str] = {}
+        everything = len(part) == len(self.codes)
         for place, (names, values) in enumerate(self.cells):
-            used = self._in_families(compiled.slots[place], place, _used(codes[place], len(values)), members)
+            needed = np.arange(len(values)) if everything else _used(codes[place], len(values))
+            used = self._in_families(compiled.slots[place], place, needed, members)
             cells, slot = values.tolist(), compiled.slots[place]
             whole = slot.indicator if isinstance(slot, Output) else slot
             for code in used:

@@ -78,7 +78,7 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
         None of them can run.
     """
     from stockstream.research.budget import limits_of
-    from stockstream.research.crew import Crew, threads
+    from stockstream.research.crew import Alone, Crew, threads
     from stockstream.research.grid import combinations
     from stockstream.research.jobs import Package
     from stockstream.research.plan import Plan
@@ -91,11 +91,12 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
     bars = swept.bars.select([symbol]) if alone and symbol is not None else swept.bars
     found, shared = combinations(swept.strategy, rows), swept.portfolio == "shared"
     question = Question.of(["final_equity"], None, None, len(bars.dates))
-    hands = 1 if len(rows) * len(bars.dates) < SHORT else threads(None)
-    limits = limits_of(None, question, found.count, 1, len(found.names), hands=hands, keeps=False)
+    package = Package(bars, question, swept.strategy if shared else None)
+    crew = Alone(package, 1, None) if len(rows) * len(bars.dates) < SHORT else Crew(package, threads(None), None)
+    limits = limits_of(None, question, found.count, 1, len(found.names), hands=crew.workers, keeps=False)
     limits = replace(limits, batch=min(limits.batch, max(PLANNED // question.width, 1)))
     returns = Returns((), (), found.failures, ())
-    with Crew(Package(bars, question, swept.strategy if shared else None), hands, None) as crew:
+    with crew:
         Running(Plan.of(swept.strategy, swept.settings, found, limits, returns, crew, shared=shared)).through()
     if not any(len(part) for part in returns.parts):
         message = f"none of the {len(rows):,} combinations that were drawn could run"
