@@ -11,7 +11,7 @@ from benchmarks.sweep_cases import COSTS, METRICS, market, sweep
 from stockstream.backtesting.strategies import MovingAverageCrossover
 from stockstream.research.selection import overfitting
 
-ROUNDS = 7
+ROUNDS = 25
 
 #: 100,000 pairs.
 LARGE = {"fast_period": range(2, 202), "slow_period": range(203, 703)}
