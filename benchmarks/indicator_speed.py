@@ -109,8 +109,8 @@ def explained(found: dict[str, list[tuple[float, float]]]) -> str:
     """Return what was measured, on what."""
     return (
         f"Time of TA-Lib {version('TA-Lib')} over ours, {len(found)} functions that both have, candlestick patterns "
-        f"apart, and whose answers were found equal first; the best of {ROUNDS} rounds taken in turns, of the million bars "
-        f"in each of {PASSES} passes over all functions; made-up prices; {processor()}, "
+        f"apart, and whose answers were found equal first; the best of {ROUNDS} rounds taken in turns, of the million "
+        f"bars in each of {PASSES} passes over all functions; made-up prices; {processor()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, Numba {version('numba')}."
     )
 

@@ -119,7 +119,7 @@ def sizes(found):
 
 #: What is aimed at: part of the answer, title, and the most it may take: a share of the sweep, or seconds.
 TRUST = (
-    ("deflated", "what its best row proves, as a share of a sweep of 100,000", 0.1),
+    ("deflated", "what its best row proves, as a share of a sweep of 100,000, 15 metrics, a ledger of its own", 0.1),
     ("overfitting", "probability of overfitting of the 100,000, 12,870 splits", 10),
     ("walk_forward_first", "walk-forward of 40 windows x 5,000 combinations, the first of a process", 5),
     ("walk_forward", "that walk-forward again", 5),

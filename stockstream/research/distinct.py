@@ -77,7 +77,10 @@ def smallest(parts: Iterable[Hashes]) -> Hashes:
     [1, 3]
     """
     kept = np.zeros(0, dtype=np.uint64)
-    for part in parts:
+    for given in parts:
+        part = given[given < kept[-1]] if len(kept) == KEPT else given
+        if not len(part):
+            continue
         together = np.concatenate([kept, part]) if len(kept) else part
         found = np.zeros(0, dtype=np.uint64)
         if len(together) > 4 * KEPT:  # hashes are spread evenly: looking at the low ones is mostly enough

@@ -268,11 +268,13 @@ def _drawn(found: Combinations, sample: int, generator: random.Random) -> pl.Dat
     """Draw numbers of combinations until enough of them satisfy the constraint."""
     import polars as pl
 
+    if found.where is None:
+        columns = _columns(found.axes, np.array(generator.sample(range(found.listed), sample)))
+        order = np.lexsort([columns[name] for name in reversed(found.names)])
+        return pl.DataFrame({name: columns[name][order] for name in found.names})
     share = found.count / found.listed
     wanted = min(found.listed, math.ceil(1.1 * sample / share) + 16)
-    if found.where is None:
-        wanted = sample
-    elif wanted > SEARCHED:
+    if wanted > SEARCHED:
         message = f"the constraint keeps {share:.2g} of the grid, too little to draw {sample:,} from; tighten the grid"
         raise ParameterError(message)
     while True:
@@ -291,15 +293,19 @@ def _drawn(found: Combinations, sample: int, generator: random.Random) -> pl.Dat
         wanted = min(found.listed, 2 * wanted)
 
 
-def _taken(axes: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> pl.DataFrame:
+def _columns(axes: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Return combinations by number; the last parameter changes fastest."""
-    import polars as pl
-
     columns, rest = {}, numbers
     for name, values in reversed(list(axes.items())):
         rest, place = np.divmod(rest, len(values))
         columns[name] = values[place]
-    return pl.DataFrame({name: columns[name] for name in axes})
+    return {name: columns[name] for name in axes}
+
+
+def _taken(axes: Mapping[str, NDArray[Any]], numbers: NDArray[np.int64]) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.DataFrame(_columns(axes, numbers))
 
 
 def _constrained(frame: pl.DataFrame, where: pl.Expr | None) -> pl.DataFrame:

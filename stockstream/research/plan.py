@@ -57,7 +57,6 @@ RADIX: Final = 1 << 16
 #: Series that evaluating one holds beside it, and those of a rank, which stand for all symbols.
 BESIDE: Final = 2
 
-
 #: Rows of a job whose series are there.
 NO_ROWS: Final = Rows([])
 
@@ -97,6 +96,8 @@ class Plan:
         Who does the jobs.
     shared
         One account for all symbols.
+    symbolic
+        The rules with parameters in the place of numbers, where they are known or have been found.
     """
 
     strategy: type[RuleStrategy]
@@ -111,6 +112,7 @@ class Plan:
     chunk: int
     crew: Crew
     shared: bool
+    symbolic: CompiledRules | None = None
     ways: Counter[str] = field(default_factory=Counter)
     recalled: int = 0
     compiled: float = 0.0
@@ -165,8 +167,9 @@ class Plan:
 
     def jobs(self) -> Iterator[Job]:
         """Give all jobs, in an order that fills batch after batch."""
-        symbolic = None if self.shared else self._symbolic()
-        unshared = symbolic is None and not self.shared
+        if self.symbolic is None and not self.shared:
+            self.symbolic = self._symbolic()
+        unshared = self.symbolic is None and not self.shared
         size = min(self.budget.batch, UNSHARED_BATCH) if unshared else self.budget.batch
         first = 0
         for table in self.combinations.batches(size):
@@ -174,7 +177,7 @@ class Plan:
             self.collector.begin(batch)
             if self.checkpoint is not None:
                 self.recalled += self.checkpoint.recall(batch)
-            for job in self._of_batch(batch, symbolic):
+            for job in self._of_batch(batch, self.symbolic):
                 batch.open += 1
                 yield job
             batch.sealed = True

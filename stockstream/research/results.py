@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stockstream.bars import Bars
     from stockstream.research.collect import Ratios
     from stockstream.research.grid import Combinations
+    from stockstream.research.programs import CompiledRules
     from stockstream.research.trials import Trials
     from stockstream.research.verdict import Verdict
 
@@ -83,6 +84,8 @@ class Sweep:
         The combinations that were asked for.
     ratios
         Count, mean and variance of the Sharpe ratios of all runs, kept or not; None where they were not measured.
+    rules
+        The strategy's rules with parameters in the place of numbers; None where each combination has rules of its own.
     """
 
     frame: pl.DataFrame
@@ -107,6 +110,7 @@ class Sweep:
     held_sums: Any = field(default=None, repr=False)
     ratios: Ratios | None = field(default=None, repr=False)
     correlations: dict[str | None, float] = field(default_factory=dict, repr=False)
+    rules: CompiledRules | None = field(default=None, repr=False)
 
     @property
     def block_sums(self) -> NDArray[np.float64]:

@@ -25,6 +25,9 @@ MOST: Final = 5_000
 #: Bar-runs that take less time than starting threads for them.
 SHORT: Final = 200_000
 
+#: Bytes that such a short piece of work may take, without asking what is free.
+FREE: Final = 4e9
+
 #: Place of the first session's return: after the one metric and the number of returns.
 FIRST: Final = 2
 
@@ -93,11 +96,14 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
     question = Question.of(["final_equity"], None, None, len(bars.dates))
     package = Package(bars, question, swept.strategy if shared else None)
     crew = Alone(package, 1, None) if len(rows) * len(bars.dates) < SHORT else Crew(package, threads(None), None)
-    limits = limits_of(None, question, found.count, 1, len(found.names), hands=crew.workers, keeps=False)
+    most = FREE if isinstance(crew, Alone) else None
+    limits = limits_of(most, question, found.count, 1, len(found.names), hands=crew.workers, keeps=False)
     limits = replace(limits, batch=min(limits.batch, max(PLANNED // question.width, 1)))
     returns = Returns((), (), found.failures, ())
     with crew:
-        Running(Plan.of(swept.strategy, swept.settings, found, limits, returns, crew, shared=shared)).through()
+        plan = Plan.of(swept.strategy, swept.settings, found, limits, returns, crew, shared=shared)
+        plan.symbolic = swept.rules
+        Running(plan).through()
     if not any(len(part) for part in returns.parts):
         message = f"none of the {len(rows):,} combinations that were drawn could run"
         raise DataError(message)

@@ -227,6 +227,7 @@ class Running:
             held_sums=sums,
             grid=plan.combinations,
             ratios=ratios,
+            rules=plan.symbolic,
         )
 
     def through(self, outlets: Sequence[Outlet] = ()) -> bool:

@@ -191,7 +191,9 @@ class Trials:
         total = 0.0
         for numbers in map(tuple, sets.values()):
             if numbers not in sizes:
-                sizes[numbers] = distinct.size(distinct.smallest(sketches[number] for number in numbers))
+                # the largest set first: hardly any hash of the others is among the smallest then
+                parts = sorted((sketches[number] for number in numbers), key=lambda part: part[-1:].tolist())
+                sizes[numbers] = distinct.size(distinct.smallest(parts))
             total += sizes[numbers]
         return Tried(total, len(sketches), _pooled(moments))
 

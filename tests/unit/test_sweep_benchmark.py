@@ -52,7 +52,7 @@ def test_what_is_missed_is_said():
 def test_what_costs_more_than_it_may_is_said():
     slow = figures()["trust"] | {"deflated": 0.02, "audit": 3.5}
     text = sweep_page.block(figures(trust=slow))
-    assert "as a share of a sweep of 100,000; that audit again" in text.partition("Aimed at and missed: ")[2]
+    assert "a ledger of its own; that audit again" in text.partition("Aimed at and missed: ")[2]
 
 
 def test_a_missing_peer_or_case_leaves_a_line():
