@@ -127,14 +127,14 @@ def arctic(found):
 
 
 def missed(found):
-    """Return what was aimed at and not reached, judged by the later readings of a process."""
+    """Return what was aimed at and not reached, by the first reading of a process or by later ones."""
     aims = []
     for name, (what, _, theirs, bound) in TITLES.items():
         pair = found["compared"][name]
         if bound is not None and "missing" not in pair:
-            aims.append(
-                (times(pair, "again") <= bound, f"{what}: {times(pair, 'again'):.1f} times {theirs}, {bound} aimed at")
-            )
+            for reading in ("first", "again"):
+                taken = times(pair, reading)
+                aims.append((taken <= bound, f"{what}, {reading}: {taken:.1f} times {theirs}, {bound} aimed at"))
     for name in ("bars", "rows", "year_bars", "year_rows"):
         row = found["compared"][name]["ours"]
         aims.append(
@@ -142,8 +142,9 @@ def missed(found):
         )
     if "missing" not in found["arctic"]:
         for case, name in (("few", "few"), ("all", "rows")):
-            ours, other = found["compared"][name]["ours"]["again"][0], found["arctic"][case]["again"][0]
-            aims.append((ours <= other, f"not slower than ArcticDB ({name}): {ours / other:.2f} times"))
+            for reading in ("first", "again"):
+                ours, other = found["compared"][name]["ours"][reading][0], found["arctic"][case][reading][0]
+                aims.append((ours <= other, f"not slower than ArcticDB ({name}, {reading}): {ours / other:.2f} times"))
     return [aim for reached, aim in aims if not reached]
 
 
