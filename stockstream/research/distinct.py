@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,16 +77,27 @@ def smallest(parts: Iterable[Hashes]) -> Hashes:
     [1, 3]
     """
     kept = np.zeros(0, dtype=np.uint64)
-    for given in parts:
-        part = given[given < kept[-1]] if len(kept) == KEPT else given
-        if not len(part):
-            continue
+    for part in parts:
         together = np.concatenate([kept, part]) if len(kept) else part
         found = np.zeros(0, dtype=np.uint64)
         if len(together) > 4 * KEPT:  # hashes are spread evenly: looking at the low ones is mostly enough
             found = _once(together[together < np.uint64(1.25 * KEPT / len(together) * _WHOLE)])
         kept = (found if len(found) >= KEPT else _once(together))[:KEPT]
     return kept
+
+
+def union(sketches: Sequence[Hashes]) -> Hashes:
+    """Return what `smallest` would of sets of which the smallest are known, each in order.
+
+    What lies above the last of a full one is not among the smallest of the union, so most sets give little to sort.
+
+    Examples
+    --------
+    >>> union([np.array([1, 3], dtype=np.uint64), np.array([1, 2], dtype=np.uint64)]).tolist()
+    [1, 2, 3]
+    """
+    highest = min((sketch[-1] for sketch in sketches if len(sketch) == KEPT), default=np.uint64(2**64 - 1))
+    return _once(np.concatenate([sketch[: np.searchsorted(sketch, highest, "right")] for sketch in sketches]))[:KEPT]
 
 
 def _once(hashed: Hashes) -> Hashes:

@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -68,7 +68,7 @@ class Tried(NamedTuple):
     sweeps
         That they come from.
     variance
-        Of their Sharpe ratios of one period, NaN without any.
+        Of their Sharpe ratios of one period, on as many days as are asked about; NaN without any.
     """
 
     trials: float
@@ -166,19 +166,23 @@ class Trials:
             connection.execute(_INSERT, (_now(), *entry.row()))
 
     def tried(self, symbols: tuple[str, ...], first: str, last: str) -> Tried:
-        """Count what was tried on any of these symbols on any day from first to last (ISO dates)."""
+        """Count what was tried on any of these symbols on any day from first to last (ISO dates).
+
+        The variance is that of ratios as far from 0, in standard errors, as those that were found, on as many days as
+        are asked about: a ratio of three weeks says less than one of ten years, and scatters more by luck alone.
+        """
         if not self.path.exists():
             return Tried(0.0, 0, float("nan"))
         with self._open() as connection:
             rows = connection.execute(
-                "SELECT number, family, symbols, shared, ratios, mean, variance, sketch FROM sweeps "
+                "SELECT number, family, symbols, shared, first, last, ratios, mean, variance, sketch FROM sweeps "
                 "WHERE cleared = 0 AND first <= ? AND last >= ?",
                 (last, first),
             ).fetchall()
         asked, moments = set(symbols), []
         sets: dict[tuple[str, str], list[int]] = {}
         sketches: dict[int, Any] = {}
-        for number, family, listed, shared, ratios, mean, variance, sketch in rows:
+        for number, family, listed, shared, begin, end, ratios, mean, variance, sketch in rows:
             common = asked & set(json.loads(listed))
             if not common:
                 continue
@@ -186,14 +190,13 @@ class Trials:
             for symbol in [listed] if shared else common:
                 sets.setdefault((family, symbol), []).append(number)
             if ratios and mean is not None:
-                moments.append((ratios, mean, variance or 0.0))
+                longer = _days(begin, end) / _days(first, last)
+                moments.append((ratios, mean * longer**0.5, (variance or 0.0) * longer))
         sizes: dict[tuple[int, ...], float] = {}
         total = 0.0
         for numbers in map(tuple, sets.values()):
             if numbers not in sizes:
-                # the largest set first: hardly any hash of the others is among the smallest then
-                parts = sorted((sketches[number] for number in numbers), key=lambda part: part[-1:].tolist())
-                sizes[numbers] = distinct.size(distinct.smallest(parts))
+                sizes[numbers] = distinct.size(distinct.union([sketches[number] for number in numbers]))
             total += sizes[numbers]
         return Tried(total, len(sketches), _pooled(moments))
 
@@ -304,6 +307,10 @@ def record_or_warn(ledger: Trials, entry: Entry) -> None:
         ledger.record(entry)
     except StockstreamError as error:
         warnings.warn(f"{error}. This sweep is not counted", stacklevel=3)
+
+
+def _days(first: str, last: str) -> int:
+    return (date.fromisoformat(last[:10]) - date.fromisoformat(first[:10])).days + 1
 
 
 def _pooled(moments: list[tuple[int, float, float]]) -> float:

@@ -73,8 +73,22 @@ def test_moments_are_those_of_all_ratios(bars):
     found = [ss.sweep(MovingAverageCrossover, one, GRID, progress=False)]
     found += [ss.sweep(RSIMeanReversion, one, {"oversold": [20, 30, 40]}, progress=False)]
     ratios = pl.concat([swept.frame["sharpe"] for swept in found]).to_numpy() / 252**0.5
-    tried = found[0].ledger.tried(one.symbols, "1900-01-01", "2100-01-01")
+    tried = found[0].ledger.tried(one.symbols, *(str(day) for day in one.dates[[0, -1]]))
     assert tried.variance == pytest.approx(ratios[np.isfinite(ratios)].var(ddof=1), rel=1e-12)
+
+
+def test_ratios_of_few_days_count_by_their_standard_errors(tmp_path):
+    """By luck alone a ratio of 25 days scatters five times as far as one of 625; both are as far from 0 in errors."""
+    draw, ledger = np.random.default_rng(5), Trials(tmp_path / "t.sqlite")
+    ends = {"2020-01-25": 25, "2021-09-16": 625}
+    for number, (last, days) in enumerate(ends.items()):
+        luck = draw.normal(0.0, 0.01, (2_000, days))
+        ratios = luck.mean(axis=1) / luck.std(axis=1, ddof=1)
+        moments = {"ratios": 2_000, "mean": ratios.mean(), "variance": ratios.var(ddof=1)}
+        sketch = np.array([number], dtype=np.uint64)
+        ledger.record(replace(ENTRY, first="2020-01-01", last=last, combinations=2_000, sketch=sketch, **moments))
+    for last, days in ends.items():
+        assert ledger.tried(("A",), "2020-01-01", last).variance == pytest.approx(1 / days, rel=0.06)
 
 
 def test_clearing_is_recorded(tmp_path):
@@ -101,7 +115,7 @@ def test_processes_write_at_once_and_lose_nothing(tmp_path):
     path = tmp_path / "t.sqlite"
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         done = list(pool.map(write_many, [path] * 4, range(4), [25] * 4))
-    assert Trials(path).tried(("A",), "2020-06-01", "2020-06-01") == pytest.approx((sum(done), 100, 0.0004), rel=0.1)
+    assert Trials(path).tried(("A",), ENTRY.first, ENTRY.last) == pytest.approx((sum(done), 100, 0.0004), rel=0.1)
 
 
 def test_a_ledger_that_cannot_be_written_costs_no_results(tmp_path, monkeypatch, bars):
@@ -130,6 +144,16 @@ def test_sizes_of_unions(one, other):
     found = distinct.size(distinct.smallest([distinct.smallest([part]) for part in parts]))
     exact = one + other
     assert found == exact if exact < distinct.KEPT else abs(found / exact - 1) < 4 * 0.0221
+
+
+@pytest.mark.parametrize("counts", [(10, 0, 3), (3_000, 10, 500_000), (60_000, 60_000, 2_500), (2_048, 2_048)])
+def test_a_union_of_known_sets_is_that_of_all_hashes(counts):
+    draw = np.random.default_rng(0)
+    sets = [draw.integers(0, 200_000, count).astype(np.float64) for count in counts]
+    hashed = [distinct.hashes({"a": values}, len(values)) for values in sets]
+    expected = np.unique(np.concatenate(hashed))[: distinct.KEPT]
+    assert distinct.union([distinct.smallest([part]) for part in hashed]).tolist() == expected.tolist()
+    assert distinct.smallest(hashed).tolist() == expected.tolist()
 
 
 # ---- verdicts ----------------------------------------------------------------------------------------------------
