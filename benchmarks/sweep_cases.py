@@ -155,14 +155,13 @@ def profile(bars, grid):
     spent = dict.fromkeys(("rules tried", "series named", "series computed", "tables", "kernel", "rows"), 0.0)
     wrapped = [
         (plan, "symbolic_rules", "rules tried"),
-        (plan.Plan, "_pieces", ""),
         (desk, "_series", "series computed"),
         (desk, "_tape", "tables"),
         (short, "score_crosses", "kernel"),
         (collect.Collector, "hand_on", "rows"),
         (plan.Needs, "bound", "series named"),
     ]
-    kept = [(owner, name, getattr(owner, name)) for owner, name, part in wrapped if part]
+    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in wrapped]
 
     def wrap(function, part):
         def measured(*args, **options):
@@ -175,8 +174,7 @@ def profile(bars, grid):
         return measured
 
     for owner, name, part in wrapped:
-        if part:
-            setattr(owner, name, wrap(getattr(owner, name), part))
+        setattr(owner, name, wrap(getattr(owner, name), part))
     try:
         begun = time.process_time()
         for _ in range(ROUNDS):

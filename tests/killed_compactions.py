@@ -5,7 +5,8 @@ A line is a lake's place. What a compactor did is said after each compaction.
 
 import datetime as dt
 import os
-import sys
+
+from tests.killed_writers import fork_for_each_line
 
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(n) for n in range(18)]
 FIRST = 6
@@ -54,16 +55,7 @@ def main() -> None:
     import stockstream.lake.compact
     import stockstream.lake.lake  # noqa: F401
 
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            try:
-                compact_for_ever(line.strip())
-            finally:
-                os._exit(1)
-        os.write(1, f"pid {child}\n".encode())
-        os.waitpid(child, 0)
-        os.write(1, b"end\n")
+    fork_for_each_line(compact_for_ever)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -58,15 +58,20 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:  # whatever is loaded at a first write is loaded once
         Lake(folder).write_rows(batch(1))
+    fork_for_each_line(write_for_ever)
+
+
+def fork_for_each_line(work: Callable[[str], None]) -> None:
+    """Fork a process that works on each place on standard input, say its number, and wait for its end."""
     for line in sys.stdin:
-        writer = os.fork()
-        if not writer:
+        child = os.fork()
+        if not child:
             try:
-                write_for_ever(line.strip())
+                work(line.strip())
             finally:
                 os._exit(1)
-        os.write(1, f"pid {writer}\n".encode())
-        os.waitpid(writer, 0)
+        os.write(1, f"pid {child}\n".encode())
+        os.waitpid(child, 0)
         os.write(1, b"end\n")
 
 

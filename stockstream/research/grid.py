@@ -113,7 +113,7 @@ class Combinations:
         """All combinations of `axes`, which are asked for several times."""
         import polars as pl
 
-        columns, inner = {}, self.listed
+        columns, inner = {}, self.listed  # as `_columns` gives them by number, without a division for each
         for name, values in self.axes.items():
             inner //= len(values)
             columns[name] = np.tile(np.repeat(values, inner), self.listed // (inner * len(values)))

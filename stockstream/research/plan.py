@@ -177,7 +177,7 @@ class Plan:
             self.collector.begin(batch)
             if self.checkpoint is not None:
                 self.recalled += self.checkpoint.recall(batch)
-            for job in self._of_batch(batch, self.symbolic):
+            for job in self._of_batch(batch):
                 batch.open += 1
                 yield job
             batch.sealed = True
@@ -195,7 +195,7 @@ class Plan:
         columns = [table.get_column(name).to_numpy()[::step].tolist() for name in names]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def _of_batch(self, batch: Batch, symbolic: CompiledRules | None) -> Iterator[Job]:
+    def _of_batch(self, batch: Batch) -> Iterator[Job]:
         made, batch.which = variants(batch.table, self.options, self.settings)
         batch.settings = [None if isinstance(one, str) else one for one in made]
         wrong = [place for place, one in enumerate(made) if isinstance(one, str)]
@@ -205,7 +205,7 @@ class Plan:
         if self.shared:
             yield from self._accounts(batch)
             return
-        for piece in self._pieces(batch, symbolic):
+        for piece in self._pieces(batch):
             yield from self._of_piece(batch, piece)
 
     def _accounts(self, batch: Batch) -> Iterator[Job]:
@@ -224,11 +224,11 @@ class Plan:
 
     # ---- pieces ----------------------------------------------------------------------------------------------
 
-    def _pieces(self, batch: Batch, symbolic: CompiledRules | None) -> Iterator[Piece]:
+    def _pieces(self, batch: Batch) -> Iterator[Piece]:
         runnable = np.flatnonzero(~batch.refused)
-        if symbolic is not None:
+        if self.symbolic is not None:
             columns = {name: batch.table.get_column(name).to_numpy()[runnable] for name in batch.table.columns}
-            yield from self._split(batch, symbolic, columns, runnable)
+            yield from self._split(batch, self.symbolic, columns, runnable)
             return
         for place in runnable:
             try:

@@ -74,12 +74,13 @@ def same(raw, compacted, instants):
     assert panels(compacted) == panels(raw)
 
 
+SOME_ANSWERS = st.lists(snapshots().filter(len), min_size=2, max_size=9)
+SOME_VERDICTS = st.lists(verdict(), max_size=3)
+SOME_MOMENTS = st.lists(st.integers(0, 8), min_size=1, max_size=3, unique=True)  # numbers of answers to compact after
+
+
 @settings(max_examples=4)
-@given(
-    st.lists(snapshots().filter(len), min_size=2, max_size=9),
-    st.lists(verdict(), max_size=3),
-    st.lists(st.integers(0, 8), min_size=1, max_size=3, unique=True),
-)
+@given(SOME_ANSWERS, SOME_VERDICTS, SOME_MOMENTS)
 def test_reading_a_compacted_lake_is_reading_its_batches(given_answers, verdicts, moments):
     with tempfile.TemporaryDirectory() as folder:
         raw = filled(f"{folder}/raw", given_answers, verdicts)
@@ -98,11 +99,7 @@ def test_reading_a_compacted_lake_is_reading_its_batches(given_answers, verdicts
 
 
 @settings(max_examples=4)
-@given(
-    st.lists(snapshots().filter(len), min_size=2, max_size=9),
-    st.lists(verdict(), max_size=3),
-    st.lists(st.integers(0, 8), min_size=1, max_size=3, unique=True),
-)
+@given(SOME_ANSWERS, SOME_VERDICTS, SOME_MOMENTS)
 def test_athena_says_the_same_of_a_compacted_lake_and_of_its_batches(given_answers, verdicts, moments):
     with tempfile.TemporaryDirectory() as folder:
         raw = filled(f"{folder}/raw", given_answers, verdicts)
