@@ -96,6 +96,8 @@ def union(sketches: Sequence[Hashes]) -> Hashes:
     >>> union([np.array([1, 3], dtype=np.uint64), np.array([1, 2], dtype=np.uint64)]).tolist()
     [1, 2, 3]
     """
+    if len(sketches) == 1:
+        return sketches[0]
     highest = min((sketch[-1] for sketch in sketches if len(sketch) == KEPT), default=np.uint64(2**64 - 1))
     return _once(np.concatenate([sketch[: np.searchsorted(sketch, highest, "right")] for sketch in sketches]))[:KEPT]
 

@@ -179,18 +179,20 @@ class Trials:
                 "WHERE cleared = 0 AND first <= ? AND last >= ?",
                 (last, first),
             ).fetchall()
-        asked, moments = set(symbols), []
+        asked, asked_days, moments = set(symbols), _days(first, last), []
+        common_of: dict[str, set[str]] = {}
         sets: dict[tuple[str, str], list[int]] = {}
         sketches: dict[int, Any] = {}
         for number, family, listed, shared, begin, end, ratios, mean, variance, sketch in rows:
-            common = asked & set(json.loads(listed))
-            if not common:
+            if listed not in common_of:
+                common_of[listed] = asked & set(json.loads(listed))
+            if not common_of[listed]:
                 continue
             sketches[number] = np.frombuffer(sketch, dtype="<u8")
-            for symbol in [listed] if shared else common:
+            for symbol in [listed] if shared else common_of[listed]:
                 sets.setdefault((family, symbol), []).append(number)
             if ratios and mean is not None:
-                longer = _days(begin, end) / _days(first, last)
+                longer = _days(begin, end) / asked_days
                 moments.append((ratios, mean * longer**0.5, (variance or 0.0) * longer))
         sizes: dict[tuple[int, ...], float] = {}
         total = 0.0
