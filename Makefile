@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
-# Tests that wait for nobody but the processor share two of them. Those with servers and other processes run one by one.
+# Two processes share the tests of a part, each with servers of its own.
 BOTH := --numprocesses 2 --dist worksteal
-# In a process of their own: the driver switches between stacks. The other tests run in several processes too: one for all
-# of them crashed under Python 3.12.1, late and for a reason that is not known.
-BROWSER_TESTS := tests/integration/test_report_in_browser.py
+# In a process of their own, with nothing beside it: the driver of a browser switches between stacks, and one test looks at
+# the clock on the wall. The other tests run in several processes too: one for all of them crashed under Python 3.12.1,
+# late and for a reason that is not known.
+ALONE := tests/integration/test_report_in_browser.py tests/distribution/test_import_time.py
 # What has nothing to do with kernels, or reaches them through what is tested here anyway, is left out.
 FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_* machine market noise_* notebook_* passport \
 	price_files quality report* resampling review sessions settings stress symbol_* trials yahoo
@@ -33,8 +34,8 @@ install: $(VENV)/.installed-dev ## Set up .venv with everything for development
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test but the slow ones
 	@result=0; \
-	for part in "tests/distribution tests/integration --ignore=$(BROWSER_TESTS)" "tests/laws $(BOTH)" \
-		"tests/unit kernels stockstream $(BOTH)" "$(BROWSER_TESTS)"; do \
+	for part in "tests/distribution tests/integration $(ALONE:%=--ignore=%) $(BOTH)" "tests/laws $(BOTH)" \
+		"tests/unit kernels stockstream $(BOTH)" "$(ALONE)"; do \
 		$(PYTEST) $$part $(PYTEST_ARGS); code=$$?; \
 		case $$code in 0 | 5) ;; *) result=$$code ;; esac; \
 	done; \
