@@ -1,13 +1,13 @@
-"""The one decorator of every kernel, and the only file that names Numba."""
+"""The decorators of kernels and of the steps that kernels are made of."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, cast
 
-import numba
 import numpy as np
+
+from stockstream_kernels._numba import numba
 
 
 def kernel[F: Callable[..., Any]](func: F) -> F:
@@ -50,27 +50,6 @@ def _compiled[F: Callable[..., Any]](func: F, **options: Any) -> F:
         return cast("F", numba.njit(nogil=True, error_model="numpy", **options)(func))
 
 
-def _spare_linear_algebra() -> None:
-    """Load Numba's array functions without letting them look for SciPy's BLAS, which takes 0.15 s to load.
-
-    They look once, on loading, and only `np.convolve` and `np.correlate` of compiled functions ask what was found: they
-    do without. Everything else looks again when it is compiled. A Numba that has no such place is left alone.
-    """
-    linalg: Any = importlib.import_module("numba.np.linalg")
-    looks = getattr(linalg, "ensure_blas", None)
-    if looks is None:
-        return
-
-    def absent() -> None:
-        raise ImportError
-
-    linalg.ensure_blas = absent
-    try:
-        importlib.import_module("numba.np.arraymath")
-    finally:
-        linalg.ensure_blas = looks
-
-
 def truncated(number: Any) -> int:
     """Return a number without its fraction: `int`, which as a function of Numba's takes long to compile."""
     return int(number)
@@ -105,6 +84,5 @@ def _smaller(typing: Any, one: Any, two: Any) -> Any:
 
 
 if not getattr(numba.config, "DISABLE_JIT", 0):
-    _spare_linear_algebra()
     truncated = numba.extending.intrinsic(_truncated)  # type: ignore[assignment]
     smaller = numba.extending.intrinsic(_smaller)  # type: ignore[assignment]

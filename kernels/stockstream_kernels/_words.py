@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
+
+from stockstream_kernels._numba import numba
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

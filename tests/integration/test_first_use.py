@@ -1,9 +1,11 @@
 """The first use of an indicator on a machine that has compiled nothing: that one is compiled, in little time."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -28,11 +30,13 @@ print(json.dumps(time.process_time() - start))
 LINEAR_ALGEBRA = """
 import sys
 import numpy as np
-import numba
 from stockstream.indicators import MOM
 
 MOM(2)(np.arange(5.0))
-assert "scipy.linalg" not in sys.modules
+assert not {"scipy", "coverage", "colorama", "yaml"} & set(sys.modules)
+assert not [finder for finder in sys.meta_path if type(finder).__name__ == "Absent"]
+
+import coverage, colorama, numba, yaml
 
 @numba.njit
 def algebra(matrix):
@@ -69,9 +73,38 @@ def test_common_indicators_are_there_at_once(name, tmp_path):
     assert compiled & kernels == {catalogue.find(name).kernel.partition(":")[2]}
 
 
-def test_linear_algebra_is_not_loaded_before_somebody_needs_it():
+def test_what_no_kernel_needs_is_not_loaded_before_somebody_needs_it():
     done = subprocess.run([sys.executable, "-c", LINEAR_ALGEBRA], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("setting", "value"), [("NUMBA_JIT_COVERAGE", "1"), ("NUMBA_COLOR_SCHEME", "dark_bg")])
+def test_what_settings_of_numba_ask_for_is_loaded(setting, value):
+    code = "import sys, stockstream_kernels._compile; assert {'coverage', 'colorama', 'yaml'} <= set(sys.modules)"
+    environment = {**os.environ, setting: value}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_packages_are_absent_for_one_thread_alone():
+    from stockstream_kernels._numba import absent
+
+    found = []
+
+    def elsewhere():
+        found.append(importlib.import_module("colorsys").__name__)
+
+    sys.modules.pop("colorsys", None)
+    finders = list(sys.meta_path)
+    with absent("colorsys"):
+        with pytest.raises(ModuleNotFoundError, match="colorsys"):
+            importlib.import_module("colorsys")
+        other = threading.Thread(target=elsewhere)
+        other.start()
+        other.join()
+        assert importlib.import_module("colorsys") is sys.modules["colorsys"]  # loaded: found as ever
+    assert found == ["colorsys"]
+    assert sys.meta_path == finders
 
 
 @pytest.mark.slow
