@@ -2,8 +2,10 @@
 
 import datetime as dt
 import re
+import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -57,19 +59,29 @@ def proxy(store):
         yield running
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Give the folder of a lake of five answers, for copies of it."""
+    folder = tmp_path_factory.mktemp("written")
+    for number in range(5):
+        write(Lake(folder), number)
+    return folder
+
+
 @pytest.fixture
-def lakes(store, proxy, tmp_path):
+def lakes(store, proxy, tmp_path, written):
     """Give one lake four times: in a folder, in a bucket, the same through the proxy, and there without a cache."""
-    place = f"s3://{store.new_bucket()}/asx"
+    bucket = store.new_bucket()
+    place = f"s3://{bucket}/asx"
     options = [
         replace(store.options(), cache=tmp_path / "cache"),
         replace(store.options(proxy.endpoint), cache=tmp_path / "other"),
         replace(store.options(proxy.endpoint), cache_bytes=0),
     ]
-    here, *there = Lake(tmp_path / "lake"), *(Lake(place, each) for each in options)
-    for number in range(5):
-        for lake in (here, there[0]):
-            write(lake, number)
+    client = store.client()
+    for path in filter(Path.is_file, written.rglob("*")):
+        client.put_object(Bucket=bucket, Key=f"asx/{path.relative_to(written)}", Body=path.read_bytes())
+    here, *there = Lake(shutil.copytree(written, tmp_path / "lake")), *(Lake(place, each) for each in options)
     proxy.requests.clear()
     yield here, *there
     proxy.remaining = proxy.cut_bodies = proxy.cut_answers = None

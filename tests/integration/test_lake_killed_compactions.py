@@ -79,7 +79,7 @@ def compactors():
 
 
 def test_a_killed_compaction_changes_no_answer(tmp_path, compactors):
-    kill_compactions(tmp_path, compactors, kills=4, longest=1.5, chance=random.Random(3))
+    kill_compactions(tmp_path, compactors, kills=2, longest=1.5, chance=random.Random(3))
 
 
 @pytest.mark.slow

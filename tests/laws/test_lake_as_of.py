@@ -54,9 +54,16 @@ def run(answers, verdicts, provisional=False):
 answered = st.lists(snapshots().filter(len), min_size=1, max_size=14)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(answered, st.lists(verdict(), max_size=4), st.booleans())
 def test_reading_as_of_equals_the_naive_twin(answers, verdicts, provisional):
+    run(answers, verdicts, provisional)
+
+
+@pytest.mark.slow
+@settings(max_examples=80)
+@given(answered, st.lists(verdict(), max_size=4), st.booleans())
+def test_reading_as_of_equals_the_naive_twin_at_length(answers, verdicts, provisional):
     run(answers, verdicts, provisional)
 
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,9 +57,7 @@ def answers(lake):
     return rows
 
 
-@settings(max_examples=15)
-@given(batches, st.randoms(use_true_random=False))
-def test_reading_is_independent_of_order_and_duplication(written, chance):
+def order_and_duplication(written, chance):
     again = [*written, *chance.sample(written, chance.randint(0, len(written)))]
     chance.shuffle(again)
     folder = tempfile.mkdtemp()
@@ -71,16 +70,30 @@ def test_reading_is_independent_of_order_and_duplication(written, chance):
         shutil.rmtree(folder)
 
 
-@settings(max_examples=25)
-@given(
+@settings(max_examples=8)
+@given(batches, st.randoms(use_true_random=False))
+def test_reading_is_independent_of_order_and_duplication(written, chance):
+    order_and_duplication(written, chance)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(batches, st.randoms(use_true_random=False))
+def test_reading_is_independent_of_order_and_duplication_at_length(written, chance):
+    order_and_duplication(written, chance)
+
+
+PRICED = (
     st.lists(st.tuples(st.integers(1, 40), prices), min_size=2, max_size=12, unique_by=lambda bar: bar[0]),
     st.lists(st.tuples(st.integers(0, 42), st.floats(0.01, 0.9)), max_size=4, unique_by=lambda event: event[0]),
     st.lists(
         st.tuples(st.integers(0, 42), st.sampled_from([0.1, 0.5, 2.0, 7.0])), max_size=3, unique_by=lambda e: e[0]
     ),
 )
-def test_adjustment_equals_the_naive_twin(bars, dividends, splits):
-    bars.sort()
+
+
+def adjustment(bars, dividends, splits):
+    bars = sorted(bars)
     days = sorted({day for day, _ in (*bars, *dividends, *splits)})
     close, cash, ratio = dict(bars), dict(dividends), dict(splits)
     column = [close.get(day) for day in days]
@@ -102,3 +115,16 @@ def test_adjustment_equals_the_naive_twin(bars, dividends, splits):
         np.testing.assert_array_equal(view, lake.bars("X").close[0])
     finally:
         shutil.rmtree(folder)
+
+
+@settings(max_examples=12)
+@given(*PRICED)
+def test_adjustment_equals_the_naive_twin(bars, dividends, splits):
+    adjustment(bars, dividends, splits)
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(*PRICED)
+def test_adjustment_equals_the_naive_twin_at_length(bars, dividends, splits):
+    adjustment(bars, dividends, splits)
