@@ -7,6 +7,7 @@ fills a byte a bar. Without the compiler the plain functions below run instead.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Bars of a word.
 WORD: Final = 64
+#: Bars that are compared by one instruction where vectors are widest.
+BYTE: Final = 8
 #: Runs that are compared with one series at once: its bars are loaded once for all of them.
 TOGETHER: Final = 4
 
@@ -48,25 +51,36 @@ def mark_four(
 
 
 def _above(context: Any, builder: Any, types: Any, args: Any, ones: Any) -> None:
-    """Compare some rows with one and store a word for each; arguments are those of `mark_one` and `mark_four`."""
+    """Compare some rows with one and store a word for each; arguments are those of `mark_one` and `mark_four`.
+
+    A word is stored byte by byte, as the comparisons come: joining them first took a quarter longer.
+    """
     from llvmlite import ir
 
     rows = context.make_array(types[0])(context, builder, args[0])
     masks = context.make_array(types[4])(context, builder, args[4])
-    vector, word = ir.VectorType(ir.DoubleType(), WORD), ir.IntType(WORD)
+    vector, byte = ir.VectorType(ir.DoubleType(), BYTE), ir.IntType(BYTE)
     bars, words = builder.extract_value(rows.shape, 1), builder.extract_value(masks.shape, 1)
+    whole = args[3].type
 
-    def load(row: Any) -> Any:
-        place = builder.gep(rows.data, [builder.add(builder.mul(row, bars), args[3])])
+    def load(row: Any, first: int) -> Any:
+        bar = builder.add(args[3], ir.Constant(whole, first))
+        place = builder.gep(rows.data, [builder.add(builder.mul(row, bars), bar)])
         loaded = builder.load(builder.bitcast(place, vector.as_pointer()))
         loaded.align = 8
         return loaded
 
-    other = load(args[2])
-    for k, row in enumerate(ones):
-        above = builder.bitcast(builder.fcmp_ordered(">", load(row), other), word)
-        run = builder.add(args[5], ir.Constant(args[5].type, k))
-        builder.store(above, builder.gep(masks.data, [builder.add(builder.mul(run, words), args[6])]))
+    places = []
+    for k in range(len(ones)):
+        run = builder.add(args[5], ir.Constant(whole, k))
+        place = builder.gep(masks.data, [builder.add(builder.mul(run, words), args[6])])
+        places.append(builder.bitcast(place, byte.as_pointer()))
+    for first in range(0, WORD, BYTE):
+        other = load(args[2], first)
+        at = first if sys.byteorder == "little" else WORD - BYTE - first
+        for row, place in zip(ones, places, strict=True):
+            above = builder.bitcast(builder.fcmp_ordered(">", load(row, first), other), byte)
+            builder.store(above, builder.gep(place, [ir.Constant(whole, at // BYTE)]))
 
 
 def _lowest_bit(typing: Any, word: Any) -> Any:
