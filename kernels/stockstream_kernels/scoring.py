@@ -190,9 +190,8 @@ def score_by_rate(
 ) -> Score:
     """Score as `score` does, where the fee is a rate: all but the money of a trade stands in the tables.
 
-    ``shares`` are 1 / k. Nothing kept in memory between trades, no branch on a depth (a division costs less than a wrong guess): a fifth of
-    the time.
-    Of the closed trades only the sums behind MEASURES are written.
+    ``shares`` are 1 / k. Nothing is kept in memory between trades, and no branch depends on a depth (a division costs
+    less than a wrong guess): a fifth of the time. Of the closed trades only the sums behind MEASURES are written.
     """
     sessions, rate = len(tape.fill), terms.tiers[0, 2]
     equity, peak, deepest, worth = cash, cash, 1.0, 0.0

@@ -132,12 +132,12 @@ class Run:
         equity, cash, longs, shorts = np.zeros((4, sessions))
         levels = np.full((2, symbols, sessions), np.nan) if keep_levels else np.empty((0, 0, 0))
         record = ledger.Record(equity, cash, longs, shorts, positions, levels)
-        market, book = _market(bars, quiet=quiet), _book(symbols, sessions, settings.cash)
+        market, book = market_of(bars, quiet=quiet), _book(symbols, sessions, settings.cash)
         eventful = (
             bars.split is not None or bars.dividend is not None or bool((market.listing[ledger.DELISTED_ON] >= 0).any())
         )
         book.counts[ledger.EVENTFUL] = int(eventful)
-        return cls(bars, settings, market, _terms(bars, settings), record, [book])
+        return cls(bars, settings, market, terms_of(bars, settings), record, [book])
 
     def through(self, advance: Callable[[Run, int], int], first: int = 0) -> None:
         """Advance to the end, growing the ledgers as often as they are full."""
@@ -315,7 +315,8 @@ def _book(symbols: int, sessions: int, cash: float) -> ledger.Book:
     )
 
 
-def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
+def market_of(bars: Bars, *, quiet: bool) -> ledger.Market:
+    """Return bars as kernels read them; `quiet` leaves out the warning about bars without volume."""
     with np.errstate(invalid="ignore"):
         has_volume = np.nansum(bars.volume, axis=1) > 0.0
     if not has_volume.all() and not quiet:
@@ -341,7 +342,8 @@ def _market(bars: Bars, *, quiet: bool) -> ledger.Market:
     )
 
 
-def _terms(bars: Bars, settings: Settings) -> ledger.Terms:
+def terms_of(bars: Bars, settings: Settings) -> ledger.Terms:
+    """Return settings as kernels read them."""
     costs, venue = settings.costs, settings.costs.venue
     if venue.strict and bars.price_factor is None:
         message = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from stockstream.backtesting.actions import refuse_out_of_reach
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CONDITIONS = ("enter_long", "exit_long", "enter_short", "exit_short")
 LEVELS = ("stop_loss", "take_profit", "trailing_stop")
+PARTS = (*CONDITIONS, *LEVELS, "max_bars", "rank")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Rules:
             if rule is not None and (not isinstance(rule, Expression) or rule.gives != "condition"):
                 message = f"expected a condition for {name}, such as RSI(14) < 30; found {rule!r}"
                 raise ParameterError(message)
-        for name in (*LEVELS, "max_bars", "rank"):
+        for name in PARTS[len(CONDITIONS) :]:
             value = getattr(self, name)
             if value is None:
                 continue
@@ -81,7 +82,7 @@ class Rules:
     @property
     def expressions(self) -> dict[str, Expression]:
         """The parts that are given, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return {name: part for name in PARTS if (part := getattr(self, name)) is not None}
 
     def parameters(self) -> frozenset[str]:
         """Names of the parameters that still stand in place of numbers."""
@@ -121,10 +122,9 @@ class Rules:
         UnknownNameError
             A rule, operation or indicator that does not exist.
         """
-        names = [f.name for f in fields(cls)]
         for name in data:
-            if name not in names:
-                message = f"unknown rule {name!r}; expected {', '.join(names)}.{did_you_mean(name, names)}"
+            if name not in PARTS:
+                message = f"unknown rule {name!r}; expected {', '.join(PARTS)}.{did_you_mean(name, PARTS)}"
                 raise UnknownNameError(message)
         return cls(**{name: from_dict(value) for name, value in data.items()})
 

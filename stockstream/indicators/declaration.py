@@ -83,6 +83,14 @@ def ranges_of(cls: type[Any]) -> dict[str, Range]:
     return ranges
 
 
+def field_names(cls: type[Any]) -> tuple[str, ...]:
+    """Return the names of all fields of a declaration, in order; kept on the class too."""
+    if "_declared_fields" not in vars(cls):
+        cls._declared_fields = tuple(f.name for f in fields(cls))
+    names: tuple[str, ...] = vars(cls)["_declared_fields"]
+    return names
+
+
 def refuse_undecorated(cls: type[Any]) -> None:
     """Refuse a class whose parameters are not yet parameters, because nothing made it a dataclass.
 

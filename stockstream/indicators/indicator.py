@@ -23,6 +23,7 @@ from stockstream.indicators.declaration import (
     Range,
     check_ascending,
     choice,
+    field_names,
     parameter,
     ranges_of,
     refuse_undecorated,
@@ -104,13 +105,14 @@ class Indicator(Expression):
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        owner, open_ = type(self).__name__, False
+        owner, open_, grid = type(self).__name__, False, False
         for name, allowed in ranges_of(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, Expression):
                 open_ = True
                 continue
             if _is_grid(value):
+                grid = True
                 checked: Any = tuple(allowed.checked(owner, name, item) for item in value)
                 if not checked:
                     message = f"{owner}: expected at least one value for {name}; found an empty sequence"
@@ -125,7 +127,7 @@ class Indicator(Expression):
                 )
                 raise ParameterError(message)
             object.__setattr__(self, "of", as_expression(self.of))
-        if not (open_ or self.is_grid or (self._reads_expressions() and self.parameters())):
+        if not (open_ or grid or (self._reads_expressions() and self.parameters())):
             self.check()
 
     def _reads_expressions(self) -> bool:
@@ -134,7 +136,8 @@ class Indicator(Expression):
 
     def check(self) -> None:
         """Refuse combinations of parameters that are each in range but make no sense together."""
-        check_ascending(type(self).__name__, self.ascending, self.values)
+        if self.ascending:
+            check_ascending(type(self).__name__, self.ascending, self.values)
 
     # ---- what is declared -------------------------------------------------------------------------------------
 
@@ -197,16 +200,20 @@ class Indicator(Expression):
         """Whether the other is of the same kind, with these numbers in the place of parameters."""
         if type(other) is not type(self):
             return False
-        for f in fields(self):
-            own, built = getattr(self, f.name), getattr(other, f.name)
-            if isinstance(own, Parameter) and own.name in values and "range" in f.metadata:
+        ranges = ranges_of(type(self))
+        for name in field_names(type(self)):
+            own, built = getattr(self, name), getattr(other, name)
+            if not isinstance(own, Expression):
+                if own != built:
+                    return False
+            elif isinstance(own, Parameter) and own.name in values and name in ranges:
                 if values[own.name] != built:
                     return False
-            elif isinstance(own, Expression) and "range" in f.metadata:
+            elif name in ranges:
                 bound = own.bind(values)
                 if (bound if bound.parameters() else scalar(bound)) != built:
                     return False
-            elif not (own.binds_to(values, built) if isinstance(own, Expression) else own == built):
+            elif not own.binds_to(values, built):
                 return False
         return True
 
@@ -455,4 +462,4 @@ class Output(Expression):
 
 
 def _is_grid(value: Any) -> bool:
-    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    return not isinstance(value, int | float | str) and isinstance(value, Sequence | np.ndarray)

@@ -30,6 +30,12 @@ REMOTE_WINDOW: Final = 64
 #: Packages that a worker process holds.
 HELD: Final = 2
 
+#: Threads of a sweep that is over, and how many there are: they wait for the next one, because starting and joining two
+#: takes as long as hundreds of runs.
+RESTING: Final[list[tuple[int, ThreadPoolExecutor]]] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=RESTING.clear)
+
 type Hands = Executor | Callable[[], Executor]
 
 
@@ -97,10 +103,11 @@ class Crew:
     _own: list[Executor] = field(default_factory=list)
     _content: bytes = b""
     _broken: int = 0
+    _idle: bool = False
 
     def __enter__(self) -> Crew:
         if self.given is None:
-            self._start()
+            self._here()
             return self
         self._executor = self._made()
         self.remote = not isinstance(self._executor, ThreadPoolExecutor)
@@ -109,7 +116,11 @@ class Crew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for pool in [*self._own, *([self._threads] if self._threads else [])]:
+        if self._threads is not None and self._idle and not RESTING:
+            RESTING.append((self.workers, self._threads))
+        elif self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+        for pool in self._own:
             pool.shutdown(wait=True, cancel_futures=True)
         if self._spool is not None:
             self._spool.cleanup()
@@ -132,6 +143,7 @@ class Crew:
                     future = self._submit(job)
                     waiting[future] = job, self._executor
                 if not waiting:
+                    self._idle = True
                     return True
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     job, executor = waiting.pop(future)
@@ -172,18 +184,8 @@ class Crew:
 
     def _here(self) -> ThreadPoolExecutor:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.workers)
+            self._threads = _rested(self.workers) or _started(self.workers)
         return self._threads
-
-    def _start(self) -> None:
-        """Start all threads at once, while there is planning to be done.
-
-        One that starts while another runs a job can wait for its processor until that job is done: measured, 4 ms of a
-        call of 20.
-        """
-        met = Barrier(self.workers, timeout=1.0)  # a machine that refuses a thread leaves the others in peace
-        for _ in range(self.workers):
-            self._here().submit(met.wait)
 
     def _answer(self, job: Job, future: Future[Any], executor: Executor | None) -> Answer | None:
         """Return what a job found; None when it has to be done again."""
@@ -248,6 +250,31 @@ class Crew:
         path = Path(self._spool.name) / "package"
         path.write_bytes(self._content)
         return Reference(str(path))
+
+
+def _rested(workers: int) -> ThreadPoolExecutor | None:
+    """Return the threads that rest, where there are as many as are wanted."""
+    try:
+        count, pool = RESTING.pop()
+    except IndexError:
+        return None
+    if count == workers:
+        return pool
+    pool.shutdown(wait=False)
+    return None
+
+
+def _started(workers: int) -> ThreadPoolExecutor:
+    """Start all threads at once, before there is work.
+
+    One that starts while another runs a job can wait for its processor until that job is done: measured, 4 ms of a call
+    of 20.
+    """
+    pool = ThreadPoolExecutor(workers)
+    met = Barrier(workers, timeout=1.0)  # a machine that refuses a thread leaves the others in peace
+    for _ in range(workers):
+        pool.submit(met.wait)
+    return pool
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ from stockstream_kernels.trade_performance import TRADE_SUMS_SIZE
 from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
-from stockstream.backtesting.engine import Run, Settings
+from stockstream.backtesting.engine import Run, Settings, market_of, terms_of
 from stockstream.indicators.calling import as_input
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number
@@ -175,8 +175,9 @@ class Desk:
         way = SIMULATE if question.paths else short_way(compiled, settings, shelf.bars)[0]
         if way == SIMULATE:
             return cls(compiled, shelf, settings, question, None, None, None, way)
-        run = Run.start(shelf.bars, settings, quiet=True)
-        return cls(compiled, shelf, settings, question, _tape(shelf, run), run.market, run.terms, way)
+        market, terms = market_of(shelf.bars, quiet=True), terms_of(shelf.bars, settings)
+        tape = _tape(shelf, market, terms, hurdle_of(settings))
+        return cls(compiled, shelf, settings, question, tape, market, terms, way)
 
     def run(
         self,
@@ -411,7 +412,7 @@ def _levels(levels: int) -> NDArray[np.int8]:
     return level_of
 
 
-def _tape(shelf: Shelf, run: Run) -> tapes.Tape:
+def _tape(shelf: Shelf, market: ledger.Market, terms: ledger.Terms, hurdle: float) -> tapes.Tape:
     sessions = len(shelf.bars.dates)
     tape = tapes.Tape(
         np.empty((4, sessions)),
@@ -423,5 +424,5 @@ def _tape(shelf: Shelf, run: Run) -> tapes.Tape:
         aligned(sessions, 8),
         np.empty(sessions + 1, dtype=np.int64),
     )
-    tapes.fill_tape(run.market, run.terms, hurdle_of(run.settings), tape)
+    tapes.fill_tape(market, terms, hurdle, tape)
     return tape

@@ -61,6 +61,10 @@ class Failures:
         """Return one row per failure: the parameters (null: any), the reason, and how many combinations it took."""
         import polars as pl
 
+        if not self.rows:
+            return pl.DataFrame(
+                schema=dict.fromkeys(self.names, pl.Int64) | {"reason": pl.String, "combinations": pl.Int64}
+            )
         rows = list(self.rows)
         if self.unnamed:
             rows.append({"reason": "more of the same kinds", "combinations": self.unnamed})

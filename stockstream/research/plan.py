@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from stockstream.research.symbolic import symbolic_rules
 from stockstream.research.variants import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from stockstream.research.collect import Collector
     from stockstream.research.crew import Crew
     from stockstream.research.grid import Combinations
+    from stockstream.research.jobs import Work
     from stockstream.research.question import Question
 
 #: Combinations whose rules are also built from numbers, to see that parameters stand for them.
@@ -216,7 +218,7 @@ class Plan:
             rows = [self._parameters(row) for row in batch.table[places].to_dicts()]
             settings = [one for place in places if (one := batch.settings[batch.which[place]]) is not None]
             work = AccountWork(rows, settings)
-            self._warm_up(AccountWork(rows[:1], settings[:1]))
+            self._warm_up(("account",), functools.partial(AccountWork, rows[:1], settings[:1]))
             yield Job(batch, 0, places, work)
 
     def _parameters(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +289,9 @@ class Plan:
     def _of_piece(self, batch: Batch, piece: Piece) -> Iterator[Job]:
         why = self.question.paths
         whole = None if self.remote else panel_for(piece.compiled, self.bars)
-        if self._warm_up(self._away(0, piece, np.zeros(1, dtype=np.int64), piece.cuts[0][0])):
+        settings = piece.cuts[0][0]
+        first = functools.partial(self._away, 0, piece, np.zeros(1, dtype=np.int64), settings)
+        if self._warm_up(self._kind(piece.compiled, settings), first):
             started = time.perf_counter()
             # many values at once are computed by kernels of their own
             Shelf.of(piece.rows.first_of_families(), self.bars, 0, whole)
@@ -322,26 +326,23 @@ class Plan:
         chosen = np.arange(cut.start, cut.stop)[pending[cut]]
         yield from (chosen[first : first + self.chunk] for first in range(0, len(chosen), self.chunk))
 
-    def _warm_up(self, work: SymbolWork | AccountWork) -> bool:
+    def _warm_up(self, kind: tuple[Any, ...], first: Callable[[], Work]) -> bool:
         """Run one combination of the first job, so that loading or compiling kernels does not count as running.
 
         Returns whether it had to.
         """
-        kind = self._kind(work)
         if kind in WARM or self.remote:
             return False
         started = time.perf_counter()
-        answer(work, Package(self.bars, self.question, self.strategy))
+        answer(first(), Package(self.bars, self.question, self.strategy))
         self.compiled += time.perf_counter() - started
         WARM.add(kind)
         return True
 
-    def _kind(self, work: SymbolWork | AccountWork) -> tuple[Any, ...]:
-        """Return what says which kernels a job needs."""
-        if isinstance(work, AccountWork):
-            return ("account",)
-        series = {type(part).__qualname__ for row in work.rows.kinds() for part in row.walk()}
-        return (bool(self.question.paths), short_way(work.compiled, work.settings, self.bars)[0], *sorted(series))
+    def _kind(self, compiled: CompiledRules, settings: Settings) -> tuple[Any, ...]:
+        """Return what says which kernels the jobs of some rules need."""
+        series = {type(part).__qualname__ for slot in compiled.slots for part in slot.walk()}
+        return (bool(self.question.paths), short_way(compiled, settings, self.bars)[0], *sorted(series))
 
     def _away(self, symbol: int, piece: Piece, chosen: Any, settings: Settings) -> SymbolWork:
         """Return work that can travel, with its own series only."""
@@ -393,9 +394,8 @@ def _nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
     first, last = codes[:, 0].astype(np.int64), codes[:, -1].astype(np.int64)
     if codes.shape[1] == 1:
         return np.argsort(first, kind="stable")
-    wide, high = (int(first.max()) >> CACHED_SERIES) + 1, int(last.max()) + 1
-    outer = (last >> CACHED_OTHERS) * wide + (first >> CACHED_SERIES)
-    key = ((outer * high + last) << CACHED_SERIES) + (first & ((1 << CACHED_SERIES) - 1))
-    if key.max() < np.iinfo(np.int32).max:
-        key = key.astype(np.int32)
-    return np.argsort(key, kind="stable")
+    wide = (int(first.max()) >> CACHED_SERIES) + 1
+    tile = (last >> CACHED_OTHERS) * wide + (first >> CACHED_SERIES)
+    inner = (last & ((1 << CACHED_OTHERS) - 1)) << CACHED_SERIES | first & ((1 << CACHED_SERIES) - 1)
+    key = tile << (CACHED_OTHERS + CACHED_SERIES) | inner
+    return np.argsort(key.astype(np.uint16) if key.max() < RADIX else key, kind="stable")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AT_ONCE = 100_000
 
 
-def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
+def entry_of(swept: Sweep, combinations: Combinations, sketch: distinct.Hashes) -> Entry:
     """Return what is recorded of a sweep: all combinations of its grid, and the moments of its Sharpe ratios."""
     first, last = (str(day) for day in swept.bars.dates[[0, -1]])
     ratios = swept.ratios if swept.ratios is not None and swept.ratios.count > 1 else Ratios()
@@ -41,8 +41,13 @@ def entry_of(swept: Sweep, combinations: Combinations) -> Entry:
         ratios=ratios.count,
         mean=ratios.mean / math.sqrt(year),
         variance=ratios.variance / year,
-        sketch=distinct.smallest(_hashed(swept.strategy, combinations)),
+        sketch=sketch,
     )
+
+
+def sketch_of(strategy: type, combinations: Combinations) -> distinct.Hashes:
+    """Return the smallest hashes of all combinations of a strategy."""
+    return distinct.smallest(_hashed(strategy, combinations))
 
 
 def _family(swept: Sweep) -> str:

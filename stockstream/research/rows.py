@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
@@ -50,6 +51,11 @@ class Family:
         """Return the first row of an output."""
         return self.first + len(self.values) * (self.outputs.index(output) if self.outputs else 0)
 
+    @cached_property
+    def ends(self) -> tuple[Indicator, Indicator]:
+        """The indicator with the first and with the last set of the values."""
+        return self.member(0), self.member(len(self.values) - 1)
+
     def member(self, place: int) -> Indicator:
         """Return the indicator with one set of the values."""
         return self.template.bind({open_number(k).name: value for k, value in enumerate(self.values[place].tolist())})
@@ -73,9 +79,8 @@ class Family:
             for name in self.outputs or template.outputs
         }
         rows = [blocks[name] if name in blocks else np.empty((1, series.shape[1])) for name in template.outputs]
-        ends = (self.member(0), self.member(len(self.values) - 1))
         columns = [column[own].astype(np.int64) for column in self.columns(gridded(template))]
-        run_grid(template, columns, ends, inputs, rows)
+        run_grid(template, columns, self.ends, inputs, rows)
 
     def columns(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
         """Return the values of some parameters, ``(n,)`` each."""
@@ -113,11 +118,6 @@ class Rows(Sequence[Expression]):
         for family in self.families:
             rows.families.append(replace(family, values=family.values[:1], first=len(rows)))
         return rows
-
-    def kinds(self) -> Iterator[Expression]:
-        """Give each named series and one of each family."""
-        yield from self.named
-        yield from (family.template for family in self.families)
 
 
 def columns_of(template: Indicator, values: NDArray[np.float64], names: Sequence[str]) -> list[NDArray[np.float64]]:

@@ -6,6 +6,7 @@ pool of threads or wherever an executor takes them, without ever holding more th
 
 from __future__ import annotations
 
+import functools
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,12 +30,12 @@ from stockstream.research.jobs import Package
 from stockstream.research.plan import Plan
 from stockstream.research.progress import Bar
 from stockstream.research.question import BLOCK_SUMS, DEFAULT_METRICS, Question
-from stockstream.research.recording import entry_of
+from stockstream.research.recording import entry_of, sketch_of
 from stockstream.research.results import Path, Sweep
 from stockstream.research.trials import record_or_warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path as FilePath
 
     import polars as pl
@@ -172,26 +173,37 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
         memory = Checkpoint.open(checkpoint, identity(strategy, bars, found, chosen, portfolio, question))
     package = Package(bars, question, strategy if shared else None)
     short = not question.paths and found.count * rows_each * len(bars.dates) < SHORT
+    sketch = functools.cache(lambda: sketch_of(strategy, found))
     with collector_paused() if short else nullcontext(), Crew(package, hands, executor) as crew:
         columns = (*question.names, *question.sums)
         collector = Collector(() if shared else bars.symbols, columns, found.failures, [*outlets, ratios])
         plan = Plan.of(strategy, chosen, found, limits, collector, crew, checkpoint=memory, shared=shared)
-        swept = Running(plan, _reporter(progress=progress)).finish(outlets, ratios, portfolio)
+        running = Running(plan, _reporter(progress=progress), sketch if record else nothing)
+        swept = running.finish(outlets, ratios, portfolio)
     if record:
-        record_or_warn(swept.ledger, entry_of(swept, found))
+        record_or_warn(swept.ledger, entry_of(swept, found, sketch()))
     return swept
 
 
-def nothing(done: int, total: int) -> None:
-    """Report no progress."""
+def nothing(*_: int) -> None:
+    """Report no progress, and do nothing meanwhile."""
 
 
 @dataclass(eq=False)
 class Running:
-    """A sweep on its way."""
+    """A sweep on its way.
+
+    Attributes
+    ----------
+    progress
+        Hears how many runs are done, of how many.
+    meanwhile
+        Called when all jobs are given out: the threads have work, and this one would only wait for them.
+    """
 
     plan: Plan
     progress: Callable[[int, int], None] = nothing
+    meanwhile: Callable[[], object] = nothing
     done: int = 0
     shortened: int = 0
 
@@ -233,7 +245,7 @@ class Running:
     def through(self, outlets: Sequence[Outlet] = ()) -> bool:
         """Run everything; False when Ctrl-C ended it. What is written is finished, or removed where the sweep fails."""
         try:
-            complete = self.plan.crew.run(self.plan.jobs(), self._take)
+            complete = self.plan.crew.run(self._jobs(), self._take)
             self.plan.collector.hand_on(everything=True)
             for outlet in outlets:
                 outlet.close()
@@ -248,6 +260,10 @@ class Running:
             if isinstance(self.progress, Bar):
                 self.progress.close()
         return complete
+
+    def _jobs(self) -> Iterator[Job]:
+        yield from self.plan.jobs()
+        self.meanwhile()
 
     def _take(self, job: Job, answer: Answer) -> None:
         plan, batch = self.plan, job.batch

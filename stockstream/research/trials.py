@@ -244,7 +244,6 @@ class Trials:
         """Give a connection inside one transaction, which other threads and processes wait for."""
         with _OPEN.lock:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 connection = _OPEN.connection(self.path)
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
@@ -270,6 +269,7 @@ class _Open:
         """Return a connection to the file that stands at the path now."""
         if self._held is None or self._file != _file_at(path):
             self.close()
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._held = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             self._held.execute("PRAGMA journal_mode = WAL")
             self._held.execute("PRAGMA synchronous = NORMAL")
