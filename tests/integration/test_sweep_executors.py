@@ -3,15 +3,18 @@
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 from polars.testing import assert_frame_equal
 
 import stockstream as ss
 from stockstream.errors import ParameterError
-from stockstream.research.crew import Reference, answer_away
+from stockstream.research.crew import RESTING, Reference, answer_away
 from stockstream.research.jobs import Package
 from stockstream.research.question import DEFAULT_METRICS
 from tests.laws.test_sweep_laws import long_panel
@@ -37,6 +40,37 @@ def test_the_users_threads(portfolio):
         swept = sweep(executor=pool, portfolio=portfolio)
         assert pool.submit(int, 5).result() == 5  # it is the user's, and still open
     assert_frame_equal(swept.frame, sweep(portfolio=portfolio).frame)
+
+
+FORKED = """
+import os
+from stockstream.research import crew
+from tests.integration.test_sweep_executors import sweep
+
+sweep(workers=2)
+assert [count for count, _ in crew.RESTING] == [2]
+child = os.fork()
+if not child:
+    os._exit(len(crew.RESTING))
+assert os.waitpid(child, 0)[1] == 0
+sweep(workers=3)
+assert [count for count, _ in crew.RESTING] == [3]
+"""
+
+
+def test_threads_wait_for_the_next_sweep_but_not_in_a_fork_of_the_process():
+    sweep(workers=2)
+    resting = [pool for _, pool in RESTING]
+    sweep(workers=2)
+    assert [pool for _, pool in RESTING] == resting
+    with pytest.raises(ParameterError):
+        sweep(workers=2, reduce={"wrong": lambda equity, dates: equity})
+    assert not RESTING  # what failed may not be over in all threads
+    if hasattr(os, "fork"):
+        done = subprocess.run(
+            [sys.executable, "-c", FORKED], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
