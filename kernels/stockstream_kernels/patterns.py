@@ -1,13 +1,24 @@
 """Candlestick patterns: one kernel that runs any pattern's program over the bars.
 
-A program is a flat ``(8 + 8 · rows,) int64`` array of lines of eight numbers. The first line is ``[averages,
-conditions, first bar, warm-up, remembers]``. A line per average follows, ``[row, bars ago, period]``, and a line per
-condition, ``[value, relation, left, right, third, sign of it, fourth, sign of it]``, which asks whether left stands in
-the relation to right plus the signed third and fourth. Left to fourth are terms, ``16 · row + bars ago``. Conditions
-follow each other until one that has a value: where all of them held, the answer is that value.
+Bars are taken 64 at a time. What they measure and the averages are written as rows of the state, and a condition is the
+word of bars on which it holds: it is computed where a rule first asks for it, once for all rules. Most words of a rule
+are 0 after a few conditions, and the rest of it is skipped.
 
-Bars are taken 64 at a time. What they measure and the averages are written as rows, and a rule is the word of bars on
-which it still holds: most words are 0 after a few conditions, and the rest of the rule is skipped.
+A program is a flat ``(…,) int64`` array, lines of `LINE` numbers after a head of `HEADER`: ``[sums, averages,
+conditions, rules, first bar, warm-up, scratch]`` and, from `PLACES` on, where in the state each measure goes, 0 for
+nowhere. Then
+
+- a line a running sum, ``[newest bar, to, period]``, the first two places in the state;
+- a line an average, ``[sum, to, period]``;
+- a line a condition, ``[one, two, averages, combined, first, second, third]``, whether one place is above another. The
+  third number has a bit for each average that it needs. Where the fourth is not 0, the scratch row is first made from
+  three places: the first plus the others times their factors;
+- the rules, ``[value, age, count, conditions…]``: a condition is two times its number, plus 1 where it must not hold;
+  the first five are the white candles of 0 to 4 bars ago. A rule of value 0 says on which bars the rules after it are
+  asked. The last rule that holds gives the value. A rule with an age is asked on the bars so many after those of its
+  sign, until it has held or the pattern is there again; ages ascend from 1, one sign after the other.
+
+Factors are ``(averages + 2 · conditions,)``: those of the averages, then those of the second and third places.
 """
 
 from __future__ import annotations
@@ -17,18 +28,30 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._candles import PAST, WORD, compare, keep_past, measure, scale
+from stockstream_kernels._candles import (
+    MEASURED,
+    PART,
+    PAST,
+    WORD,
+    accumulate,
+    bars_of,
+    clear,
+    combine,
+    compare,
+    keep_past,
+    measure,
+    paint,
+    recall,
+    remember,
+    scale,
+)
 from stockstream_kernels._compile import kernel, step, truncated
 from stockstream_kernels._words import lowest_bit
 
 type Series = NDArray[np.float64]
 type Program = NDArray[np.int64]
 
-#: Numbers of a line of a program.
-LINE: Final = 8
-#: Length of a row: ten bars before the one of four bars ago and more, then a word.
-WIDTH: Final = PAST + WORD
-#: What a bar measures, in the order of the rows; those of the averages follow.
+#: What a bar measures, in the order of their places.
 MEASURES: Final = (
     "open",
     "high",
@@ -43,20 +66,32 @@ MEASURES: Final = (
     "range",
     "shadows",
 )
-#: How many there are, and where the rows begin; before them stand the sums.
-MEASURED: Final = 12
-ROWS: Final = 20
-#: Bars after a remembered pattern in which a close may confirm it.
+#: Numbers before the lines of a program, where those of the places begin, and numbers of a line.
+HEADER: Final = 20
+PLACES: Final = 8
+LINE: Final = 8
+#: In the state: which of the last bars were white, whether the last bar waits to be confirmed, sums, and the rows.
+WHITE: Final = 1
+WAITING: Final = 2
+SUMS: Final = 8
+ROWS: Final = 24
+#: Bars that a rule may look back, and bars after a pattern in which a close may confirm it.
+LOOK_BACK: Final = 4
 CONFIRM: Final = 3
+#: Length of a row: the bars before a word, then the word.
+WIDTH: Final = PAST + WORD
+#: In the scratch: a row, the prices of a word that is not full, and the words of the conditions.
+PRICES: Final = WORD
+WORDS: Final = 5 * WORD
+MOST_CONDITIONS: Final = 64
 #: Numbers that are passed on: a literal one would be compiled anew.
 BEGIN: Final = np.int64(0)
 WORD_OF_BARS: Final = np.int64(WORD)
+ONE: Final = np.uint64(1)
+NONE: Final = np.uint64(0)
 EVERY: Final = np.uint64(2**64 - 1)
-
-
-def state_size(averages: int) -> int:
-    """Length of the state of a program with so many averages (at most 16)."""
-    return ROWS + (MEASURED + averages) * WIDTH
+OF_LOOK_BACK: Final = np.uint64(2**LOOK_BACK - 1)
+OF_WHITE: Final = np.uint64(2 ** (LOOK_BACK + 1) - 1)
 
 
 @step
@@ -66,86 +101,131 @@ def clipped(bars: int, count: int) -> int:
 
 
 @step
-def average(program: Program, factors: Series, which: int, count: int, state: Series) -> None:
-    """Write one average of the bars before each bar, times its factor; of a period of 0, the bar's own measure.
+def add_up(program: Program, count: int, state: Series) -> None:
+    """Write the running sums before each bar of a word.
 
-    A running sum from the first bar on, in the oracle's order: at prices of whole ticks measures often equal averages,
-    and then the last bit of the sum decides.
+    From the first bar on, in the oracle's order: at prices of whole ticks measures often equal averages, and then the
+    last bit of the sum decides. In parts, because each sum waits for itself only: several go on at once.
     """
-    line, seen = LINE * (1 + which), truncated(state[0])
-    period, since = program[line + 2], program[2] - seen
-    newest = np.uint64(ROWS + program[line] * WIDTH + PAST - program[line + 1])
-    row, before = ROWS + (MEASURED + which) * WIDTH + PAST, np.uint64(period)
-    first, total = np.uint64(row), state[4 + which]
-    begin, full = clipped(since - period, count), clipped(since, count)
-    for k in range(np.uint64(begin), np.uint64(full)):
-        total += state[newest + k]
-    for k in range(np.uint64(full), np.uint64(count)):
-        state[first + k] = total if period > 0 else state[newest + k]
-        total += state[newest + k] - state[newest + k - before]
-    state[4 + which] = total
-    scale(state, row, float(period) if period > 0 else 1.0, factors[which])
-
-
-@step
-def place(term: int) -> int:
-    """Return where a term stands in the state on the first bar of a word."""
-    return ROWS + (term >> 4) * WIDTH + PAST - (term & 15)
-
-
-@step
-def answer(program: Program, ready: np.uint64, start: int, state: Series, out: Series) -> None:
-    """Write the value of the last rule of which all conditions hold, on the bars of a word that are ready."""
-    begin = LINE * (1 + program[0])
-    word = ready
-    for line in range(begin, begin + LINE * program[1], LINE):
-        if word != 0:
-            terms = (
-                place(program[line + 2]),
-                place(program[line + 3]),
-                place(program[line + 4]),
-                place(program[line + 6]),
-            )
-            word &= compare(state, terms, float(program[line + 5]), float(program[line + 7]), program[line + 1])
-        if program[line] != 0:
-            while word != 0:
-                out[start + lowest_bit(word)] = program[line]
-                word &= word - np.uint64(1)
-            word = ready
-
-
-@step
-def confirm(t: int, at: int, state: Series, out: Series) -> None:
-    """Remember a pattern and the bar before it; double its value when one of the next closes leaves that bar's range.
-
-    In the state: ``[…, bars since, value, level to pass, …]``.
-    """
-    value = out[t]
-    if value != 0.0:
-        state[1], state[2] = 0.0, value
-        state[3] = state[ROWS + (1 if value > 0.0 else 2) * WIDTH + PAST + at - 1]
+    since = program[4] - truncated(state[0])
+    if count == WORD and since <= 0:
+        for part in range(0, WORD, PART):
+            for which in range(program[0]):
+                line = HEADER + LINE * which
+                newest, to = program[line] + part, program[line + 1] + part
+                state[SUMS + which] = accumulate(state, newest, program[line + 2], to, state[SUMS + which])
         return
-    state[1] += 1.0
-    close, way = state[ROWS + 3 * WIDTH + PAST + at], 1.0 if state[2] > 0.0 else -1.0
-    if state[1] <= CONFIRM and state[2] != 0.0 and way * close > way * state[3]:
-        out[t], state[2] = 2.0 * state[2], 0.0
+    for which in range(program[0]):
+        line = HEADER + LINE * which
+        newest, to, period = program[line], program[line + 1], program[line + 2]
+        full = clipped(since, count)
+        for k in range(clipped(since - period, count), full):
+            state[SUMS + which] += state[newest + k]
+        for k in range(full, count):
+            state[to + k] = state[SUMS + which]
+            state[SUMS + which] += state[newest + k] - state[newest + k - period]
 
 
 @step
-def load(open_: Series, high: Series, low: Series, close: Series, start: int, count: int, state: Series) -> None:
-    """Write `count` candles from `start` on into the first rows, after their past."""
-    first, at, bars = np.uint64(start), np.uint64(ROWS + PAST), np.uint64(count)
-    for k in range(bars):
-        state[at + k] = open_[first + k]
-    at += np.uint64(WIDTH)
-    for k in range(bars):
-        state[at + k] = high[first + k]
-    at += np.uint64(WIDTH)
-    for k in range(bars):
-        state[at + k] = low[first + k]
-    at += np.uint64(WIDTH)
-    for k in range(bars):
-        state[at + k] = close[first + k]
+def ask(program: Program, factors: Series, which: int, ready: np.uint64, state: Series) -> np.uint64:
+    """Write the word of one condition into the scratch; return which averages are now ready to be compared with."""
+    averages, scratch = HEADER + LINE * program[0], program[6]
+    line = averages + LINE * (program[1] + which)
+    needed = np.uint64(program[line + 2])
+    missing = needed & ~ready
+    while missing != NONE:
+        average = lowest_bit(missing)
+        at = averages + LINE * average
+        scale(state, program[at], program[at + 1], float(program[at + 2]), factors[average])
+        missing &= missing - ONE
+    if program[line + 3] != 0:
+        at = program[1] + 2 * which
+        terms = (program[line + 4], program[line + 5], program[line + 6])
+        combine(state, scratch, terms, factors[at], factors[at + 1])
+    remember(state, scratch + WORDS + LOOK_BACK + 1 + which, compare(state, program[line], program[line + 1]))
+    return ready | needed
+
+
+@step
+def whiten(white: np.uint64, count: int, words: int, state: Series) -> None:
+    """Write the words of bars that were white 0 to 4 bars ago, and keep the last bars for the next word."""
+    past = np.uint64(truncated(state[WHITE]))
+    for ago in range(LOOK_BACK + 1):
+        remember(state, words + ago, white << np.uint64(ago) | past >> np.uint64(LOOK_BACK - ago))
+    if count < LOOK_BACK:
+        white, count = white << np.uint64(LOOK_BACK - count) | past >> np.uint64(count), LOOK_BACK
+    state[WHITE] = float(white >> np.uint64(count - LOOK_BACK) & OF_LOOK_BACK)
+
+
+@step
+def mark(out: Series, start: int, count: int, word: np.uint64, value: float) -> None:
+    """Write a value on the bars of a word."""
+    if count == WORD:
+        paint(out, start, word, value)
+        return
+    while word != NONE:
+        out[start + lowest_bit(word)] = value
+        word &= word - ONE
+
+
+@step
+def wait(waiting: np.uint64, at: int, count: int, state: Series) -> np.uint64:
+    """Return the bars after those that wait; the last bar's waits in the state for the next word."""
+    before = ONE if state[at] != 0.0 else NONE
+    state[at] = float(waiting >> np.uint64(count - 1) & ONE)
+    return waiting << ONE | before
+
+
+@step
+def answer(
+    program: Program, factors: Series, ready: np.uint64, start: int, count: int, state: Series, out: Series
+) -> None:
+    """Write the value of the last rule of which all conditions hold, on the bars of a word that are ready."""
+    at, words = HEADER + LINE * (program[0] + program[1] + program[2]), program[6] + WORDS
+    asked, scaled, base = OF_WHITE, NONE, ready
+    rises = falls = waiting = NONE
+    for _ in range(program[3]):
+        value, age, begin = program[at], program[at + 1], at + 3
+        at = begin + program[at + 2]
+        word = base
+        if age > 0:
+            if age == 1:
+                waiting = rises if value > 0 else falls
+            place = WAITING + age - 1 + (0 if value > 0 else CONFIRM)
+            waiting = wait(waiting, place, count, state) & ready & ~(rises | falls)
+            word = waiting
+        for k in range(begin, at):
+            if word != NONE:
+                which = program[k] >> 1
+                bit = ONE << np.uint64(which)
+                if asked & bit == NONE:
+                    scaled = ask(program, factors, which - LOOK_BACK - 1, scaled, state)
+                    asked |= bit
+                holds = recall(state, words + which)
+                word &= holds if program[k] & 1 == 0 else ~holds
+        if value == 0:
+            base = word
+            continue
+        if word != NONE:
+            mark(out, start, count, word, float(value))
+        if age > 0:
+            waiting &= ~word
+        elif value > 0:
+            rises |= word
+        else:
+            falls |= word
+
+
+@step
+def load(
+    open_: Series, high: Series, low: Series, close: Series, start: int, count: int, state: Series, to: int
+) -> None:
+    """Copy the prices of a word that is not full to where a whole one can be read."""
+    for k in range(count):
+        state[to + k] = open_[start + k]
+        state[to + WORD + k] = high[start + k]
+        state[to + 2 * WORD + k] = low[start + k]
+        state[to + 3 * WORD + k] = close[start + k]
 
 
 @kernel
@@ -161,14 +241,22 @@ def pattern(
 ) -> None:
     """Write the value of a pattern on each bar, 0 where it is not; a bar with a NaN begins the series anew.
 
-    `factors` is ``(averages,)``. State: ``[bars seen, bars since, value, level, sums]`` and the rows with their past;
-    its length is `state_size`.
+    State: ``[bars seen, white, waiting (6), sums (16)]``, the rows with their past, and scratch.
     """
-    start, first, warmup = truncated(BEGIN), program[2], program[3]
+    start, first, prices = truncated(BEGIN), program[4], program[6] + PRICES
     while start < len(out):
         count = clipped(len(out) - start, truncated(WORD_OF_BARS))
-        load(open_, high, low, close, start, count, state)
-        finite = measure(state, ROWS + PAST, WIDTH)
+        if count == WORD:
+            bars = (bars_of(open_, start), bars_of(high, start), bars_of(low, start), bars_of(close, start))
+        else:
+            load(open_, high, low, close, start, count, state, prices)
+            bars = (
+                bars_of(state, prices),
+                bars_of(state, prices + WORD),
+                bars_of(state, prices + 2 * WORD),
+                bars_of(state, prices + 3 * WORD),
+            )
+        finite, white = measure(bars, program, PLACES, state)
         if finite != EVERY:
             count = clipped(lowest_bit(~finite), count)
         if count == 0:
@@ -178,19 +266,20 @@ def pattern(
             start += 1
             continue
         seen = truncated(state[0])
-        for which in range(program[0]):
-            average(program, factors, which, count, state)
-        for t in range(start, start + count):
-            out[t] = 0.0
-        ready = clipped(first - seen, count)
-        if ready < count:
-            answer(program, (EVERY >> np.uint64(WORD - count + ready)) << np.uint64(ready), start, state, out)
-        if program[4] != 0:
-            for at in range(ready, count):
-                confirm(start + at, at, state, out)
-        for t in range(start, start + clipped(warmup - seen, count)):
+        add_up(program, count, state)
+        whiten(white, count, program[6] + WORDS, state)
+        if count == WORD:
+            clear(out, start)
+        else:
+            for t in range(start, start + count):
+                out[t] = 0.0
+        begin = clipped(first - seen, count)
+        ready = EVERY >> np.uint64(WORD - count + begin) << np.uint64(begin) if begin < count else NONE
+        answer(program, factors, ready, start, count, state, out)
+        for t in range(start, start + clipped(program[5] - seen, count)):
             out[t] = np.nan
-        for row in range(ROWS, ROWS + MEASURED * WIDTH, WIDTH):
-            keep_past(state, row, row + count)
+        for k in range(PLACES, PLACES + MEASURED):
+            if program[k] != 0:
+                keep_past(state, program[k], count)
         state[0] = seen + count
         start += count

@@ -1,18 +1,13 @@
-"""From the table of candlestick patterns to the programs that the kernel runs."""
+"""The table of candlestick patterns as rules: both sides of each, and a comparison at a time."""
 
 from __future__ import annotations
 
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import numpy as np
-
-from stockstream.indicators.pattern_table import PATTERNS, SETTINGS, Setting
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from stockstream.indicators.pattern_table import PATTERNS, SETTINGS
 
 #: Relation -> the one that holds when both sides change places, or signs.
 TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -20,12 +15,7 @@ TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 MIRRORED: Final = {"h": "l", "l": "h", "top": "bottom", "bottom": "top", "upper": "lower", "lower": "upper"}
 PRICES: Final = frozenset({"o", "h", "l", "c", "top", "bottom"})
 NAMES: Final = {"o": "open", "h": "high", "l": "low", "c": "close"}
-#: Relations in the kernel's order.
-RELATIONS: Final = (">", ">=", "<", "<=")
 SIGNS: Final = {"+": 1, "-": -1}
-#: The setting that is the measure itself, and the factor that only the call knows.
-AS_IT_IS: Final = Setting("body", 0, 1.0)
-UNKNOWN: Final = float("nan")
 
 
 class Term(NamedTuple):
@@ -149,35 +139,3 @@ def _terms(side: str) -> tuple[Term, ...]:
     found = re.findall(r"([+-]?)([a-z]+)(\d)", side)
     return tuple(Term(name, int(ago), SIGNS[sign or "+"]) for sign, name, ago in found)
 
-
-@functools.cache
-def program(name: str) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-    """Return a pattern's program, the factors of its averages (NaN: the penetration), and the length of its state."""
-    from stockstream_kernels.patterns import CONFIRM, LINE, MEASURES, state_size
-
-    pattern, averages, lines = patterns()[name], _averages(patterns()[name]), []
-    rows = {(measure, ago): 16 * place + ago for place, measure in enumerate(MEASURES) for ago in range(5)}
-    distinct = list(dict.fromkeys(average for average in averages.values() if average[0] != AS_IT_IS))
-    for term, (setting, ago) in averages.items():
-        at = 16 * (len(MEASURES) + distinct.index((setting, ago))) if setting != AS_IT_IS else rows[AS_IT_IS[0], ago]
-        rows[term.name, term.ago] = at
-    for setting, ago in distinct:
-        lines.append([MEASURES.index(setting.measure), ago, setting.period])
-    for rule in pattern.rules:
-        for place, (left, relation, right) in enumerate(rule.conditions, start=1):
-            line = [rule.value if place == len(rule.conditions) else 0, RELATIONS.index(relation)]
-            line += [rows[NAMES.get(term.name, term.name), term.ago] for term in (left, right[0])]
-            for term in right[1:]:
-                line += [rows[NAMES.get(term.name, term.name), term.ago], term.sign]
-            lines.append(line)
-    warmup = pattern.first + (CONFIRM if pattern.confirmed else 0)
-    lines.insert(0, [len(distinct), len(lines) - len(distinct), pattern.first, warmup, int(pattern.confirmed)])
-    factors = np.array([setting.factor for setting, _ in distinct], dtype=np.float64)
-    padded = [line + [0] * (LINE - len(line)) for line in lines]
-    return np.array(padded, dtype=np.int64).ravel(), factors, state_size(len(distinct))
-
-
-def _averages(pattern: Pattern) -> dict[Term, tuple[Setting, int]]:
-    """Return what each term that is not a measure is made from: settings that are alike are computed once."""
-    part = Setting("body", 0, UNKNOWN if pattern.penetration is not None else pattern.share)
-    return {term: (SETTINGS.get(term.name, part), term.ago) for term in pattern.averages()}

@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import make_dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from stockstream.indicators.indicator import Indicator, Oracle, parameter
-from stockstream.indicators.pattern_rules import Pattern, patterns, program
+from stockstream.indicators.pattern_rules import Pattern, patterns
+
+if TYPE_CHECKING:
+    from stockstream.indicators.pattern_program import Program
 
 VALUES: Final = """
 
@@ -26,10 +27,15 @@ VALUES: Final = """
     """
 
 
+def _program(self: Indicator) -> Program:
+    from stockstream.indicators.pattern_program import program
+
+    return program(type(self).__name__)
+
+
 def _arguments(self: Indicator) -> tuple[Any, ...]:
-    lines, factors, _ = program(type(self).__name__)
-    share = self.values.get("penetration", np.nan)
-    return lines, np.where(np.isnan(factors), share, factors)
+    found = _program(self)
+    return found.lines, found.factors + self.values.get("penetration", 0.0) * found.shares
 
 
 def _declared(pattern: Pattern) -> type[Indicator]:
@@ -45,8 +51,8 @@ def _declared(pattern: Pattern) -> type[Indicator]:
         "source": "TA-Lib's definition and default candle settings",
         "oracle": Oracle("TA-Lib", pattern.name),
         "arguments": _arguments,
-        "state_size": lambda self: program(type(self).__name__)[2],
-        "warmup": lambda self: int(program(type(self).__name__)[0][3]),
+        "state_size": lambda self: _program(self).size,
+        "warmup": lambda self: _program(self).warmup,
     }
     return make_dataclass(
         pattern.name,
