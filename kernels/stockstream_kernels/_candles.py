@@ -55,9 +55,14 @@ def accumulate(state: Series, newest: int, period: int, to: int, total: float) -
     return total
 
 
-def scale(state: Series, source: int, to: int, divisor: float, factor: float) -> None:
-    """Write a word divided and multiplied."""
-    state[to : to + WORD] = factor * (state[source : source + WORD] / divisor)
+def scale(state: Series, source: int, to: int, period: int, factors: Series, at: int) -> None:
+    """Write a word divided by a period and multiplied by the third of three factors.
+
+    The first two are 1 / period and what that is short of it. With both, one rounding gives the quotient to the last
+    bit, unless it is so small that the product with the second loses digits (under 1e-290); dividing took four times
+    as long.
+    """
+    state[to : to + WORD] = factors[at + 2] * (state[source : source + WORD] / period)
 
 
 def combine(state: Series, to: int, terms: tuple[int, int, int], one: float, two: float) -> None:
@@ -71,9 +76,14 @@ def compare(state: Series, one: int, two: int) -> np.uint64:
     return _packed(state[one : one + WORD] > state[two : two + WORD])
 
 
-def clear(out: Series, at: int) -> None:
-    """Write zeros on the bars of a word, of which all are there."""
-    out[at : at + WORD] = 0.0
+def clear(values: Series, at: int, count: int) -> None:
+    """Write zeros from a place on."""
+    values[at : at + count] = 0.0
+
+
+def copy(source: Series, at: int, state: Series, to: int, count: int) -> None:
+    """Copy numbers from one array to another."""
+    state[to : to + count] = source[at : at + count]
 
 
 def paint(out: Series, at: int, word: np.uint64, value: float) -> None:
@@ -112,6 +122,7 @@ class _Rows:
         from llvmlite import ir
 
         self.ir, self.builder, self.lanes = ir, builder, lanes
+        self.tools: Any = numba.core.cgutils
         self.data = context.make_array(kind)(context, builder, array).data
         self.whole, self.vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), lanes)
 
@@ -218,23 +229,21 @@ def _accumulate(typing: Any, state: Any, newest: Any, period: Any, to: Any, tota
     return real(state, whole, whole, whole, real), code
 
 
-def _scale(typing: Any, state: Any, source: Any, to: Any, divisor: Any, factor: Any) -> Any:
+def _scale(typing: Any, state: Any, source: Any, to: Any, period: Any, factors: Any, at: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = _Rows(context, builder, signature.args[0], args[0])
-        one = args[3].type(1.0)
-        high = builder.fdiv(one, args[3])
-        low = builder.fdiv(builder.fma(builder.fneg(high), args[3], one), args[3])
+        given = _Rows(context, builder, signature.args[4], args[4])
+        one, rest, factor = (rows.spread(builder.load(given.place(args[5], k))) for k in range(3))
         kind = rows.ir.FunctionType(rows.vector, [rows.vector] * 3)
-        fma = numba.core.cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f64")
-        high, low, times = rows.spread(high), rows.spread(low), rows.spread(args[4])
+        fma = rows.tools.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f64")
         for offset in range(0, WORD, LANES):
-            value = rows.load(args[1], offset)
-            divided = builder.call(fma, [value, high, builder.fmul(value, low)])
-            rows.store(builder.fmul(times, divided), args[2], offset)
+            total = rows.load(args[1], offset)
+            divided = builder.call(fma, [total, one, builder.fmul(total, rest)])
+            rows.store(builder.fmul(factor, divided), args[2], offset)
         return context.get_dummy_value()
 
-    whole, real = numba.types.intp, numba.types.float64
-    return numba.types.void(state, whole, whole, real, real), code
+    whole = numba.types.intp
+    return numba.types.void(state, whole, whole, whole, factors, whole), code
 
 
 def _combine(typing: Any, state: Any, to: Any, terms: Any, one: Any, two: Any) -> Any:
@@ -264,14 +273,29 @@ def _compare(typing: Any, state: Any, one: Any, two: Any) -> Any:
     return numba.types.uint64(state, numba.types.intp, numba.types.intp), code
 
 
-def _clear(typing: Any, out: Any, at: Any) -> Any:
+def _clear(typing: Any, values: Any, at: Any, count: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = _Rows(context, builder, signature.args[0], args[0])
-        for offset in range(0, WORD, LANES):
-            rows.store(rows.number(0.0), args[1], offset)
+        size, word = (builder.mul(number, rows.ir.Constant(rows.whole, 8)) for number in (args[2], args[2].type(WORD)))
+        with builder.if_else(builder.icmp_signed("==", size, word)) as (whole, part):
+            with whole:
+                rows.tools.memset(builder, rows.place(args[1]), word, 0)
+            with part:
+                rows.tools.memset(builder, rows.place(args[1]), size, 0)
         return context.get_dummy_value()
 
-    return numba.types.void(out, numba.types.intp), code
+    return numba.types.void(values, numba.types.intp, numba.types.intp), code
+
+
+def _copy(typing: Any, source: Any, at: Any, state: Any, to: Any, count: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = _Rows(context, builder, signature.args[0], args[0])
+        rows = _Rows(context, builder, signature.args[2], args[2])
+        rows.tools.raw_memcpy(builder, rows.place(args[3]), given.place(args[1]), args[4], 8)
+        return context.get_dummy_value()
+
+    whole = numba.types.intp
+    return numba.types.void(source, whole, state, whole, whole), code
 
 
 def _paint(typing: Any, out: Any, at: Any, word: Any, value: Any) -> Any:
@@ -322,6 +346,7 @@ if not getattr(numba.config, "DISABLE_JIT", 0):
     combine = numba.extending.intrinsic(_combine)  # type: ignore[assignment]
     compare = numba.extending.intrinsic(_compare)  # type: ignore[assignment]
     clear = numba.extending.intrinsic(_clear)  # type: ignore[assignment]
+    copy = numba.extending.intrinsic(_copy)  # type: ignore[assignment]
     paint = numba.extending.intrinsic(_paint)  # type: ignore[assignment]
     keep_past = numba.extending.intrinsic(_keep_past)  # type: ignore[assignment]
     remember = numba.extending.intrinsic(_remember)  # type: ignore[assignment]

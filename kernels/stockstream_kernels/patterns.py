@@ -38,6 +38,7 @@ from stockstream_kernels._candles import (
     clear,
     combine,
     compare,
+    copy,
     keep_past,
     measure,
     paint,
@@ -91,7 +92,6 @@ ONE: Final = np.uint64(1)
 NONE: Final = np.uint64(0)
 EVERY: Final = np.uint64(2**64 - 1)
 OF_LOOK_BACK: Final = np.uint64(2**LOOK_BACK - 1)
-OF_WHITE: Final = np.uint64(2 ** (LOOK_BACK + 1) - 1)
 
 
 @step
@@ -118,12 +118,12 @@ def add_up(program: Program, count: int, state: Series) -> None:
     for which in range(program[0]):
         line = HEADER + LINE * which
         newest, to, period = program[line], program[line + 1], program[line + 2]
-        full = clipped(since, count)
-        for k in range(clipped(since - period, count), full):
-            state[SUMS + which] += state[newest + k]
-        for k in range(full, count):
-            state[to + k] = state[SUMS + which]
-            state[SUMS + which] += state[newest + k] - state[newest + k - period]
+        for k in range(clipped(since - period, count), count):
+            grown = state[newest + k]
+            if k >= since:
+                state[to + k] = state[SUMS + which]
+                grown -= state[newest + k - period]
+            state[SUMS + which] += grown
 
 
 @step
@@ -136,25 +136,14 @@ def ask(program: Program, factors: Series, which: int, ready: np.uint64, state: 
     while missing != NONE:
         average = lowest_bit(missing)
         at = averages + LINE * average
-        scale(state, program[at], program[at + 1], float(program[at + 2]), factors[average])
+        scale(state, program[at], program[at + 1], program[at + 2], factors, 3 * average)
         missing &= missing - ONE
     if program[line + 3] != 0:
-        at = program[1] + 2 * which
+        at = 3 * program[1] + 2 * which
         terms = (program[line + 4], program[line + 5], program[line + 6])
         combine(state, scratch, terms, factors[at], factors[at + 1])
-    remember(state, scratch + WORDS + LOOK_BACK + 1 + which, compare(state, program[line], program[line + 1]))
+    remember(state, scratch + WORDS + which, compare(state, program[line], program[line + 1]))
     return ready | needed
-
-
-@step
-def whiten(white: np.uint64, count: int, words: int, state: Series) -> None:
-    """Write the words of bars that were white 0 to 4 bars ago, and keep the last bars for the next word."""
-    past = np.uint64(truncated(state[WHITE]))
-    for ago in range(LOOK_BACK + 1):
-        remember(state, words + ago, white << np.uint64(ago) | past >> np.uint64(LOOK_BACK - ago))
-    if count < LOOK_BACK:
-        white, count = white << np.uint64(LOOK_BACK - count) | past >> np.uint64(count), LOOK_BACK
-    state[WHITE] = float(white >> np.uint64(count - LOOK_BACK) & OF_LOOK_BACK)
 
 
 @step
@@ -169,21 +158,23 @@ def mark(out: Series, start: int, count: int, word: np.uint64, value: float) -> 
 
 
 @step
-def wait(waiting: np.uint64, at: int, count: int, state: Series) -> np.uint64:
-    """Return the bars after those that wait; the last bar's waits in the state for the next word."""
-    before = ONE if state[at] != 0.0 else NONE
-    state[at] = float(waiting >> np.uint64(count - 1) & ONE)
-    return waiting << ONE | before
-
-
-@step
 def answer(
-    program: Program, factors: Series, ready: np.uint64, start: int, count: int, state: Series, out: Series
+    program: Program,
+    factors: Series,
+    ready: np.uint64,
+    white: np.uint64,
+    place: tuple[int, int],
+    state: Series,
+    out: Series,
 ) -> None:
-    """Write the value of the last rule of which all conditions hold, on the bars of a word that are ready."""
-    at, words = HEADER + LINE * (program[0] + program[1] + program[2]), program[6] + WORDS
-    asked, scaled, base = OF_WHITE, NONE, ready
-    rises = falls = waiting = NONE
+    """Write the value of the last rule of which all conditions hold, on the bars of a word that are ready.
+
+    The place is the first bar of the word, and how many it has.
+    """
+    (start, count), at = place, HEADER + LINE * (program[0] + program[1] + program[2])
+    words, past = program[6] + WORDS - (LOOK_BACK + 1), np.uint64(truncated(state[WHITE]))
+    asked = scaled = rises = falls = waiting = NONE
+    base = ready
     for _ in range(program[3]):
         value, age, begin = program[at], program[at + 1], at + 3
         at = begin + program[at + 2]
@@ -191,17 +182,22 @@ def answer(
         if age > 0:
             if age == 1:
                 waiting = rises if value > 0 else falls
-            place = WAITING + age - 1 + (0 if value > 0 else CONFIRM)
-            waiting = wait(waiting, place, count, state) & ready & ~(rises | falls)
+            slot = WAITING + age - 1 + (0 if value > 0 else CONFIRM)
+            before = ONE if state[slot] != 0.0 else NONE
+            state[slot] = float(waiting >> np.uint64(count - 1) & ONE)
+            waiting = (waiting << ONE | before) & ready & ~(rises | falls)
             word = waiting
         for k in range(begin, at):
             if word != NONE:
                 which = program[k] >> 1
                 bit = ONE << np.uint64(which)
-                if asked & bit == NONE:
-                    scaled = ask(program, factors, which - LOOK_BACK - 1, scaled, state)
-                    asked |= bit
-                holds = recall(state, words + which)
+                if which <= LOOK_BACK:
+                    holds = white << np.uint64(which) | past >> np.uint64(LOOK_BACK - which)
+                else:
+                    if asked & bit == NONE:
+                        scaled = ask(program, factors, which - LOOK_BACK - 1, scaled, state)
+                        asked |= bit
+                    holds = recall(state, words + which)
                 word &= holds if program[k] & 1 == 0 else ~holds
         if value == 0:
             base = word
@@ -214,18 +210,6 @@ def answer(
             rises |= word
         else:
             falls |= word
-
-
-@step
-def load(
-    open_: Series, high: Series, low: Series, close: Series, start: int, count: int, state: Series, to: int
-) -> None:
-    """Copy the prices of a word that is not full to where a whole one can be read."""
-    for k in range(count):
-        state[to + k] = open_[start + k]
-        state[to + WORD + k] = high[start + k]
-        state[to + 2 * WORD + k] = low[start + k]
-        state[to + 3 * WORD + k] = close[start + k]
 
 
 @kernel
@@ -249,7 +233,10 @@ def pattern(
         if count == WORD:
             bars = (bars_of(open_, start), bars_of(high, start), bars_of(low, start), bars_of(close, start))
         else:
-            load(open_, high, low, close, start, count, state, prices)
+            copy(open_, start, state, prices, count)
+            copy(high, start, state, prices + WORD, count)
+            copy(low, start, state, prices + 2 * WORD, count)
+            copy(close, start, state, prices + 3 * WORD, count)
             bars = (
                 bars_of(state, prices),
                 bars_of(state, prices + WORD),
@@ -261,25 +248,25 @@ def pattern(
             count = clipped(lowest_bit(~finite), count)
         if count == 0:
             out[start] = np.nan
-            for k in range(ROWS):
-                state[k] = 0.0
+            clear(state, truncated(BEGIN), ROWS)
             start += 1
             continue
         seen = truncated(state[0])
         add_up(program, count, state)
-        whiten(white, count, program[6] + WORDS, state)
-        if count == WORD:
-            clear(out, start)
-        else:
-            for t in range(start, start + count):
-                out[t] = 0.0
+        clear(out, start, count)
         begin = clipped(first - seen, count)
         ready = EVERY >> np.uint64(WORD - count + begin) << np.uint64(begin) if begin < count else NONE
-        answer(program, factors, ready, start, count, state, out)
-        for t in range(start, start + clipped(program[5] - seen, count)):
-            out[t] = np.nan
+        answer(program, factors, ready, white, (start, count), state, out)
+        unknown = clipped(program[5] - seen, count)
+        if unknown > 0:
+            mark(out, start, count, EVERY >> np.uint64(WORD - unknown), np.nan)
         for k in range(PLACES, PLACES + MEASURED):
             if program[k] != 0:
                 keep_past(state, program[k], count)
+        if count < LOOK_BACK:
+            white = white << np.uint64(LOOK_BACK - count) | np.uint64(truncated(state[WHITE])) >> np.uint64(count)
+        else:
+            white >>= np.uint64(count - LOOK_BACK)
+        state[WHITE] = float(white & OF_LOOK_BACK)
         state[0] = seen + count
         start += count

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from stockstream_kernels import patterns as kernel
+from stockstream_kernels._candles import PAST
 
 from stockstream.indicators.pattern_rules import NAMES, TURNED, Condition, Pattern, Term, patterns
-from stockstream.indicators.pattern_table import SETTINGS, Setting
-from stockstream_kernels import patterns as kernel
+from stockstream.indicators.pattern_table import SETTINGS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,12 +124,13 @@ class Assembly:
         used = {part.row for part in parts} | {one.measure for one in sums}
         measures = [measure for measure in kernel.MEASURES if measure in used]
         rows = [*measures, NOTHING.row, *sums, *averages]
-        places = {row: kernel.ROWS + kernel.WIDTH * k + kernel.PAST for k, row in enumerate(rows)}
+        places = {row: kernel.ROWS + kernel.WIDTH * k + PAST for k, row in enumerate(rows)}
         scratch = kernel.ROWS + kernel.WIDTH * len(rows)
 
         lines = [[places[one.measure] - one.ago, places[one], one.period] for one in sums]
         lines += [[places[average.sum], places[average], average.sum.period] for average in averages]
-        factors, shares = [average.factor for average in averages], [0] * len(averages)
+        factors = [factor for average in averages for factor in (*reciprocal(average.sum.period), average.factor)]
+        shares = [0] * len(factors)
         for question in self.questions:
             added: list[Part] = []
             line = []
@@ -150,8 +153,13 @@ class Assembly:
         header += [places.get(measure, 0) for measure in kernel.MEASURES]
         padded = [number for line in lines for number in line + [0] * (kernel.LINE - len(line))]
         size = scratch + kernel.WORDS + kernel.MOST_CONDITIONS
-        lines = np.array(header + padded + self.rules, dtype=np.int64)
-        return Program(lines, np.array(factors), np.array(shares, dtype=np.float64), size, warmup)
+        whole = np.array(header + padded + self.rules, dtype=np.int64)
+        return Program(whole, np.array(factors), np.array(shares, dtype=np.float64), size, warmup)
+
+
+def reciprocal(period: int) -> tuple[float, float]:
+    """Return 1 / period and what it is short of it."""
+    return 1 / period, float(Fraction(1, period) - Fraction(1 / period))
 
 
 @functools.cache

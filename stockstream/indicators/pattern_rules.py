@@ -138,4 +138,3 @@ def _conditions(chain: str) -> list[Condition]:
 def _terms(side: str) -> tuple[Term, ...]:
     found = re.findall(r"([+-]?)([a-z]+)(\d)", side)
     return tuple(Term(name, int(ago), SIGNS[sign or "+"]) for sign, name, ago in found)
-

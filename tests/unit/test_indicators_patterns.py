@@ -1,14 +1,18 @@
 """Candlestick patterns equal TA-Lib on every bar, on candles made to hold every pattern and near misses."""
 
+import numba
 import numpy as np
 import polars as pl
 import pytest
 import talib
+from stockstream_kernels._candles import scale
 
 import stockstream.indicators
 from stockstream.indicators import SMA, catalogue
 from stockstream.indicators.expression import from_dict
+from stockstream.indicators.pattern_program import Assembly, reciprocal
 from stockstream.indicators.pattern_rules import patterns
+from stockstream.indicators.pattern_table import SETTINGS
 from stockstream.indicators.patterns import CDLENGULFING, CDLHARAMI, CDLMORNINGSTAR, DECLARED
 from tests.reference import agreement, parity
 from tests.reference.made_candles import every_pattern, tick_walk
@@ -112,3 +116,31 @@ def test_patterns_are_indicators_like_any_other():
     assert from_dict(rule.to_dict()) == rule
     with pytest.raises(AttributeError, match="CDLNOTHING"):
         _ = stockstream.indicators.CDLNOTHING
+
+
+@numba.njit
+def scaled(state, words, period, factors):
+    for word in range(words):
+        scale(state, 64 * word, 64 * word, period, factors, 0)
+
+
+@pytest.mark.parametrize("period", sorted({setting.period for setting in SETTINGS.values()} - {0}))
+def test_an_average_is_the_quotient_to_the_last_bit(period):
+    """Multiplied twice instead of divided: also for sums whose quotients lie next to the middle of two numbers."""
+    rng = np.random.default_rng(period)
+    near = np.arange(2.0**52, 2.0**52 + 1000)
+    random = (1 + rng.random(100_000)) * 2.0 ** rng.integers(-900, 1000, 100_000)
+    sums = np.concatenate([random, near, near * period / 2, np.nextafter(near * period, 0), np.zeros(100)])
+    sums = np.resize(sums, -(-len(sums) // 64) * 64)
+    found = sums.copy()
+    scaled(found, len(found) // 64, period, np.array([*reciprocal(period), 1.0]))
+    np.testing.assert_array_equal(found, sums / period)
+
+
+def test_conditions_are_asked_once_and_first_what_all_rules_share():
+    assembly = Assembly(patterns()["CDLENGULFING"])
+    assert len(assembly.questions) == 4
+    assert assembly.rules[:2] == [80, 0]
+    inside = Assembly(patterns()["CDL3INSIDE"])
+    assert len(inside.questions) == 6
+    assert inside.rules[:3] == [0, 0, 4]
