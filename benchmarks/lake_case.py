@@ -19,6 +19,7 @@ from stockstream.lake import Lake
 from stockstream.lake.compact import LAYOUT, LAYOUTS
 from stockstream.lake.curated import DIVIDEND_TYPES, RUN_TYPES, key
 from stockstream.lake.query import EVENT_TYPES
+from stockstream.lake.write import COMPRESSION, ROW_GROUP_SIZE
 
 #: The first session; sessions are the weekdays from then on.
 FIRST = dt.date(2014, 1, 6)
@@ -86,7 +87,7 @@ def write_batches(connection, root, size, first=0):
         for batch in range(size.batches):
             path = raw / f"{session(day)}-batch-{batch + 1}.parquet"
             query = f"SELECT * EXCLUDE (s) FROM run WHERE s % {size.batches} = {batch} ORDER BY symbol, date"
-            connection.sql(query).write_parquet(str(path), compression="zstd")
+            connection.sql(query).write_parquet(str(path), compression=COMPRESSION, row_group_size=ROW_GROUP_SIZE)
 
 
 def write_compacted(connection, root, size, days):

@@ -50,7 +50,7 @@ GRACE: Final = timedelta(days=1)
 KEPT: Final = 20
 
 #: Readers of few symbols pay for whole row groups, so those of the rows that count are small and quickly decompressed.
-LAYOUTS: Final[Mapping[str, _Layout]] = {"latest": {"compression": "lz4_raw", "row_group_size": 61_440}}
+LAYOUTS: Final[Mapping[str, _Layout]] = {"latest": {"compression": "lz4_raw", "row_group_size": 40_960}}
 LAYOUT: Final[_Layout] = {"compression": "zstd", "row_group_size": 122_880}
 
 _CONTENT: Final = ", ".join(CONTENT)

@@ -1,7 +1,7 @@
 """The rows of many batches, read some files at a time from the newest session back.
 
-Of every row the keys are kept as numbers, of a row that counts its values too: unless a newer answer holds its bar.
-Most rows of answers that overlap are dropped so before the next files are read.
+Of every answer it is kept when it came, which bars it covers and how many; of its rows those that may count. A row of
+which a newer answer holds the bar is dropped before the next files are read, as most rows of answers that overlap are.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 #: What a row says of its bar.
 VALUES: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
-#: Bytes of files that are read at once, unless the files of one session are more.
-_AT_ONCE: Final = 4_000_000
+#: Bytes of files that are read at once, unless the files of one session are more: what Polars let go of stays with the
+#: process for a while, so larger parts cost several times their size in memory and save no time.
+_AT_ONCE: Final = 1_500_000
 
 #: Rows that a column has room for at first.
 _LEAST_ROOM: Final = 2**16
@@ -37,36 +38,72 @@ _LEAST_ROOM: Final = 2**16
 SPARSE: Final = 64
 
 
+class Runs(NamedTuple):
+    """Rows of one symbol that follow one another with one fetch_timestamp: one answer about it each.
+
+    Attributes
+    ----------
+    code, stamp
+        ``(R,)`` int32: the place of each run's symbol and instant among the names and stamps.
+    first, last
+        ``(R,)`` int32: the dates of its first and last row, in days since 1970.
+    bars
+        ``(R,)`` int32: how many rows it has.
+    ordered
+        ``(R,)``: whether each of its rows has a later date than the row before.
+    """
+
+    code: NDArray[np.int32]
+    stamp: NDArray[np.int32]
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
+    bars: NDArray[np.int32]
+    ordered: NDArray[np.bool_]
+
+    def at(self, places: NDArray[np.intp]) -> Runs:
+        """Return some of the runs, in an order."""
+        found: Iterator[NDArray[Any]] = (each[places] for each in self)
+        return Runs(*found)
+
+
+class Closes(NamedTuple):
+    """Of all rows, run by run: the date, the close, and whether its session had settled when it was fetched."""
+
+    number: NDArray[np.int32]
+    close: NDArray[np.float64]
+    final: NDArray[np.bool_]
+
+
 class Gathered(NamedTuple):
-    """Rows in the order of their files.
+    """Answers and rows in the order of their files.
 
     Attributes
     ----------
     names, stamps
         Distinct symbols and instants, sorted.
+    runs
+        All answers.
+    closes
+        Of all rows; None if not asked for.
     code, stamp
-        ``(N,)`` int32: the place of each row's symbol and instant among them.
+        ``(N,)`` int32: the symbol and instant of each row that is kept: of a bar that counts in a newer answer none is.
     number
         ``(N,)`` int32: its date, in days since 1970.
-    final
-        ``(N,)``: whether its session had settled when it was fetched.
-    kept
-        ``(N,)``: whether its values are kept; those of all rows that count for their bar are.
+    counts
+        ``(N,)``: whether it may count.
     values
-        The kept rows' values, with the columns of `VALUES`.
-    close
-        ``(N,)``; empty if not asked for.
+        N rows with the columns of `VALUES`.
     """
 
     names: list[str]
     stamps: list[str]
+    runs: Runs
+    closes: Closes | None
     code: NDArray[np.int32]
     stamp: NDArray[np.int32]
     number: NDArray[np.int32]
-    final: NDArray[np.bool_]
-    kept: NDArray[np.bool_]
+    counts: NDArray[np.bool_]
     values: pl.DataFrame
-    close: NDArray[np.float64]
 
 
 class Gatherer:
@@ -87,11 +124,15 @@ class Gatherer:
 
     def __init__(self, reading: Reading, *, closes: bool) -> None:
         self.first: str | None = None
-        self._exchange, self._provisional, self._closes = reading.exchange, reading.provisional, closes
+        self._exchange, self._provisional = reading.exchange, reading.provisional
         self._names: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
         self._seen = _Seen()
-        self._columns: dict[str, _Backwards] = {}
+        self._runs: list[Runs] = []
+        self._closes: tuple[_Backwards, ...] = ()
+        if closes:
+            self._closes = tuple(map(_Backwards, (np.int32, np.float64, np.bool_)))
+        self._rows: list[tuple[NDArray[Any], ...]] = []
         self._values: list[pl.DataFrame] = []
 
     @property
@@ -103,26 +144,43 @@ class Gatherer:
         """Take rows, which are before all others so far in the order of their files; at least one."""
         import polars as pl
 
-        names, code = coded(frame.get_column("symbol"))
-        stamps, stamp = coded(frame.get_column("fetch_timestamp"))
         number = frame.get_column("date").to_physical().to_numpy()
-        code = _known(self._names, names)[code]
-        days, day = placed(number)
-        final = stamp >= np.searchsorted(stamps, [_settled(each, self._exchange) for each in days.tolist()])[day]
+        names, codes = coded(frame.get_column("symbol"))
+        stamps, instants = coded(frame.get_column("fetch_timestamp"))
+        codes = codes._replace(value=_known(self._names, names)[codes.value])
+        runs = _runs(codes, instants, number)
+        final = self._final(runs, stamps, number)
         counts = np.ones_like(final) if self._provisional else final
         # All that was read so far is newer: a bar that counts in it, counts there.
-        kept = self._seen.add(code, number, counts, all_newer=self.first is not None and stamps[-1] < self.first)
+        all_newer = self.first is not None and stamps[-1] < self.first
+        # What does not count may still be the last that is known of its bar.
+        kept = self._seen.add(runs, number, counts, all_newer=all_newer) | ~counts
         self.first = stamps[0] if self.first is None else min(self.first, stamps[0])
-        self._keep("code", code)
-        self._keep("stamp", _known(self._stamps, stamps)[stamp])
-        self._keep("number", number)
-        self._keep("final", final)
-        self._keep("kept", kept)
-        self._keep("close", frame.get_column("close").to_numpy() if self._closes else np.empty(0))
-        self._values.append(frame.select(VALUES).filter(pl.Series(kept)).rechunk())
+        runs = runs._replace(stamp=_known(self._stamps, stamps)[runs.stamp])
+        self._runs.append(runs)
+        for column, values in zip(self._closes, (number, frame.get_column("close").to_numpy(), final), strict=False):
+            column.add(values)
+        rows = np.flatnonzero(kept)
+        run = np.repeat(np.arange(len(runs.bars), dtype=np.int32), runs.bars)[rows]
+        self._rows.append((runs.code[run], runs.stamp[run], number[rows], counts[rows]))
+        self._values.append(frame.select(VALUES).filter(pl.Series(kept)))
 
-    def _keep(self, name: str, values: NDArray[Any]) -> None:
-        self._columns.setdefault(name, _Backwards(values.dtype)).add(values)
+    def _final(self, runs: Runs, stamps: Sequence[str], number: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return of each row whether its session had settled when it was fetched."""
+        final = np.ones(len(number), dtype=np.bool_)
+        begins = np.cumsum(runs.bars) - runs.bars
+        whole = self._settled(runs.stamp, stamps, np.maximum.reduceat(number, begins))
+        if not whole.all():  # the last session of an answer, as a rule
+            rows = np.flatnonzero(np.repeat(~whole, runs.bars))
+            final[rows] = self._settled(np.repeat(runs.stamp, runs.bars)[rows], stamps, number[rows])
+        return final
+
+    def _settled(self, stamp: NDArray[np.int32], stamps: Sequence[str], number: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return whether the sessions of some days had settled at some instants."""
+        days, day = placed(number)
+        settled_at = np.searchsorted(stamps, [_settled(each, self._exchange) for each in days.tolist()])
+        whole: NDArray[np.bool_] = stamp >= settled_at[day]
+        return whole
 
     def rows(self) -> Gathered:
         """Return all rows, once."""
@@ -130,19 +188,50 @@ class Gatherer:
 
         names, code_of = _ordered(self._names)
         stamps, stamp_of = _ordered(self._stamps)
+        runs = Runs(*map(np.concatenate, zip(*self._runs[::-1], strict=True)))
+        code, stamp, number, counts = map(np.concatenate, zip(*self._rows[::-1], strict=True))
         values = pl.concat(self._values[::-1], rechunk=True)
-        found = {name: column.whole() for name, column in self._columns.items()}
-        self._values, self._columns = [], {}
+        closes = Closes(*(column.whole() for column in self._closes)) if self._closes else None
+        self._runs, self._rows, self._values, self._closes = [], [], [], ()
         return Gathered(
-            names=names, stamps=stamps, code=code_of[found.pop("code")], stamp=stamp_of[found.pop("stamp")],
-            values=values, **found,
+            names=names, stamps=stamps, runs=runs._replace(code=code_of[runs.code], stamp=stamp_of[runs.stamp]),
+            closes=closes, code=code_of[code], stamp=stamp_of[stamp], number=number, counts=counts, values=values,
         )  # fmt: skip
+
+
+class Texts(NamedTuple):
+    """A column of texts: where each piece of alike ones begins, and the place of its text among the distinct ones."""
+
+    begin: NDArray[np.intp]
+    value: NDArray[np.int32]
+
+    def at(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Return the values of some rows."""
+        return self.value[np.searchsorted(self.begin, rows, side="right") - 1]
+
+
+def _runs(codes: Texts, stamps: Texts, number: NDArray[np.int32]) -> Runs:
+    """Return the runs of some rows."""
+    starts = np.zeros(len(number), dtype=np.bool_)
+    starts[codes.begin] = True
+    starts[stamps.begin] = True
+    begins = np.flatnonzero(starts)
+    ends = np.append(begins[1:], len(number))
+    starts[1:] |= number[1:] > number[:-1]
+    return Runs(
+        code=codes.at(begins),
+        stamp=stamps.at(begins),
+        first=number[begins],
+        last=number[ends - 1],
+        bars=(ends - begins).astype(np.int32),
+        ordered=np.logical_and.reduceat(starts, begins),
+    )
 
 
 class _Backwards:
     """A column that grows at its beginning; what is not filled of it takes no memory."""
 
-    def __init__(self, kind: np.dtype[Any]) -> None:
+    def __init__(self, kind: type[np.generic]) -> None:
         self._values = np.empty(0, dtype=kind)
         self._begin = 0
 
@@ -170,16 +259,16 @@ class _Seen:
         self._rows = 0
 
     def add(
-        self, code: NDArray[np.int32], number: NDArray[np.int32], counts: NDArray[np.bool_], *, all_newer: bool
+        self, runs: Runs, number: NDArray[np.int32], counts: NDArray[np.bool_], *, all_newer: bool
     ) -> NDArray[np.bool_]:
-        """Add bars, and return which of them may count beside those before."""
-        self._rows += len(code)
-        if not self._reach(int(code.max()) + 1, int(number.min()), int(number.max()) + 1):
+        """Add the bars of some runs, and return which of them may count beside those before."""
+        self._rows += len(number)
+        if not self._reach(int(runs.code.max()) + 1, int(number.min()), int(number.max()) + 1):
             return counts
-        cell = code.astype(np.intp) * self._table.shape[1] + (number - np.int32(self._first))
+        cell = np.repeat(runs.code.astype(np.intp) * self._table.shape[1] - self._first, runs.bars) + number
         flat = self._table.reshape(-1)
         kept = counts & ~flat[cell] if all_newer else counts
-        flat[cell[counts]] = True
+        flat[cell if counts.all() else cell[counts]] = True
         return kept
 
     def _reach(self, symbols: int, first: int, end: int) -> bool:
@@ -215,15 +304,15 @@ def _settled(day: int, exchange: str) -> str:
     return settled(day, exchange)
 
 
-def coded(texts: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
-    """Return distinct texts, sorted, and the place of each row's."""
+def coded(texts: pl.Series) -> tuple[list[str], Texts]:
+    """Return the distinct texts of a column, sorted, and where they are."""
     import polars as pl
 
-    runs = texts.rle().struct.unnest()
-    values = runs.get_column("value")
+    pieces = texts.rle().struct.unnest()
+    values, lengths = pieces.get_column("value"), pieces.get_column("len").to_numpy().astype(np.intp)
     names = values.unique().sort()
     found = values.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
-    return names.to_list(), np.repeat(found, runs.get_column("len").to_numpy())
+    return names.to_list(), Texts(np.cumsum(lengths) - lengths, found)
 
 
 def placed(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -214,7 +214,8 @@ class Lake(Checked, Kept):
         files, reading = self._source(as_of, provisional=provisional)
         rows = self._contents.rows(files, reading, wanted).filter(pl.col("symbol").is_in(wanted))
         frame = self._contents.collect(rows)
-        self._contents.check_found(wanted, set(frame.get_column("symbol").unique()), files, reading)
+        found = frame.get_column("symbol").rle().struct.field("value")  # sorted: once each
+        self._contents.check_found(wanted, set(found), files, reading)
         return frame
 
     @forgiving

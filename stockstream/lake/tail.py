@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from stockstream.lake.as_of import Reading
     from stockstream.lake.contents import Contents
-    from stockstream.lake.gathered import Gathered
+    from stockstream.lake.gathered import Gathered, Runs
 
 #: More days than there are, to keep the dates of symbols apart in one column.
 _FAR: Final = 2**31
@@ -32,29 +32,25 @@ _FAR: Final = 2**31
 class Answers:
     """What some batches answered, symbol by symbol.
 
-    A *run* is the rows of one symbol that follow one another with one fetch_timestamp: one answer about it.
-
     Parameters
     ----------
     rows
-        All rows of the batches.
+        All answers in the batches, and the rows that may count.
     reading
         What counts.
 
     Attributes
     ----------
-    names, stamps, code, stamp, close
+    names, stamps, closes
         As in `stockstream.lake.gathered.Gathered`.
     days
         ``(D,)`` int32: the dates, in days since 1970.
-    day
-        ``(N,)``: the place of each row's date among them.
     last, best
         ``(C, D)``: the row of the last version of each bar, and of the last one that counts; -1 where there is none.
-    final
-        ``(N,)``: whether each row's session had settled when it was fetched; None: all had.
-    run_begin, run_code, run_stamp, run_bars
-        ``(R,)``: where each run begins, its symbol, instant and rows; sorted by symbol and instant.
+    runs
+        As in `Gathered`, sorted by symbol and instant.
+    run_begin
+        ``(R,)``: where each run begins among all rows, in the order of their files.
     floor, ceiling
         ``(C,)``: the first and the last date that dense answers about a symbol cover.
     odd
@@ -64,71 +60,71 @@ class Answers:
     """
 
     def __init__(self, rows: Gathered, reading: Reading) -> None:
-        self.names, self.code = rows.names, rows.code
-        self.stamps, self.stamp = rows.stamps, rows.stamp
-        self.close = rows.close
-        self.final: NDArray[np.bool_] | None = None if rows.final.all() else rows.final
-        self.days, self.day = placed(rows.number)
+        self.names, self.stamps, self.closes = rows.names, rows.stamps, rows.closes
+        self._code, self._stamp, self._counts, self._values = rows.code, rows.stamp, rows.counts, rows.values
+        self.days, self._day = placed(rows.number)
         self.odd = np.zeros(len(self.names), dtype=np.bool_)
-        self.sparse = len(self.names) * len(self.days) > SPARSE * len(self.code)
+        self.sparse = len(self.names) * len(self.days) > SPARSE * int(rows.runs.bars.sum())
         if self.sparse:
             return
-        self._find_runs()
-        self._find_last(reading)
+        self._find_runs(rows.runs)
+        self._find_last()
         self._find_withdrawn()
-        self._kept, self._values = rows.kept, rows.values
 
-    def _find_runs(self) -> None:
-        """Find the runs, and the symbols of which an answer holds a bar twice or comes in parts."""
-        code, stamp, day = self.code, self.stamp, self.day
-        other = (code[1:] != code[:-1]) | (stamp[1:] != stamp[:-1])
-        self.odd[code[1:][~other & (day[1:] <= day[:-1])]] = True
-        begins = np.concatenate([[0], np.flatnonzero(other) + 1])
-        ends = np.append(begins[1:], len(code))
-        pairs = code[begins].astype(np.int64) * len(self.stamps) + stamp[begins]
+    def _find_runs(self, runs: Runs) -> None:
+        """Sort the runs, and find the symbols of which an answer holds a bar twice or comes in parts."""
+        pairs = self._pairs(runs.code, runs.stamp)
         order = np.argsort(pairs, kind="stable")
-        begins, ends, pairs = begins[order], ends[order], pairs[order]
-        self.odd[code[begins[1:][pairs[1:] == pairs[:-1]]]] = True
-        self.run_begin, self.run_code, self.run_stamp = begins, code[begins], stamp[begins]
-        self.run_first, self.run_last, self.run_bars = self.days[day[begins]], self.days[day[ends - 1]], ends - begins
-        self.dense = 14 * self.run_bars >= 5 * (self.run_last - self.run_first + 1)
+        self.run_begin = (np.cumsum(runs.bars, dtype=np.int64) - runs.bars)[order]
+        self.runs = runs.at(order)
+        self._sorted_pairs = pairs[order]
+        self.odd[runs.code[~runs.ordered]] = True
+        self.odd[self.runs.code[1:][self._sorted_pairs[1:] == self._sorted_pairs[:-1]]] = True
+        self.dense = 14 * self.runs.bars >= 5 * (self.runs.last - self.runs.first + 1)
 
-    def _find_last(self, reading: Reading) -> None:
+    def _pairs(self, code: NDArray[np.int32], stamp: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return one number for each symbol and instant, in their order."""
+        return code.astype(np.int64) * len(self.stamps) + stamp
+
+    def run_of(self, rows: NDArray[np.int32]) -> NDArray[np.intp]:
+        """Return the place of the run of each of some rows; of an answer in parts, which is odd, that of the first."""
+        return np.searchsorted(self._sorted_pairs, self._pairs(self._code[rows], self._stamp[rows]))
+
+    def _find_last(self) -> None:
         """Find the last version of each bar, and the last that counts; of one instant there is one, or it is odd."""
-        cell = self.code.astype(np.intp) * len(self.days) + self.day
+        cell = self._code.astype(np.intp) * len(self.days) + self._day
         rows = np.arange(len(cell), dtype=np.int32)
-        if (self.stamp[1:] < self.stamp[:-1]).any():
-            rows = np.argsort(self.stamp, kind="stable").astype(np.int32)
+        if (self._stamp[1:] < self._stamp[:-1]).any():
+            rows = np.argsort(self._stamp, kind="stable").astype(np.int32)
             cell = cell[rows]
         shape = (len(self.names), len(self.days))
         last = np.full(shape[0] * shape[1], -1, dtype=np.int32)
         last[cell] = rows  # of several the last one stays
         self.last = self.best = last.reshape(shape)
-        if not (reading.provisional or self.final is None):
-            counts = self.final[rows]
+        if not self._counts.all():
+            counts = self._counts[rows]
             best = np.full(len(last), -1, dtype=np.int32)
             best[cell[counts]] = rows[counts]
             self.best = best.reshape(shape)
 
     def _find_withdrawn(self) -> None:
         """Find the symbols of which a later dense answer covers a bar and lacks it."""
-        scale = np.int64(_FAR) * self.run_code
-        first = np.where(self.dense, self.run_first, _FAR // 2) + scale
-        final = np.where(self.dense, self.run_last, -_FAR // 2) - scale
+        code = self.runs.code
+        scale = np.int64(_FAR) * code
+        first = np.where(self.dense, self.runs.first, _FAR // 2) + scale
+        final = np.where(self.dense, self.runs.last, -_FAR // 2) - scale
         # From the last run of the last symbol on: each symbol lies below (above) all before, so bounds begin anew.
         floor, ceiling = np.full(len(first), _FAR // 2 + scale), np.full(len(first), -_FAR // 2 - scale)
-        same = self.run_code[1:] == self.run_code[:-1]
+        same = code[1:] == code[:-1]
         floor[:-1][same] = np.minimum.accumulate(first[::-1])[::-1][1:][same]
         ceiling[:-1][same] = np.maximum.accumulate(final[::-1])[::-1][1:][same]
         floor, ceiling = floor - scale, ceiling + scale
         self.floor = np.full(len(self.names), _FAR // 2, dtype=np.int64)
         self.ceiling = np.full(len(self.names), -_FAR // 2, dtype=np.int64)
-        np.minimum.at(self.floor, self.run_code, first - scale)
-        np.maximum.at(self.ceiling, self.run_code, final + scale)
-        order = np.argsort(self.run_begin)
+        np.minimum.at(self.floor, code, first - scale)
+        np.maximum.at(self.ceiling, code, final + scale)
         codes, places = np.nonzero(self.last >= 0)
-        rows = self.last[codes, places]
-        run = order[np.searchsorted(self.run_begin[order], rows, side="right") - 1]
+        run = self.run_of(self.last[codes, places])
         days = self.days[places]
         self.odd[codes[(floor[run] <= days) & (days <= ceiling[run])]] = True
 
@@ -138,13 +134,12 @@ class Answers:
 
         codes, places = np.nonzero(self.best >= 0)
         rows = self.best[codes, places]
-        kept = np.cumsum(self._kept, dtype=np.int32)[rows] - np.int32(1)
         keys = {
             "symbol": pl.Series(self.names).gather(codes),
             "date": pl.Series(self.days[places]).cast(pl.Date),
-            "fetch_timestamp": pl.Series(self.stamps).gather(self.stamp[rows]),
+            "fetch_timestamp": pl.Series(self.stamps).gather(self._stamp[rows]),
         }
-        found = self._values[kept].with_columns(**keys).select(list(ROW_TYPES))
+        found = self._values[rows].with_columns(**keys).select(list(ROW_TYPES))
         return Counted(
             names=self.names,
             first=self.stamps[0],

@@ -40,10 +40,36 @@ def test_rows_that_newer_answers_replace_are_not_held():
     for day in range(29, -1, -1):
         gatherer.add(frame(answer("A", day)))
     rows = gatherer.rows()
-    assert len(rows.code) == len(rows.close) == 300
-    assert rows.values.height == rows.kept.sum() == 39  # one row of each day
+    assert len(rows.closes.close) == rows.runs.bars.sum() == 300
+    assert rows.values.height == len(rows.code) == rows.counts.sum() == 39  # one row of each day
     assert rows.stamps == sorted(rows.stamps)
     assert (np.diff(rows.stamp) >= 0).all()  # in the order of the files
+    assert rows.runs.first.tolist() == [(FIRST - dt.date(1970, 1, 1)).days + day for day in range(30)]
+    assert (rows.runs.last - rows.runs.first == 9).all()
+    assert rows.runs.ordered.all()
+
+
+def test_rows_that_do_not_count_yet_are_held_beside_those_that_do():
+    gatherer = Gatherer(Reading(), closes=False)
+    early = answer("A", 1)
+    early["fetch_timestamp"] = [f"{early['date'][-1]}T03:00:00.000000Z"] * 10  # before the last session had closed
+    gatherer.add(frame(answer("A", 2)))
+    gatherer.add(frame(early))
+    rows = gatherer.rows()
+    assert rows.counts.tolist() == [True, False, *[True] * 10]
+    assert [FIRST + dt.timedelta(1), FIRST + dt.timedelta(10)] == [
+        dt.date(1970, 1, 1) + dt.timedelta(int(number)) for number in rows.number[:2]
+    ]
+
+
+def test_an_answer_is_known_by_its_dates_and_whether_they_are_in_order():
+    rows = answer("A", 0, days=3)
+    rows["date"] = [rows["date"][place] for place in (1, 0, 2)]
+    gatherer = Gatherer(Reading(), closes=False)
+    gatherer.add(pl.concat([frame(rows), frame(answer("B", 0, days=3))]))
+    found = gatherer.rows().runs
+    assert found.ordered.tolist() == [False, True]
+    assert found.bars.tolist() == [3, 3]
 
 
 def test_late_answers_and_symbols_in_any_order_are_kept():
@@ -54,8 +80,10 @@ def test_late_answers_and_symbols_in_any_order_are_kept():
     gatherer.add(frame(answer("C", 2)))
     rows = gatherer.rows()
     assert rows.names == ["A", "C"]
-    assert rows.close.size == 0
-    assert rows.kept.reshape(4, 10).sum(axis=1).tolist() == [1, 10, 10, 10]
+    assert rows.closes is None
+    held = list(zip(rows.code.tolist(), rows.stamp.tolist(), strict=True))
+    assert held.count((1, 0)) == 1  # of what C said first
+    assert len(held) == 31
 
 
 def test_files_are_read_by_sessions_the_last_first(tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_a_batch_is_typed_sorted_compressed_and_named_by_session(lake):
         ("CBA", 111.0),
     ]
     assert set(table.column("fetch_timestamp").to_pylist()) == {"2024-01-05T06:30:00.000000Z"}
-    assert pq.ParquetFile(path).metadata.row_group(0).column(2).compression == "ZSTD"
+    assert pq.ParquetFile(path).metadata.row_group(0).column(2).compression == "LZ4"
 
 
 def test_the_session_defaults_to_the_last_date_and_numbers_never_repeat(lake):
