@@ -35,7 +35,7 @@ from stockstream.research.results import Path, Sweep
 from stockstream.research.trials import record_or_warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path as FilePath
 
     import polars as pl
@@ -198,7 +198,7 @@ class Running:
     progress
         Hears how many runs are done, of how many.
     meanwhile
-        Called when all jobs are given out: the threads have work, and this one would only wait for them.
+        Called when the first job is done: the threads are at work without the GIL, and this one would only wait.
     """
 
     plan: Plan
@@ -245,7 +245,7 @@ class Running:
     def through(self, outlets: Sequence[Outlet] = ()) -> bool:
         """Run everything; False when Ctrl-C ended it. What is written is finished, or removed where the sweep fails."""
         try:
-            complete = self.plan.crew.run(self._jobs(), self._take)
+            complete = self.plan.crew.run(self.plan.jobs(), self._take)
             self.plan.collector.hand_on(everything=True)
             for outlet in outlets:
                 outlet.close()
@@ -261,12 +261,10 @@ class Running:
                 self.progress.close()
         return complete
 
-    def _jobs(self) -> Iterator[Job]:
-        yield from self.plan.jobs()
-        self.meanwhile()
-
     def _take(self, job: Job, answer: Answer) -> None:
         plan, batch = self.plan, job.batch
+        if self.done == 0:
+            self.meanwhile()
         batch.open -= 1
         if answer.error and len(job.places) > 1:
             raise ParameterError(answer.error)
