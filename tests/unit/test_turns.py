@@ -1,4 +1,4 @@
-"""Where two series change sides, 64 bars and four runs at a time, against a loop over bars."""
+"""Where two series change sides, 64 bars and sixteen runs at a time, against a loop over bars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from stockstream_kernels._compile import kernel
 from stockstream_kernels.ledger import NEVER
 from stockstream_kernels.tape import Tape, first_known
-from stockstream_kernels.turns import GROUP, mark_group, turns_of_pair
+from stockstream_kernels.turns import GROUP, mark_group, tiled, turns_of_pair
 
 
 def turns_by_bars(one, two, falls_first):
@@ -46,7 +46,11 @@ def test_turns_are_those_of_a_loop(bars, falls_first):
     for row in range(9):
         rows[row, : random.integers(0, bars)] = np.nan
     pairs = [(one, two) for two in range(9) for one in range(9) if one != two]
-    slots = np.array(pairs + pairs[:5], dtype=np.int32)
+    tile = [(one, two) for two in (8, 4, 5, 6) for one in (7, 1, 2, 3)]
+    is_tile = getattr(tiled, "py_func", tiled)
+    assert is_tile(np.array(tile), 0, 0, 1)
+    assert not is_tile(np.array(pairs[:16]), 0, 0, 1)
+    slots = np.array(tile + pairs + pairs[:5] + tile, dtype=np.int32)
     known = np.empty(9, dtype=np.int64)
     first_known(rows, known)
     place = np.arange(bars, dtype=np.int32)
