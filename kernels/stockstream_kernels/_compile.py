@@ -29,6 +29,14 @@ def step[F: Callable[..., Any]](func: F) -> F:
     return _compiled(func, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
+def part[F: Callable[..., Any]](func: F) -> F:
+    """Compile a step that is called from one place, once for every few bars, as a part of what calls it.
+
+    A call hands over each array as seven numbers, by memory. For 64 candles that took a quarter of the whole time.
+    """
+    return _compiled(func, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+
+
 def direct[F: Callable[..., Any]](func: F) -> F:
     """Return the one compiled form of a kernel that has been called once, to be called with the same types again.
 

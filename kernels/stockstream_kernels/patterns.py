@@ -5,8 +5,8 @@ word of bars on which it holds: it is computed where a rule first asks for it, o
 are 0 after a few conditions, and the rest of it is skipped.
 
 A program is a flat ``(…,) int64`` array, lines of `LINE` numbers after a head of `HEADER`: ``[sums, averages,
-conditions, rules, first bar, warm-up, scratch]`` and, from `PLACES` on, where in the state each measure goes, 0 for
-nowhere. Then
+conditions, rules, first bar, warm-up, scratch, measures]`` and, from `PLACES` on, where in the state each measure goes,
+0 for nowhere; those that go somewhere are the first rows. Then
 
 - a line a running sum, ``[newest bar, to, period]``, the first two places in the state;
 - a line an average, ``[sum, to, period]``;
@@ -18,7 +18,8 @@ nowhere. Then
   asked. The last rule that holds gives the value. A rule with an age is asked on the bars so many after those of its
   sign, until it has held or the pattern is there again; ages ascend from 1, one sign after the other.
 
-Factors are ``(averages + 2 · conditions,)``: those of the averages, then those of the second and third places.
+Factors are ``(3 · averages + 2 · conditions,)``: of an average, 1 over its period, what that is short of it, and its
+factor; of a condition, those of the second and third places.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._candles import (
-    MEASURED,
     PART,
     PAST,
     WORD,
@@ -46,7 +46,7 @@ from stockstream_kernels._candles import (
     remember,
     scale,
 )
-from stockstream_kernels._compile import kernel, step, truncated
+from stockstream_kernels._compile import kernel, part, step, truncated
 from stockstream_kernels._words import lowest_bit
 
 type Series = NDArray[np.float64]
@@ -100,20 +100,22 @@ def clipped(bars: int, count: int) -> int:
     return 0 if bars < 0 else count if bars > count else bars
 
 
-@step
+@part
 def add_up(program: Program, count: int, state: Series) -> None:
     """Write the running sums before each bar of a word.
 
     From the first bar on, in the oracle's order: at prices of whole ticks measures often equal averages, and then the
-    last bit of the sum decides. In parts, because each sum waits for itself only: several go on at once.
+    last bit of the sum decides. Several go on at once, in parts of a word, because each sum waits for itself only.
     """
     since = program[4] - truncated(state[0])
     if count == WORD and since <= 0:
-        for part in range(0, WORD, PART):
+        together = WORD if program[0] == 1 else PART
+        for begin in range(0, WORD, together):
             for which in range(program[0]):
-                line = HEADER + LINE * which
-                newest, to = program[line] + part, program[line + 1] + part
-                state[SUMS + which] = accumulate(state, newest, program[line + 2], to, state[SUMS + which])
+                line, total = HEADER + LINE * which, state[SUMS + which]
+                for k in range(begin, begin + together, PART):
+                    total = accumulate(state, program[line] + k, program[line + 2], program[line + 1] + k, total)
+                state[SUMS + which] = total
         return
     for which in range(program[0]):
         line = HEADER + LINE * which
@@ -157,7 +159,7 @@ def mark(out: Series, start: int, count: int, word: np.uint64, value: float) -> 
         word &= word - ONE
 
 
-@step
+@part
 def answer(
     program: Program,
     factors: Series,
@@ -260,9 +262,8 @@ def pattern(
         unknown = clipped(program[5] - seen, count)
         if unknown > 0:
             mark(out, start, count, EVERY >> np.uint64(WORD - unknown), np.nan)
-        for k in range(PLACES, PLACES + MEASURED):
-            if program[k] != 0:
-                keep_past(state, program[k], count)
+        for row in range(program[7]):
+            keep_past(state, ROWS + PAST + WIDTH * row, count)
         if count < LOOK_BACK:
             white = white << np.uint64(LOOK_BACK - count) | np.uint64(truncated(state[WHITE])) >> np.uint64(count)
         else:

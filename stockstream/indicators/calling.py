@@ -119,6 +119,16 @@ def record(name: str, outputs: tuple[str, ...]) -> Any:
 _compiled: set[str] = set()
 
 
+def fresh_state(size: int) -> Series:
+    """Return the zeros that a kernel begins with, from the beginning of a line of the cache on.
+
+    Vectors that lie across two lines take a tenth to a fifth longer to load and store.
+    """
+    zeros = np.zeros(size + 8)
+    start = -(zeros.__array_interface__["data"][0] // 8) % 8
+    return zeros[start : start + size]
+
+
 def run_kernel(
     indicator: Indicator, series: Sequence[Series], results: Sequence[Series], pieces: Sequence[slice]
 ) -> None:
@@ -128,7 +138,7 @@ def run_kernel(
     computing 2,500 bars.
     """
     kernel, arguments = find_kernel(indicator.kernel), indicator.arguments()
-    state = np.zeros(indicator.state_size())
+    state = fresh_state(indicator.state_size())
     inputs = [as_input(values) for values in series]
     if indicator.kernel not in _compiled:
         _compiled.add(indicator.kernel)

@@ -149,8 +149,8 @@ class Assembly:
 
         pattern = self.pattern
         warmup = pattern.first + (kernel.CONFIRM if pattern.confirmed else 0)
-        header = [len(sums), len(averages), len(self.questions), self.count, pattern.first, warmup, scratch, 0]
-        header += [places.get(measure, 0) for measure in kernel.MEASURES]
+        header = [len(sums), len(averages), len(self.questions), self.count, pattern.first, warmup, scratch]
+        header += [len(measures)] + [places.get(measure, 0) for measure in kernel.MEASURES]
         padded = [number for line in lines for number in line + [0] * (kernel.LINE - len(line))]
         size = scratch + kernel.WORDS + kernel.MOST_CONDITIONS
         whole = np.array(header + padded + self.rules, dtype=np.int64)
