@@ -120,6 +120,7 @@ def sizes(found):
 #: What is aimed at: part of the answer, title, and the most it may take: a share of the sweep, or seconds.
 TRUST = (
     ("deflated", "what its best row proves, as a share of a sweep of 100,000, 15 metrics, a ledger of its own", 0.1),
+    ("deflated_used", "the same with 60 sweeps on the same prices in the ledger", 0.1),
     ("overfitting", "probability of overfitting of the 100,000, 12,870 splits", 10),
     ("walk_forward_first", "walk-forward of 40 windows x 5,000 combinations, the first of a process", 5),
     ("walk_forward", "that walk-forward again", 5),
@@ -127,10 +128,12 @@ TRUST = (
     ("audit", "that audit again", 3),
 )
 
+SHARES = ("deflated", "deflated_used")
+
 
 def trusted(row, part):
     """Return a figure of the tools against luck: seconds, but a share of the sweep for what its best row proves."""
-    return row[part] / row["sweep"] if part == "deflated" else row[part]
+    return row[part] / row["sweep"] if part in SHARES else row[part]
 
 
 def trust(found):
@@ -141,7 +144,7 @@ def trust(found):
     lines = ["| not to be fooled | takes | aimed at, at most |", "|---|---|---|"]
     for part, title, most in TRUST:
         taken = trusted(row, part)
-        said = (f"{taken:.1%}", f"{most:.0%}") if part == "deflated" else (f"{taken:.2f} s", f"{most} s")
+        said = (f"{taken:.1%}", f"{most:.0%}") if part in SHARES else (f"{taken:.2f} s", f"{most} s")
         lines.append(f"| {title} | {said[0]} | {said[1]} |")
     return ["\n".join(lines)]
 

@@ -29,7 +29,12 @@ def figures(**replaced):
         "executors": {"threads": 1.0, "processes": 2.0},
         "growth": {"combinations": [{"runs": 10**k, "sessions": 100, "seconds": 10.0 ** (k - 5)} for k in (3, 4)]},
         "starts": {"cold": 12.0, "warm": 2.0},
-        "trust": {"sweep": 0.1, "deflated": 0.004, **dict.fromkeys(("overfitting", "walk_forward", "audit"), 1.0)}
+        "trust": {
+            "sweep": 0.1,
+            "deflated": 0.004,
+            "deflated_used": 0.005,
+            **dict.fromkeys(("overfitting", "walk_forward", "audit"), 1.0),
+        }
         | {"walk_forward_first": 4.0, "audit_first": 2.0},
     }
     return found | replaced
@@ -50,9 +55,9 @@ def test_what_is_missed_is_said():
 
 
 def test_what_costs_more_than_it_may_is_said():
-    slow = figures()["trust"] | {"deflated": 0.02, "audit": 3.5}
+    slow = figures()["trust"] | {"deflated_used": 0.02, "audit": 3.5}
     text = sweep_page.block(figures(trust=slow))
-    assert "a ledger of its own; that audit again" in text.partition("Aimed at and missed: ")[2]
+    assert "in the ledger; that audit again" in text.partition("Aimed at and missed: ")[2]
 
 
 def test_a_missing_peer_or_case_leaves_a_line():
