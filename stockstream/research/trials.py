@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 #: Seconds that a writer waits for the others.
 PATIENCE: Final = 30.0
 
+#: Unions of sweeps that are remembered: sixteen kilobytes each.
+REMEMBERED: Final = 1_024
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS cleared (number INTEGER PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL, sweeps INTEGER);
 CREATE TABLE IF NOT EXISTS sweeps (
@@ -175,32 +178,26 @@ class Trials:
             return Tried(0.0, 0, float("nan"))
         with self._open() as connection:
             rows = connection.execute(
-                "SELECT number, family, symbols, shared, first, last, ratios, mean, variance, sketch FROM sweeps "
-                "WHERE cleared = 0 AND first <= ? AND last >= ?",
+                "SELECT number, family, symbols, shared, first, last, ratios, mean, variance FROM sweeps "
+                "WHERE cleared = 0 AND first <= ? AND last >= ? ORDER BY number",
                 (last, first),
             ).fetchall()
-        asked, asked_days, moments = set(symbols), _days(first, last), []
-        common_of: dict[str, set[str]] = {}
-        sets: dict[tuple[str, str], list[int]] = {}
-        sketches: dict[int, Any] = {}
-        for number, family, listed, shared, begin, end, ratios, mean, variance, sketch in rows:
-            if listed not in common_of:
-                common_of[listed] = asked & set(json.loads(listed))
-            if not common_of[listed]:
-                continue
-            sketches[number] = np.frombuffer(sketch, dtype="<u8")
-            for symbol in [listed] if shared else common_of[listed]:
-                sets.setdefault((family, symbol), []).append(number)
-            if ratios and mean is not None:
-                longer = _days(begin, end) / asked_days
-                moments.append((ratios, mean * longer**0.5, (variance or 0.0) * longer))
-        sizes: dict[tuple[int, ...], float] = {}
-        total = 0.0
-        for numbers in map(tuple, sets.values()):
-            if numbers not in sizes:
-                sizes[numbers] = distinct.size(distinct.union([sketches[number] for number in numbers]))
-            total += sizes[numbers]
-        return Tried(total, len(sketches), _pooled(moments))
+            asked, asked_days, moments, sweeps = set(symbols), _days(first, last), [], 0
+            common_of: dict[str, set[str]] = {}
+            sets: dict[tuple[str, str], list[int]] = {}
+            for number, family, listed, shared, begin, end, ratios, mean, variance in rows:
+                if listed not in common_of:
+                    common_of[listed] = asked & set(json.loads(listed))
+                if not common_of[listed]:
+                    continue
+                sweeps += 1
+                for symbol in [listed] if shared else common_of[listed]:
+                    sets.setdefault((family, symbol), []).append(number)
+                if ratios and mean is not None:
+                    longer = _days(begin, end) / asked_days
+                    moments.append((ratios, mean * longer**0.5, (variance or 0.0) * longer))
+            total = sum(_OPEN.count(tuple(numbers)) for numbers in sets.values())
+        return Tried(float(total), sweeps, _pooled(moments))
 
     def clear(self, reason: str) -> int:
         """Stop counting all that was tried so far, and record when and why; return how many sweeps that were.
@@ -257,12 +254,17 @@ class Trials:
 
 
 class _Open:
-    """The one ledger that this process holds open: opening and closing one takes longer than a sweep of thousands."""
+    """The one ledger that this process holds open: opening and closing one takes longer than a sweep of thousands.
+
+    What a sweep has left never changes, so unions are remembered by the numbers of their sweeps: the next sweep only
+    adds its own combinations to what was counted before it.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._held: sqlite3.Connection | None = None
         self._file: tuple[Path, int, int] | None = None
+        self._unions: dict[tuple[int, ...], distinct.Hashes] = {}
         self._of_parent: list[sqlite3.Connection] = []
 
     def connection(self, path: Path) -> sqlite3.Connection:
@@ -277,16 +279,35 @@ class _Open:
             self._file = _file_at(path)
         return self._held
 
+    def count(self, numbers: tuple[int, ...]) -> float:
+        """Count the different combinations of some sweeps of one rule, in order, of the ledger that is open."""
+        if numbers not in self._unions:
+            if len(self._unions) >= REMEMBERED:
+                self._unions.clear()
+            before = self._unions.get(numbers[:-1])
+            parts = [self._sketch(number) for number in (numbers if before is None else numbers[-1:])]
+            self._unions[numbers] = distinct.union(parts if before is None else [before, *parts])
+        return distinct.size(self._unions[numbers])
+
+    def _sketch(self, number: int) -> distinct.Hashes:
+        if self._held is None:
+            message = "expected an open ledger of trials; found none"
+            raise StockstreamError(message)
+        content = self._held.execute("SELECT sketch FROM sweeps WHERE number = ?", (number,)).fetchone()[0]
+        return np.frombuffer(content, dtype="<u8")
+
     def close(self) -> None:
         """Let go of what is held."""
         if self._held is not None:
             self._held.close()
         self._held = self._file = None
+        self._unions.clear()
 
     def forked(self) -> None:
         """Leave the parent's connection alone: using or closing it here would break its locks."""
         self._of_parent += [self._held] if self._held is not None else []
         self.lock, self._held, self._file = threading.Lock(), None, None
+        self._unions = {}
 
 
 def _file_at(path: Path) -> tuple[Path, int, int] | None:

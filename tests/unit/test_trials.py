@@ -91,6 +91,28 @@ def test_ratios_of_few_days_count_by_their_standard_errors(tmp_path):
         assert ledger.tried(("A",), "2020-01-01", last).variance == pytest.approx(1 / days, rel=0.06)
 
 
+def test_what_is_remembered_of_sweeps_changes_no_count(tmp_path):
+    """Sweeps of one rule on listings that overlap, some of them from another process; unions against plain sets."""
+    draw, ledger, sets = np.random.default_rng(2), Trials(tmp_path / "t.sqlite"), {"A": set(), "B": set()}
+    for turn in range(40):
+        hashed = np.unique(draw.integers(0, 1_500, draw.integers(1, 200), dtype=np.uint64))
+        symbols = [("A",), ("B",), ("A", "B")][turn % 3]
+        for symbol in symbols:
+            sets[symbol] |= set(hashed.tolist())
+        entry = replace(ENTRY, symbols=symbols, combinations=len(hashed) + turn, sketch=hashed)
+        if turn % 10 == 5:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                pool.submit(ledger.record, entry).result()
+        else:
+            ledger.record(entry)
+        for asked in ("A",), ("A", "B"):
+            counted = ledger.tried(asked, ENTRY.first, ENTRY.last).trials
+            assert counted == sum(len(sets[symbol]) for symbol in asked)
+    ledger.clear("a test")
+    ledger.record(ENTRY)
+    assert ledger.tried(("A", "B"), ENTRY.first, ENTRY.last).trials == 10
+
+
 def test_clearing_is_recorded(tmp_path):
     ledger = Trials(tmp_path / "t.sqlite")
     ledger.record(ENTRY)
