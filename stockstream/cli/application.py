@@ -8,6 +8,7 @@ found something; 130 interrupted.
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, override
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Final, override
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from stockstream.cli.strategies import USERS_MODULE
 from stockstream.errors import StockstreamError
 
 DONE: Final = 0
@@ -23,6 +25,8 @@ FOUND: Final = 4
 
 #: Ways in which a file that the user named can be wrong. Other OSErrors are defects.
 FILE_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+OWN_PACKAGES: Final = ("stockstream", "stockstream_kernels")
 
 HELP: Final = """
 Test trading strategies on daily prices: fill a lake, ask it in SQL, backtest, sweep.
@@ -101,6 +105,8 @@ class Commands(_Help, TyperGroup):
                 code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
             except Exception as error:
                 sentence = _sentence(error)
+                if sentence is None:
+                    sentence = _of_the_users_code(error)
                 if debug or sentence is None:
                     raise
                 if not sentence:
@@ -123,6 +129,21 @@ def _sentence(error: Exception) -> str | None:
         command = context.command_path if context is not None else "stockstream"
         return f"{error.format_message().rstrip('.')}. Type `{command} --help` for the flags."
     return None
+
+
+def _of_the_users_code(error: Exception) -> str | None:
+    """Return what failed in a file that the command named; None where the program itself did."""
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith(USERS_MODULE):
+            place = f"{frame.f_code.co_filename} failed in line {line}"
+        elif module.partition(".")[0] in OWN_PACKAGES:
+            place = None
+    if place is None:
+        return None
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    return f"{place}: {text.rstrip('.')}. Type the command with --debug for the traceback."
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

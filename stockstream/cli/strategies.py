@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from stockstream.backtesting.strategy import AnyStrategy
     from stockstream.cli.parameters import Value
 
+#: How the modules of files named on the command line are called.
+USERS_MODULE: Final = "stockstream_strategy_"
+
 EXAMPLES: Final = """
 Example:
   stockstream strategies
@@ -217,7 +220,7 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         message = f"there is no file {path} to read a strategy from"
         raise UnknownNameError(message)
-    name = f"stockstream_strategy_{path.stem}"
+    name = f"{USERS_MODULE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         message = f"expected a Python file; found {path}"

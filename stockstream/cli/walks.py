@@ -35,6 +35,8 @@ from stockstream.cli.terms import (
 from stockstream.errors import counted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from stockstream.research.walk import WalkForward
 
 EXAMPLES: Final = """
@@ -138,12 +140,19 @@ def print_walk(walked: WalkForward) -> None:
     chosen = ["test_start", "test_end", *swept.parameters, "in_sample", "out_of_sample", "trades"]
     names = {name: short for name, short in names.items() if short not in swept.parameters}
     frame = walked.windows.select(chosen).rename(names)
-    print_frame(frame, most_rows=frame.height, formats=dict.fromkeys(frame.columns[-3:-1], "{:.2f}"))
+    ratios = dict.fromkeys(frame.columns[-3:-1], "{:.2f}")
+    print_frame(frame, most_rows=frame.height, formats=_absent(frame) | ratios)
     say("Training and test: Sharpe ratio a year of the choice, in its window and after it", style="dim")
     heading("What was chosen")
-    print_frame(walked.stability, formats={"changed": "{:.0%}"})
+    print_frame(walked.stability, formats=_absent(walked.stability) | {"changed": "{:.0%}"})
     heading("Out of sample")
     figures = walked.metrics
     efficiency = f"{walked.efficiency:.2f}" if math.isfinite(walked.efficiency) else "n/a"
     say(f"Return {figures.total_return:+.1%}, drawdown {figures.max_drawdown:.1%}, efficiency {efficiency}")
     say_words(f"\n{walked.sentence}")
+
+
+def _absent(frame: pl.DataFrame) -> dict[str, str]:
+    """Return the formats of numbers that some windows lack, or all: a choice where nothing traded."""
+    numbers = [column for column in frame if column.dtype.is_numeric() or column.null_count() == len(column)]
+    return {column.name: "{:g}" for column in numbers if column.null_count()}

@@ -42,6 +42,10 @@ NO_LAKE: Final = (
     "values that were revised later, and splits and dividends behind adjusted prices: pass lake= to read the bars as "
     "they were known"
 )
+NOTHING_EARLIER: Final = (
+    "values that were revised later, and splits and dividends behind adjusted prices: the lake has no earlier answers "
+    "about these bars that could be read"
+)
 
 
 def audit(
@@ -291,6 +295,8 @@ class _Work:
                 found = first_difference(self.base, asked, until, self.bars.symbols, known.tolerance)
                 if found is not None and first is None:
                     first = (found, known)
+        if not runs:
+            self.notes.append(NOTHING_EARLIER)
         note = f"{counted(revised, 'row')} revised later" if revised else "no revised rows"
         self.checks.append(Check("as of", runs, first is None, note if runs else UNABLE))
         if first is not None:

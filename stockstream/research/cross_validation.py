@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stockstream.backtesting.engine import settings_of
-from stockstream.errors import counted
+from stockstream.errors import ParameterError, counted
 from stockstream.research.choosing import choose, values_of
 from stockstream.research.out_of_sample import Stretches
 from stockstream.research.question import hurdle_of
@@ -81,6 +81,11 @@ def cross_validate(  # noqa: PLR0913 as above
     strategy, bars, grid, select, where, workers, **settings
         As of `walk_forward`. Each group of a test starts flat, with the initial cash, and is closed at its end.
 
+    Raises
+    ------
+    ParameterError
+        One combination, groups that do not fit the bars, or gaps that leave nothing to learn on.
+
     Examples
     --------
     >>> import numpy as np, stockstream as ss
@@ -98,6 +103,12 @@ def cross_validate(  # noqa: PLR0913 as above
     splitter = CombinatorialSplit(groups=groups, test_groups=test_groups, purge=purge, embargo=embargo)
     splits = list(splitter.split(bars.dates))
     swept, choices = choose(strategy, bars, grid, splits, select, {"where": where, "workers": workers, **settings})
+    if swept.combinations == 1:
+        message = (
+            "expected at least two combinations to choose from; found 1: all paths would be the same. Look at its "
+            "backtest, or add values to the grid"
+        )
+        raise ParameterError(message)
     blocks = Stretches(strategy, bars, swept, settings)
     chosen = settings_of(**settings)
     paths, filled = np.zeros((splitter.paths, len(bars.dates))), [0] * groups

@@ -17,7 +17,7 @@ from stockstream.research.evidence import evidence_of
 from stockstream.research.reality import reality_check
 from stockstream.research.resampling import intervals
 from stockstream.research.sampled import sampled_returns
-from stockstream.research.selection import FEWEST_IN_BLOCK
+from stockstream.research.selection import BLOCKS, FEWEST_IN_BLOCK
 from stockstream.research.sweep import sweep
 from stockstream.research.verdict import verdict_of
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from stockstream.backtesting.strategy import RuleStrategy
     from stockstream.bars import Bars
     from stockstream.research.results import Sweep
-
-#: Blocks of sessions behind the probability of backtest overfitting.
-BLOCKS: Final = 16
 
 #: A p-value from which "no combination is better" is not rejected.
 REJECTED: Final = 0.05
@@ -144,6 +141,8 @@ def judged(
     """
     written, chosen = _Written(), Tools() if tools is None else tools
     swept = _swept(strategy, bars, grid, where, settings) if _choices(grid) > 1 else None
+    if swept is not None and swept.runs == 0:
+        swept.best("sharpe")  # says why
     if swept is None or swept.runs < 2:  # noqa: PLR2004 nothing was chosen
         given = {name: values[0] for name, values in grid.items()} if swept is None else _only(swept)
         result = backtest(strategy(**given), bars, **settings)
@@ -162,6 +161,8 @@ def judged(
     written.attempt("Intervals", lambda: _intervals(written, result, chosen))
     if chosen.stress:
         written.attempt("Stress test", lambda: _stressed(written, result, chosen.seed))
+    if not written.sentences:
+        written.sentences.append(f"Nothing can be said: {written.rows[0][-1]}.")
     parameters = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
     return Judgement(f"{title}: {parameters}" if parameters else title, written.frame(), tuple(written.sentences))
 

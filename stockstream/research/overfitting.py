@@ -76,7 +76,11 @@ def returns_of(values: ArrayLike, name: str = "returns", fewest: int = FEWEST_RE
     DataError
         Another shape, values that are not finite, fewer than `fewest`, or all the same.
     """
-    series = np.ascontiguousarray(values, dtype=np.float64)
+    try:
+        series = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"expected {name} as numbers of shape (T,); found what is none: {error}"
+        raise DataError(message) from error
     if series.ndim != 1:
         message = f"expected {name} of shape (T,); found {series.shape}"
         raise DataError(message)

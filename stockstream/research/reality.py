@@ -71,7 +71,7 @@ def reality_check(
     Raises
     ------
     DataError, ParameterError
-        One run, more than 5,000, returns that never vary or are too few.
+        One run, more than 5,000, returns that are not finite, never vary or are too few.
 
     Examples
     --------
@@ -84,18 +84,20 @@ def reality_check(
     if table.ndim != 2 or not 2 <= len(table) <= MOST:  # noqa: PLR2004
         message = f"expected returns of 2 to {MOST:,} runs, shape (runs, T); found {table.shape}"
         raise ParameterError(message)
+    level = np.zeros(table.shape[1]) if benchmark is None else np.asarray(benchmark, dtype=np.float64)
+    if level.shape != table.shape[1:]:
+        message = f"expected a benchmark of {table.shape[1]:,} returns; found shape {level.shape}"
+        raise DataError(message)
+    for name, values in (("returns", table), ("returns of the benchmark", level)):
+        if not np.isfinite(values).all():
+            unknown = int((~np.isfinite(values)).sum())
+            message = f"expected finite {name}; found {unknown:,} that are not. Leave out those sessions of all runs"
+            raise DataError(message)
     traded = table[np.ptp(table, axis=1) > 0.0]
     if len(traded) == 0:
         message = "expected runs that traded; the returns of all of them never vary"
         raise DataError(message)
     returns_of(traded[0])
-    if not np.isfinite(traded).all():
-        message = "expected finite returns"
-        raise DataError(message)
-    level = np.zeros(table.shape[1]) if benchmark is None else np.asarray(benchmark, dtype=np.float64)
-    if level.shape != table.shape[1:]:
-        message = f"expected a benchmark of {table.shape[1]:,} returns; found shape {level.shape}"
-        raise DataError(message)
     length = _length(traded, seed) if block is None else float(block)
     if not 1.0 <= length < table.shape[1]:
         message = f"expected blocks of 1 to {table.shape[1] - 1} bars; found {block!r}"

@@ -236,9 +236,16 @@ class Sweep:
         else:
             best = rows.sort(metric, descending=largest, maintain_order=True).head(1).collect()
         if best.height == 0:
-            message = f"no run has a value of {metric!r}: none traded, or the bars are too few"
+            why = self._first_failure() if self.runs == 0 else "none traded, or the bars are too few"
+            message = f"no run has a value of {metric!r}: {why}"
             raise ParameterError(message)
         return best.row(0, named=True)
+
+    def _first_failure(self) -> str:
+        """Say why there is no row."""
+        if self.failures.height == 0:
+            return "no combination was left to run"
+        return f"every combination failed, the first with {self.failures['reason'][0]}"
 
     def result(
         self, row: Mapping[str, Any] | None = None, *, rank: int = 1, metric: str = "sharpe", largest: bool = True

@@ -28,6 +28,9 @@ MOST_BLOCKS: Final = 20
 #: Returns in a block below which its Sharpe ratio is noise beyond use.
 FEWEST_IN_BLOCK: Final = 5
 
+#: As many as are usual: 12,870 splits.
+BLOCKS: Final = 16
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overfitting:

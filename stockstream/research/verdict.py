@@ -16,7 +16,7 @@ from stockstream.research.overfitting import (
     probabilistic_sharpe,
 )
 from stockstream.research.question import hurdle_of
-from stockstream.research.selection import Overfitting, overfitting
+from stockstream.research.selection import BLOCKS, FEWEST_IN_BLOCK, Overfitting, overfitting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +167,10 @@ def verdict_of(swept: Sweep) -> Verdict:
 
 def _overfitting(swept: Sweep, hurdle: float) -> tuple[Overfitting | None, str]:
     if not swept.blocks:
-        return None, "not measured: sweep with blocks=16"
+        found, fewest = len(swept.bars.dates), BLOCKS * FEWEST_IN_BLOCK
+        if found < fewest:
+            return None, f"not measured: it takes at least {fewest} sessions; found {found}"
+        return None, f"not measured: sweep with blocks={BLOCKS}"
     try:
         return overfitting(swept.block_sums, hurdle=hurdle), ""
     except StockstreamError as error:

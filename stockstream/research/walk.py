@@ -71,13 +71,18 @@ class WalkForward:
         for name in self.sweep.parameters:
             values = chosen[name].to_numpy()
             changed = float((np.diff(values) != 0).mean()) if len(values) > 1 else math.nan
-            ends = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+            ends = (float(values.min()), float(values.max())) if len(values) else (None, None)
             rows.append((name, len(np.unique(values)), *ends, changed))
         return pl.DataFrame(rows, schema=["parameter", "values", "lowest", "highest", "changed"], orient="row")
 
     @property
     def sentence(self) -> str:
-        """One sentence for people."""
+        """What the walk shows, for people."""
+        if self.sweep.combinations == 1:
+            return f"{self._shown()} There was one combination, so nothing was chosen."
+        return self._shown()
+
+    def _shown(self) -> str:
         learned = self.windows["in_sample"].drop_nans().mean()
         if learned is None:
             return "Nothing can be said: no combination traded in training."

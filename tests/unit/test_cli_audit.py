@@ -28,6 +28,10 @@ class Honest(ss.RuleStrategy):
 def tomorrow(bars):
     ahead = np.roll(bars.close, -1, axis=1)
     return ss.SignalStrategy(enter_long=ahead > bars.close, exit_long=ahead < bars.close)
+
+
+def fails(bars):
+    return bars.close[99]
 """
 
 
@@ -75,6 +79,20 @@ def test_what_is_not_there_is_refused() -> None:
         done = run(*arguments)
         assert done.exit_code == 2, done.output
         assert words in " ".join(done.output.split())
+
+
+def test_a_file_that_fails_is_named_with_its_line() -> None:
+    done = run("mine.py:fails")
+    assert done.exit_code == 2, done.output
+    assert "mine.py failed in line 20: IndexError: index 99 is out of bounds" in " ".join(done.stderr.split())
+    assert "--debug for the traceback" in " ".join(done.stderr.split())
+    assert isinstance(CliRunner().invoke(app, ["audit", "mine.py:fails", "--debug"]).exception, IndexError)
+
+
+def test_revisions_that_could_not_be_read_are_a_blind_spot() -> None:
+    lake = ss.Lake("data/lake")
+    (blind,) = [text for text in ss.audit(ss.close > 1.0, lake.bars(), lake=lake).blind_spots if "revised" in text]
+    assert "the lake has no earlier answers" in blind
 
 
 def test_its_help_fits_a_terminal() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 import stockstream as ss
 from stockstream.backtesting.strategies import MovingAverageCrossover
 from stockstream.cli import app
+from stockstream.errors import ParameterError
 from stockstream.lake import Lake
 from stockstream.research.judgement import Tools, judged
 from stockstream.research.resampling import intervals
@@ -109,6 +111,55 @@ def test_what_a_tool_cannot_say_stands_in_its_place(bars: ss.Bars) -> None:
     assert "no run has a value of 'sharpe'" in run(f"{JUDGE} {PARAMS} --end-date 2022-01-12", code=2).stderr
     text = run(f"{JUDGE} --symbols BHP {PARAMS} --end-date 2022-04-30").stdout
     assert "not measured: expected at least 5 closed trades to reorder" in text
+
+
+class Idle(ss.RuleStrategy):
+    """Never trades."""
+
+    def __init__(self, days: int = 5) -> None:
+        self.days = days
+
+    def rules(self) -> ss.Rules:
+        return ss.Rules(enter_long=ss.close > 1e9)
+
+
+class Broken(Idle):
+    """Has no rules."""
+
+    def rules(self) -> ss.Rules:
+        message = "no rules today"
+        raise RuntimeError(message)
+
+
+def test_what_never_trades_ends_in_a_sentence_too(bars: ss.Bars) -> None:
+    (said,) = judged(Idle, bars.select(["BHP"]), {}).sentences
+    assert said.startswith("Nothing can be said: expected returns that vary; all 400 are 0")
+    walked = ss.walk_forward(Idle, bars, {"days": [1, 2]}, train=120, test=60)
+    assert walked.stability["lowest"].to_list() == [None]
+
+
+def test_a_grid_that_fails_as_a_whole_says_why(bars: ss.Bars) -> None:
+    with pytest.raises(ParameterError, match="every combination failed, the first with RuntimeError: no rules today"):
+        judged(Broken, bars, {"days": [1, 2]})
+
+
+def test_a_window_without_a_choice_shows_none(bars: ss.Bars) -> None:
+    Path("mine.py").write_text(
+        "import stockstream as ss\n"
+        "class Idle(ss.RuleStrategy):\n"
+        "    def __init__(self, days: int = 5):\n        self.days = days\n"
+        "    def rules(self):\n        return ss.Rules(enter_long=ss.close > 1e9)\n"
+    )
+    text = run("walk-forward --strategy mine.py:Idle --param days=1,2 --train 120 --test 60").stdout
+    assert "Nothing can be said: no combination traded in training." in text
+    assert not re.search(r"\b(nan|null|inf)\b", text)
+
+
+def test_a_bar_too_few_for_a_tool_is_said_in_numbers(bars: ss.Bars) -> None:
+    text = run(f"{JUDGE} --symbols BHP {PARAMS} --end-date 2022-03-10").stdout
+    assert re.search(
+        r"Probability of backtest overfitting +not measured: it takes at least 80 sessions; found 69", text
+    )
 
 
 def test_a_backtest_says_what_it_proves(bars: ss.Bars) -> None:

@@ -120,6 +120,8 @@ def test_average_correlation_is_that_of_all_pairs():
         (np.arange(5) / 100, "at least 20"),
         ([0.1, float("nan")] * 20, "finite"),
         (np.zeros((3, 30)), "shape"),
+        (["much", "little"], "numbers"),
+        (None, "shape"),
     ],
 )
 def test_returns_that_say_nothing_are_explained(returns, said):

@@ -94,6 +94,8 @@ def test_a_benchmark_is_what_must_be_beaten():
         (NOISE[:, :10], {}, DataError, "at least 20"),
         (NOISE, {"block": 400}, ParameterError, "blocks"),
         (NOISE, {"benchmark": [0.1]}, DataError, "benchmark"),
+        (np.where(np.arange(6)[:, None] + np.arange(300) == 5, np.nan, NOISE), {}, DataError, "found 6 that are not"),
+        (NOISE, {"benchmark": np.full(300, np.inf)}, DataError, "finite returns of the benchmark"),
     ],
 )
 def test_what_cannot_be_tested_is_explained(returns, options, error, said):

@@ -258,3 +258,12 @@ def test_gaps_that_overlap_are_explained():
         CombinatorialSplit(groups=3, test_groups=3)
     with pytest.raises(ParameterError, match="setting"):
         walk_forward(MovingAverageCrossover, walk(), {"costs.commission": [0.0]}, train=150, test=60)
+
+
+def test_one_combination_is_no_choice():
+    one = {"fast_period": [5], "slow_period": [15]}
+    assert walk_forward(MovingAverageCrossover, walk(), one, train=100, test=50).sentence.endswith(
+        "There was one combination, so nothing was chosen."
+    )
+    with pytest.raises(ParameterError, match="at least two combinations to choose from; found 1"):
+        cross_validate(MovingAverageCrossover, walk(), one)
