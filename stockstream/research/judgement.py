@@ -69,12 +69,14 @@ class _Written:
         known = [float(number) if math.isfinite(number) else None for number in numbers]
         self.rows.append((tool, figure, *known, *[None] * (3 - len(known)), text))
 
-    def attempt(self, tool: str, make: Callable[[], None]) -> None:
-        """Use a tool; where it has nothing to say, that stands in its place."""
+    def attempt(self, tool: str, make: Callable[[], None], *, spoken: bool = False) -> None:
+        """Use a tool; where it has nothing to say, that stands in its place, and, `spoken`, among the sentences."""
         try:
             make()
         except StockstreamError as error:
             self.add(tool, "not measured", str(error))
+            if spoken:
+                self.sentences.append(f"Nothing can be said of the Sharpe ratio: {str(error).rstrip('.')}.")
 
     def frame(self) -> pl.DataFrame:
         """Return the rows."""
@@ -146,12 +148,12 @@ def judged(
     if swept is None or swept.runs < 2:  # noqa: PLR2004 nothing was chosen
         given = {name: values[0] for name, values in grid.items()} if swept is None else _only(swept)
         result = backtest(strategy(**given), bars, **settings)
-        written.attempt("Sharpe ratio", lambda: _alone(written, result))
+        written.attempt("Sharpe ratio", lambda: _alone(written, result), spoken=True)
         title = f"{result.strategy}, one run"
     else:
         choice = swept
         result = choice.result(choice.best("sharpe"))
-        written.attempt("Sharpe ratio of the best", lambda: _chosen(written, choice))
+        written.attempt("Sharpe ratio of the best", lambda: _chosen(written, choice), spoken=True)
         written.attempt("Reality check against cash", lambda: _real(written, choice, "cash", chosen))
         written.attempt("Reality check against holding", lambda: _real(written, choice, "holding", chosen))
         if chosen.cross_validate:
@@ -161,8 +163,6 @@ def judged(
     written.attempt("Intervals", lambda: _intervals(written, result, chosen))
     if chosen.stress:
         written.attempt("Stress test", lambda: _stressed(written, result, chosen.seed))
-    if not written.sentences:
-        written.sentences.append(f"Nothing can be said: {written.rows[0][-1]}.")
     parameters = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
     return Judgement(f"{title}: {parameters}" if parameters else title, written.frame(), tuple(written.sentences))
 

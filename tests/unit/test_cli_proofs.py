@@ -133,7 +133,7 @@ class Broken(Idle):
 
 def test_what_never_trades_ends_in_a_sentence_too(bars: ss.Bars) -> None:
     (said,) = judged(Idle, bars.select(["BHP"]), {}).sentences
-    assert said.startswith("Nothing can be said: expected returns that vary; all 400 are 0")
+    assert said.startswith("Nothing can be said of the Sharpe ratio: expected returns that vary; all 400 are 0")
     walked = ss.walk_forward(Idle, bars, {"days": [1, 2]}, train=120, test=60)
     assert walked.stability["lowest"].to_list() == [None]
 
@@ -160,6 +160,13 @@ def test_a_bar_too_few_for_a_tool_is_said_in_numbers(bars: ss.Bars) -> None:
     assert re.search(
         r"Probability of backtest overfitting +not measured: it takes at least 80 sessions; found 69", text
     )
+
+
+def test_a_ledger_that_cannot_be_read_leaves_nothing_deflated_and_that_is_said(bars: ss.Bars) -> None:
+    Path("data/lake.trials.sqlite").write_text("no database at all, whatever its name says")
+    with pytest.warns(UserWarning, match="is not a database"):
+        found = judged(MovingAverageCrossover, bars.select(["BHP"]), GRID, tools=Tools(resamples=20))
+    assert re.search("^Nothing can be said of the Sharpe ratio: .* is not a database", found.sentences[0])
 
 
 def test_a_backtest_says_what_it_proves(bars: ss.Bars) -> None:
