@@ -121,7 +121,7 @@ def test_average_correlation_is_that_of_all_pairs():
         ([0.1, float("nan")] * 20, "finite"),
         (np.zeros((3, 30)), "shape"),
         (["much", "little"], "numbers"),
-        (None, "shape"),
+        (None, "finite"),
     ],
 )
 def test_returns_that_say_nothing_are_explained(returns, said):
