@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from stockstream.errors import DataError, LakeError, ParameterError, did_you_mean
+from stockstream.errors import DataError, LakeError, ParameterError, counted, did_you_mean
 from stockstream.lake.links import check_one_basis
 from stockstream.lake.panels import Rows, Spread, Told
 from stockstream.schema import PRICES
@@ -248,7 +248,7 @@ def _multipliers(
     if unknown:
         message = (
             f"the splits of {unknown[0]} are not recorded, only an adjusted close that mixes splits and dividends "
-            f'({len(unknown)} such symbols). Use adjust="total", or adjust="none" for the prices as stored.'
+            f'({counted(len(unknown), "such symbol")}). Use adjust="total", or adjust="none" for the prices as stored.'
         )
         raise LakeError(message)
     return None, None

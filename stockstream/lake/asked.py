@@ -1,4 +1,4 @@
-"""Which symbols a query asks about, so that what is derived before it runs is derived of these alone.
+"""Which symbols a query asks about, so that the views are made of these alone.
 
 DuckDB says so itself: over tables with the columns of the views, the plan of the query shows which filters reach each
 of them. No text of SQL is read here. Where one table is reached by no filter on its symbols, all symbols are asked for.

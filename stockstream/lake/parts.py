@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import LakeError, LakeWarning
+from stockstream.errors import LakeError, LakeWarning, counted
 from stockstream.lake.curated import DIVIDEND_TYPES, LATEST_TYPES, RUN_TYPES, SNAPSHOT_TYPES, key
 from stockstream.lake.location import RAW_DATA, RAW_EVENTS, Stored
 from stockstream.lake.query import EVENT_TYPES
@@ -134,7 +134,8 @@ def what_to_do(manifest: Mapping[str, Any], listed: Mapping[str, list[Stored]]) 
         )
     if lost:
         return (
-            f"Restore it from a copy of the lake: {lost:,} batches that it was made of are gone, and what they said is "
-            "in no other file."
+            "Restore it from a copy of the lake: "
+            f"{counted(lost, 'batch that it was made of is', 'batches that it was made of are')} gone, with what no "
+            "other file says."
         )
     return "All batches that it was made of are there and are read instead: compact again (`stockstream compact`)."

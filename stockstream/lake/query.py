@@ -277,7 +277,7 @@ def _asked(
 
     adjusted = _names_adjusted(query)
     try:
-        symbols = _symbols_asked(query, files, prepare, params) if adjusted else None
+        symbols = _symbols_asked(query, params)
         connection = connect()
         prepare(connection)
         bind(connection, files, reading, symbols=symbols, adjusted=adjusted)
@@ -288,15 +288,11 @@ def _asked(
         raise LakeError(message) from error
 
 
-def _symbols_asked(
-    query: str,
-    files: Files,
-    prepare: Callable[[duckdb.DuckDBPyConnection], None],
-    params: Sequence[Any] | Mapping[str, Any] | None,
-) -> list[str] | None:
-    """Return the symbols that a query is about, where it is about some: prices_adjusted is made of them before it runs.
+def _symbols_asked(query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> list[str] | None:
+    """Return the symbols that a query is about, where it is about some: the views are made of these alone.
 
-    A query that cannot be planned is about all of them, and fails where it runs.
+    DuckDB passes one symbol on through the joins of the views, but not several, and prices_adjusted is made before the
+    query runs. A query that cannot be planned is about all of them, and fails where it runs.
     """
     import duckdb
 
@@ -304,10 +300,10 @@ def _symbols_asked(
         return None
     connection = connect()
     try:
-        prepare(connection)
-        bind(connection, files)
+        nothing = Files(prices=())
+        bind(connection, nothing)
         stand_in(connection, VIEWS)
-        lock(connection, files)
+        lock(connection, nothing)
         _one_select(connection, query)
         return symbols_asked(connection, query, _values(params))
     except duckdb.Error:

@@ -11,7 +11,7 @@ import functools
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from stockstream.errors import LakeError, LakeWarning
+from stockstream.errors import LakeError, LakeWarning, counted
 from stockstream.lake.location import literal
 from stockstream.lake.rows import connect, first_line
 
@@ -145,7 +145,7 @@ class Soundness:
     def refusal(self, problems: Sequence[Problem], remedy: str = "Restore it or move it away.") -> str:
         """Say which file is bad, how many others, and what to do."""
         first, others = problems[0], len(problems) - 1
-        more = f" ({others} more such files)" if others else ""
+        more = f" ({counted(others, 'more such file')})" if others else ""
         return f"cannot read the lake at {self._location}: {first.file} {first.reason}{more}. {remedy}"
 
     def _examine(self, path: str, types: Mapping[str, str], *, exact: bool, remote: bool) -> str | None:

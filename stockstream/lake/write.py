@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location, literal
 from stockstream.lake.rows import (
     Judged,
@@ -176,12 +176,15 @@ def _store(
     """Publish what was judged: events first, so that no reader ever sees prices without their dividends."""
     if verdict.bad and decided_at is None:
         message = (
-            f"{describe_problem(connection)} among the {verdict.rows} rows of {origin}. Nothing was written: correct "
-            "or drop the bad rows, or set them aside with quarantine=True (--quarantine on the command line)."
+            f"{describe_problem(connection)} among the {counted(verdict.rows, 'row')} of {origin}. Nothing was "
+            "written: correct or drop the bad rows, or set them aside with quarantine=True (--quarantine on the "
+            "command line)."
         )
         raise DataError(message)
     if not verdict.good or verdict.first is None or verdict.last is None:
-        message = f"expected at least one row of prices in {origin}; found {verdict.rows} rows, none with prices"
+        message = (
+            f"expected at least one row of prices in {origin}; found {counted(verdict.rows, 'row')}, none with prices"
+        )
         raise DataError(message)
     day = _session(session, verdict.last)
     if verdict.bad:

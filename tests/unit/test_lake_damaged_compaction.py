@@ -12,6 +12,8 @@ import pytest
 
 from stockstream.errors import LakeError, LakeWarning
 from stockstream.lake import Lake
+from stockstream.lake.location import RAW_DATA, RAW_EVENTS
+from stockstream.lake.parts import what_to_do
 
 DAYS = [dt.date(2024, 1, 2) + dt.timedelta(days=n) for n in range(4)]
 EARLY = "2024-01-08T12:00:00Z"
@@ -174,6 +176,14 @@ def test_strict_refuses_and_says_what_to_do(folder):
             act()
 
 
+def test_one_lost_batch_is_spoken_of_in_the_singular():
+    made_of = {"raw": {"raw-data/2024-01-05-batch-1.parquet": ("100:stamp", "2024-01-06")}, "expired": 0}
+    assert ": 1 batch that it was made of is gone" in what_to_do(made_of, {RAW_DATA: [], RAW_EVENTS: []})
+    assert ": 3 batches that it was made of are gone" in what_to_do(
+        made_of | {"expired": 2}, {RAW_DATA: [], RAW_EVENTS: []}
+    )
+
+
 def test_what_only_a_damaged_compaction_held_is_missing_and_said_to_be(folder):
     lake = Lake(folder)
     lake.compact(expire=True, **NOW)
@@ -181,7 +191,7 @@ def test_what_only_a_damaged_compaction_held_is_missing_and_said_to_be(folder):
     before, bad = answers(lake), part_of(folder, "history")
     whole = bad.read_bytes()
     cut(bad)
-    lost = "Restore it from a copy of the lake: 5 batches that it was made of are gone, and what they said is in no"
+    lost = "Restore it from a copy of the lake: 5 batches that it was made of are gone, with what no other file says"
     with pytest.warns(LakeWarning, match=lost):
         assert Lake(folder).load_all_data()["symbol"].unique().to_list() == ["C"]
     with pytest.raises(LakeError, match=lost):

@@ -169,6 +169,17 @@ def test_every_view_passes_a_symbol_on_to_the_files(compacted, view):
     assert compacted.explain(f"FROM {view} WHERE symbol = $name", {"name": "S07"}) == told
 
 
+@pytest.mark.parametrize("view", ["prices", "raw_prices", "symbols", "withdrawn", "prices_adjusted"])
+@pytest.mark.parametrize("which", ["lake", "compacted"])
+def test_every_view_passes_several_symbols_on_to_the_files(request, which, view):
+    place = request.getfixturevalue(which)
+    whole, one = place.explain(f"FROM {view}"), place.explain(f"FROM {view} WHERE symbol = 'S07'")
+    assert place.explain(f"FROM {view} WHERE symbol IN ('S07', 'S08')") == one  # which lie in the same row groups
+    assert place.explain(f"FROM {view} WHERE symbol IN (?, ?)", ["S07", "S08"]) == one
+    apart = place.explain(f"FROM {view} WHERE symbol IN ('S07', 'S55')")
+    assert one.row_groups < apart.row_groups < whole.row_groups
+
+
 def test_a_verdict_does_not_keep_a_symbol_from_the_files(lake, tmp_path):
     shutil.copytree(lake.location.root, tmp_path / "lake")
     judged = Lake(tmp_path / "lake")
@@ -221,16 +232,18 @@ ADJUSTED = (
 )
 
 
-def test_a_query_about_some_symbols_answers_as_if_all_were_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize("view", ["prices_adjusted", "prices", "raw_prices"])
+def test_a_query_about_some_symbols_answers_as_if_all_were_there(tmp_path, monkeypatch, view):
     lake = Lake(tmp_path)
+    queries = [query.replace("prices_adjusted", view) for query in ADJUSTED]
     for number, symbol in enumerate("ABC"):
         days = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(9)]
         event = {"dividend": [None] * 6 + [0.5, None, None], "split": [None] * 8 + [2.0 if symbol == "C" else None]}
         lake.write_rows(rows([symbol], days) | event, fetched_at=dt.datetime(2024, 2, 1 + number, tzinfo=dt.UTC))
-    found = [lake.sql(query).fetchall() for query in ADJUSTED]
+    found = [lake.sql(query).fetchall() for query in queries]
     narrowed = []
     monkeypatch.setattr(query_module, "symbols_asked", lambda *args: narrowed.append(symbols_asked(*args)))
-    assert [lake.sql(query).fetchall() for query in ADJUSTED] == found
+    assert [lake.sql(query).fetchall() for query in queries] == found
     assert narrowed[:4] == [["B"], ["A", "C"], ["A", "B"], ["A"]]
     assert narrowed[4:10] == [None] * 6
     assert found[10] == found[11] == [(0,)]

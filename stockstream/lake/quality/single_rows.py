@@ -56,7 +56,7 @@ DETECTORS: Final = (
         severity="error",
         meaning="The source subtracted a dividend that is not below the price. The four prices are not touched by it.",
         explanation=(
-            "The adjusted close of {symbol} is not positive on {rows} days up to {last_date}; lowest {lowest:g}."
+            "The adjusted close of {symbol} is not positive up to {last_date} (days: {rows}); lowest {lowest:g}."
         ),
         remedy='Look for a wrong dividend after the last of these days; use adjust="splits" until it is corrected.',
         sql="""
@@ -104,7 +104,7 @@ DETECTORS: Final = (
         title="The volume is missing or negative",
         severity="warning",
         meaning="Without a volume nobody knows whether the price could have been traded.",
-        explanation="{symbol} has no usable volume on {rows} days from {date} to {last_date}.",
+        explanation="{symbol} has no usable volume from {date} to {last_date} (days: {rows}).",
         remedy="An index has none; of a share, fetch the days again.",
         sql="""
             SELECT symbol, min(date) AS date, max(date) AS last_date, count(*) AS rows
