@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, smaller, step, truncated, view
 from stockstream_kernels.averages import pack, unpack
 from stockstream_kernels.rolling import first_nan, rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
@@ -73,46 +73,51 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
     memory[0], memory[1], memory[2], memory[3], memory[4] = last, distance, reach, part, place
 
 
+@step
+def tile_of(window: int) -> int:
+    """Return how many bars a tile has: whole blocks of `rolling`."""
+    return window * ((511 + window) // window)
+
+
 @kernel
 def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: Series) -> None:
     """Kaufman's adaptive average: it keeps up with a price that goes straight and stays put in noise.
 
     The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
-    bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a sum, 6 + 2 * window, + window values.
+    The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
+    bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a sum, 6 + 2 * window, + the last window
+    values and three tiles, see `tile_of`.
     """
-    before = state[14 + 2 * window : 14 + 3 * window]
+    tile, at = tile_of(window), 14 + 2 * window
+    joined = view(state, at, window + tile)
+    weights, found = view(state, at + window + tile, tile), view(state, at + window + 2 * tile, tile)
     if state[0] == 0.0:
         state[0] = 1.0
-        before[:] = np.nan
+        for k in range(window):
+            joined[k] = np.nan
     slowest, fastest = 2.0 / (slow + 1.0), 2.0 / (fast + 1.0)
-    tile = window * ((511 + window) // window)  # whole blocks of `rolling`
-    joined, weights, found = np.empty(window + tile), np.empty(tile), np.empty(tile)
-    for k in range(window):
-        joined[k] = before[k]
     for start in range(0, len(values), tile):
-        part, source, bars = values[start : start + tile], joined, smaller(tile, len(values) - start)
-        if start >= window and first_nan(values[start - window : start + bars], 0) == window + bars:
-            source = values[start - window : start + bars]
+        count = smaller(tile, len(values) - start)
+        part, own, source, bars = view(values, start, count), view(out, start, count), joined, count
+        if start >= window and first_nan(view(values, start - window, window + count), 0) == window + count:
+            source = view(values, start - window, window + count)
         else:
             bars = pack(part, joined, window)
-        now, yesterday, past = source[window : window + bars], source[window - 1 :], source[:bars]
+        now, yesterday, past = view(source, window, bars), view(source, window - 1, bars), view(source, 0, bars)
         for t in range(bars):
             found[t] = abs(now[t] - yesterday[t])
-        rolling_sum(found[:bars], window, state[8 : 14 + 2 * window], weights)
+        rolling_sum(view(found, 0, bars), window, view(state, 8, 6 + 2 * window), weights)
         for t in range(bars):
             net, path = abs(now[t] - past[t]), weights[t]
             efficiency = net / path if net < path else 1.0 + 0.0 * path  # the net change of one way is all of it
             weight = slowest + efficiency * (fastest - slowest)
             weights[t] = weight * weight
-        if bars == len(part):
-            follow(now, weights, state[3:8], out[start : start + tile])
-        else:
-            follow(now, weights, state[3:8], found[:bars])
-            unpack(part, found[:bars], out[start : start + tile])
+        result = own if bars == count else view(found, 0, bars)
+        follow(now, weights, view(state, 3, 5), result)
+        if bars < count:
+            unpack(part, result, own)
         for k in range(window):
             joined[k] = source[bars + k]
-    for k in range(window):
-        before[k] = joined[k]
 
 
 @kernel
@@ -122,23 +127,23 @@ def vidya(values: Series, fast: int, slow: int, alpha: float, state: Series, out
     It starts at the price, a bar before the longer window is full, and does not move while that window has no
     deviation. State: ``[values seen, -, -]`` + 5 + those of the deviations, see `moments`, + four tiles.
     """
-    short, tile = state[8 : 15 + 3 * fast], len(state) - 4 * WIDE
-    long, seen = state[15 + 3 * fast : tile], truncated(state[0])
+    at, tile = 15 + 3 * fast, len(state) - 4 * WIDE
+    short, long, seen = view(state, 8, at - 8), view(state, at, tile - at), truncated(state[0])
     for start in range(0, len(values), WIDE):
-        part = values[start : start + WIDE]
-        count = squeeze(part, part, state[tile:])
-        value, quick = state[tile : tile + count], state[tile + WIDE : tile + WIDE + count]
-        slower = state[tile + 2 * WIDE : tile + 2 * WIDE + count]
-        result = state[tile + 3 * WIDE : tile + 3 * WIDE + count]
+        bars = smaller(WIDE, len(values) - start)
+        part = view(values, start, bars)
+        count = squeeze(part, part, view(state, tile, WIDE))
+        value, quick = view(state, tile, count), view(state, tile + WIDE, count)
+        slower, result = view(state, tile + 2 * WIDE, count), view(state, tile + 3 * WIDE, count)
         moments(value, fast, 0, short, result, quick)
         moments(value, slow, 0, long, result, slower)
         for t in range(count):
             deviation = np.sqrt(slower[t])
             slower[t] = alpha * np.sqrt(quick[t]) / deviation if deviation != 0.0 else 0.0
-        follow(value, slower, state[3:8], result)
+        follow(value, slower, view(state, 3, 5), result)
         if 0 <= slow - 2 - seen < count:
             result[slow - 2 - seen] = value[slow - 2 - seen]
-        expand(result, part, out[start : start + WIDE])
+        expand(result, part, view(out, start, bars))
         seen += count
     state[0] = seen
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import kernel, scratch, smaller, step, view
 from stockstream_kernels.rolling import first_nan
 from stockstream_kernels.smoothing import exponential
 
@@ -158,7 +158,7 @@ def t3(values: Series, window: int, factor: float, state: Series, out: Series) -
 @step
 def pack(values: Series, joined: Series, place: int) -> int:
     """Write the values that are not NaN one after another from `place` on; return how many they are."""
-    packed = joined[place:]
+    packed = view(joined, place, len(joined) - place)
     if first_nan(values, 0) == len(values):
         for t in range(len(values)):
             packed[t] = values[t]
@@ -190,28 +190,25 @@ def unpack(values: Series, packed: Series, out: Series) -> None:
 def zlema(values: Series, window: int, state: Series, out: Series) -> None:
     """Exponential average of the price plus its change over the lag of that average, (window - 1) // 2 bars.
 
-    State: ``[started, those of the average, 5]`` + the values of the lag.
+    State: ``[started, those of the average, 5]`` + the values of the lag, a part.
     """
     lag = (window - 1) // 2
-    before = state[6 : 6 + lag]
+    joined = view(state, 6, lag + PART)
     if state[0] == 0.0:
         state[0] = 1.0
-        before[:] = np.nan
-    joined, ahead, smooth = np.empty(lag + PART), np.empty(PART), np.empty(PART)
-    for k in range(lag):
-        joined[k] = before[k]
+        for k in range(lag):
+            joined[k] = np.nan
     for start in range(0, len(values), PART):
-        part, result = values[start : start + PART], out[start : start + PART]
+        count = smaller(PART, len(values) - start)
+        part, result = view(values, start, count), view(out, start, count)
         bars = pack(part, joined, lag)
-        now = joined[lag : lag + bars]
+        now, ahead, smooth = view(joined, lag, bars), scratch(PART, bars), scratch(PART, bars)
         for t in range(bars):
             ahead[t] = now[t] + (now[t] - joined[t])
         for k in range(lag):
             joined[k] = joined[bars + k]
-        exponential(ahead[:bars], window, 2.0 / (window + 1.0), 0, state[1:6], smooth)
-        unpack(part, smooth[:bars], result)
-    for k in range(lag):
-        before[k] = joined[k]
+        exponential(ahead, window, 2.0 / (window + 1.0), 0, view(state, 1, 5), smooth)
+        unpack(part, smooth, result)
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller
+from stockstream_kernels._compile import kernel, scratch, smaller, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import WIDE, expand, pair_extremes, pair_sums, room, squeeze
@@ -32,10 +32,11 @@ def bollinger(
     State: that of `moments`.
     """
     for start in range(0, len(values), WIDE):
-        value, top, centre = values[start : start + WIDE], upper[start : start + WIDE], middle[start : start + WIDE]
-        bottom, place, reach = lower[start : start + WIDE], percent_b[start : start + WIDE], width[start : start + WIDE]
+        bars = smaller(WIDE, len(values) - start)
+        value, top, centre = view(values, start, bars), view(upper, start, bars), view(middle, start, bars)
+        bottom, place, reach = view(lower, start, bars), view(percent_b, start, bars), view(width, start, bars)
         moments(value, window, ddof, state, place, reach)
-        for k in range(len(value)):
+        for k in range(bars):
             half = deviations * np.sqrt(reach[k])
             mean = value[k] - place[k]
             top[k], centre[k], bottom[k] = mean + half, mean, mean - half
@@ -61,17 +62,17 @@ def keltner(
 
     State: the average, the average true range.
     """
-    centres = np.empty(smaller(WIDE, len(close)))
     for start in range(0, len(close), WIDE):
-        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
-        top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
-        centre = centres[: len(closes)]
-        for k in range(len(closes)):
+        bars = smaller(WIDE, len(close) - start)
+        highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        top, mean, bottom = view(upper, start, bars), view(middle, start, bars), view(lower, start, bars)
+        centre = scratch(WIDE, bars)
+        for k in range(bars):
             typical = (highs[k] + lows[k] + closes[k]) / 3.0
             centre[k] = typical if price == 1 or np.isnan(typical) else closes[k]
-        exponential(centre, window, 2.0 / (window + 1.0), 0, state[:8], mean)
-        atr(highs, lows, closes, range_window, 0, state[8:16], top)
-        for k in range(len(closes)):
+        exponential(centre, window, 2.0 / (window + 1.0), 0, view(state, 0, 8), mean)
+        atr(highs, lows, closes, range_window, 0, view(state, 8, 8), top)
+        for k in range(bars):
             reach = multiple * top[k]
             top[k] = mean[k] + reach
             bottom[k] = mean[k] - reach
@@ -84,9 +85,10 @@ def donchian(
 ) -> None:
     """Highest high and lowest low of the window, and their mean. State: that of `pair_extremes`."""
     for start in range(0, len(high), WIDE):
-        top, mean, bottom = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
-        pair_extremes(high[start : start + WIDE], low[start : start + WIDE], window, state, top, bottom)
-        for k in range(len(top)):
+        bars = smaller(WIDE, len(high) - start)
+        top, mean, bottom = view(upper, start, bars), view(middle, start, bars), view(lower, start, bars)
+        pair_extremes(view(high, start, bars), view(low, start, bars), window, state, top, bottom)
+        for k in range(bars):
             mean[k] = (top[k] + bottom[k]) / 2.0
 
 
@@ -106,21 +108,21 @@ def acceleration_bands(
     State: two steps.
     """
     size, share = room(window), 1.0 / window
-    pushed = np.empty((3, smaller(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
-        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
-        top, centre, bottom = pushed[0, : len(closes)], pushed[1, : len(closes)], pushed[2, : len(closes)]
-        above, mean, below = upper[start : start + WIDE], middle[start : start + WIDE], lower[start : start + WIDE]
-        for k in range(len(closes)):
+        bars = smaller(WIDE, len(close) - start)
+        highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        top, centre, bottom = scratch(WIDE, bars), scratch(WIDE, bars), scratch(WIDE, bars)
+        above, mean, below = view(upper, start, bars), view(middle, start, bars), view(lower, start, bars)
+        for k in range(bars):
             both = highs[k] + lows[k]
             push = 4.0 * (highs[k] - lows[k]) / both
             absent = (both + closes[k]) - (both + closes[k])  # 0, or NaN on a bar that is not known
             top[k] = highs[k] * (1.0 + push) + absent
             bottom[k] = lows[k] * (1.0 - push) + absent
             centre[k] = closes[k] + absent
-        pair_sums(top, bottom, window, state[:size], above, below)
-        pair_sums(centre, centre, window, state[size : 2 * size], mean, top)
-        for k in range(len(closes)):
+        pair_sums(top, bottom, window, view(state, 0, size), above, below)
+        pair_sums(centre, centre, window, view(state, size, size), mean, top)
+        for k in range(bars):
             above[k], mean[k], below[k] = above[k] * share, mean[k] * share, below[k] * share
 
 
@@ -139,20 +141,21 @@ def chandelier(
 
     State: the average true range, that of `pair_extremes`.
     """
-    tiles = np.empty((6, smaller(WIDE, len(close))))
     for start in range(0, len(close), WIDE):
-        highs, lows, closes = high[start : start + WIDE], low[start : start + WIDE], close[start : start + WIDE]
-        known = tiles[5, : len(closes)]
-        for k in range(len(closes)):
+        bars = smaller(WIDE, len(close) - start)
+        highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        known, up, down, last = scratch(WIDE, bars), scratch(WIDE, bars), scratch(WIDE, bars), scratch(WIDE, bars)
+        for k in range(bars):
             known[k] = highs[k] + lows[k] + closes[k]
-        count = squeeze(highs, known, tiles[0])
-        squeeze(lows, known, tiles[1])
-        squeeze(closes, known, tiles[2])
-        top, bottom, reach = tiles[0, :count], tiles[1, :count], tiles[3, :count]
-        atr(top, bottom, tiles[2, :count], window, 0, state[:8], reach)
-        pair_extremes(top, bottom, window, state[8:], tiles[2, :count], tiles[4, :count])
+        count = squeeze(highs, known, up)
+        squeeze(lows, known, down)
+        squeeze(closes, known, last)
+        top, bottom, price, reach = view(up, 0, count), view(down, 0, count), view(last, 0, count), scratch(WIDE, count)
+        lowest = scratch(WIDE, count)
+        atr(top, bottom, price, window, 0, view(state, 0, 8), reach)
+        pair_extremes(top, bottom, window, view(state, 8, len(state) - 8), price, lowest)
         for k in range(count):
-            top[k] = tiles[2, k] - multiple * reach[k]
-            bottom[k] = tiles[4, k] + multiple * reach[k]
-        expand(top, known, long[start : start + WIDE])
-        expand(bottom, known, short[start : start + WIDE])
+            top[k] = price[k] - multiple * reach[k]
+            bottom[k] = lowest[k] + multiple * reach[k]
+        expand(top, known, view(long, start, bars))
+        expand(bottom, known, view(short, start, bars))

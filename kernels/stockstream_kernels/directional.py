@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, scratch, smaller, step, truncated, view
 from stockstream_kernels.averages import PART
 from stockstream_kernels.smoothing import exponential
 
@@ -62,24 +62,26 @@ def di(
 @kernel
 def dx(high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series) -> None:
     """Write their difference over their sum, 0 to 100. State: 7."""
-    minus = np.empty(smaller(PART, len(close)))
     for start in range(0, len(close), PART):
-        part = slice(start, start + PART)
-        plus = out[part]
-        directions(high[part], low[part], close[part], window, seed, state, plus, minus)
-        for t in range(len(plus)):
+        bars = smaller(PART, len(close) - start)
+        highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        plus, minus = view(out, start, bars), scratch(PART, bars)
+        directions(highs, lows, closes, window, seed, state, plus, minus)
+        for t in range(bars):
             plus[t] = 100.0 * abs(plus[t] - minus[t]) / (plus[t] + minus[t])
 
 
 @kernel
 def adx(high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series) -> None:
     """Write Wilder's average of DX. State: 7 + 5."""
-    index = np.empty(smaller(PART, len(close)))
     for start in range(0, len(close), PART):
-        part = slice(start, start + PART)
-        found = index[: len(close[part])]
-        dx(high[part], low[part], close[part], window, seed, state[:7], found)
-        exponential(found, window, 1.0 / window, 0, state[7:12], out[part])
+        bars = smaller(PART, len(close) - start)
+        highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        plus, minus = scratch(PART, bars), scratch(PART, bars)
+        directions(highs, lows, closes, window, seed, view(state, 0, 7), plus, minus)
+        for t in range(bars):
+            plus[t] = 100.0 * abs(plus[t] - minus[t]) / (plus[t] + minus[t])
+        exponential(plus, window, 1.0 / window, 0, view(state, 7, 5), view(out, start, bars))
 
 
 @kernel
@@ -88,9 +90,9 @@ def adxr(high: Series, low: Series, close: Series, window: int, seed: int, state
 
     State: 7 + 5 + ``[values so far]`` + the last window - 1 values.
     """
-    adx(high, low, close, window, seed, state[:12], out)
+    adx(high, low, close, window, seed, view(state, 0, 12), out)
     lag, seen = window - 1, truncated(state[12])
-    older = state[13 : 13 + lag]
+    older = view(state, 13, lag)
     for t in range(len(close)):
         value = out[t]
         if value == value:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step
+from stockstream_kernels._compile import kernel, scratch, smaller, step, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.tiles import ONE, TILE, TWO, WIDE, carry, pair_sums
 from stockstream_kernels.volume import flows
@@ -28,20 +28,20 @@ def adosc(
     State: ``[known bars]``, up to the first value, then that of `distances`.
     """
     known, needed = int(state[0]), max(fast, slow)
-    moves = np.empty(smaller(WIDE, len(close)))
     for start in range(0, len(close), WIDE):
-        own = out[start : start + WIDE]
-        move = moves[: len(own)]
+        count = smaller(WIDE, len(close) - start)
+        own = view(out, start, count)
+        move = scratch(WIDE, count)
         flows(high, low, close, volume, start, move)
         first = 0
-        while known == 0 and first < len(own):
+        while known == 0 and first < count:
             if not np.isnan(move[first]):  # both averages are this value: at no distance
                 move[first] = 0.0
                 break
             first += 1
-        distances(move, 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), state[1:], own)
+        distances(move, 1.0 - 2.0 / (fast + 1.0), 1.0 - 2.0 / (slow + 1.0), view(state, 1, len(state) - 1), own)
         k = 0
-        while known < needed and k < len(own):
+        while known < needed and k < count:
             known += 0 if np.isnan(own[k]) else 1
             own[k] = own[k] if known >= needed else np.nan
             k += 1
@@ -87,12 +87,13 @@ def distances(moves: Series, keep: float, slow_keep: float, state: Series, out: 
 def cmf(high: Series, low: Series, close: Series, volume: Series, window: int, state: Series, out: Series) -> None:
     """Flow of the window over its volume; NaN without volume. State: two tiles and that of `pair_sums`."""
     for start in range(0, len(close), TILE):
-        own, traded = out[start : start + TILE], volume[start : start + TILE]
+        bars = smaller(TILE, len(close) - start)
+        own, traded = view(out, start, bars), view(volume, start, bars)
         # tiles of this length and buffers so far apart were the fastest of those tried
-        move, shares = state[: len(own)], state[300 : 300 + len(own)]
+        move, shares = view(state, 0, bars), view(state, 300, bars)
         flows(high, low, close, volume, start, move)
-        pair_sums(move, traded, window, state[600:], own, shares)
-        for k in range(np.uint64(len(own))):
+        pair_sums(move, traded, window, view(state, 600, len(state) - 600), own, shares)
+        for k in range(np.uint64(bars)):
             own[k] /= shares[k]
 
 
@@ -103,25 +104,25 @@ def mfi(high: Series, low: Series, close: Series, volume: Series, window: int, s
     State: ``[started, last typical price]``, then that of `pair_sums`.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((4, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
-        price, traded = close[start : start + TILE], volume[start : start + TILE]
-        typical, change = tiles[0, : len(own)], tiles[1, : len(own)]
-        rise, fall = tiles[2, : len(own)], tiles[3, : len(own)]
-        for k in range(len(own)):
+        bars = smaller(TILE, len(close) - start)
+        own, top, bottom = view(out, start, bars), view(high, start, bars), view(low, start, bars)
+        price, traded = view(close, start, bars), view(volume, start, bars)
+        typical, change = scratch(TILE, bars), scratch(TILE, bars)
+        rise, fall = scratch(TILE, bars), scratch(TILE, bars)
+        for k in range(bars):
             typical[k] = (top[k] + bottom[k] + price[k]) / 3.0
         change[0] = typical[0] - last
-        for k in range(1, len(own)):
+        for k in range(1, bars):
             change[k] = typical[k] - typical[k - 1]
-        last = typical[len(own) - 1]
-        for k in range(len(own)):
+        last = typical[bars - 1]
+        for k in range(bars):
             money, slack = typical[k] * traded[k], TIE * typical[k]
             known = change[k] * 0.0 + money * 0.0  # 0, or NaN where there is no change to speak of
             rise[k] = (money if change[k] > slack else 0.0) + known
             fall[k] = (money if change[k] < -slack else 0.0) + known
-        pair_sums(rise, fall, window, state[2:], typical, change)
-        for k in range(len(own)):
+        pair_sums(rise, fall, window, view(state, 2, len(state) - 2), typical, change)
+        for k in range(bars):
             own[k] = 100.0 * typical[k] / (typical[k] + change[k])
     state[0], state[1] = 1.0, last
 
@@ -131,10 +132,11 @@ def efi(close: Series, volume: Series, window: int, state: Series, out: Series) 
     """Exponential average of change times volume. State: ``[started, last close]``, the average (5), a tile."""
     last = state[1] if state[0] == 1.0 else np.nan
     for start in range(0, len(close), TILE):
-        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
-        force = state[7 : 7 + len(own)]
+        bars = smaller(TILE, len(close) - start)
+        own, price, traded = view(out, start, bars), view(close, start, bars), view(volume, start, bars)
+        force = view(state, 7, bars)
         last = forces(price, traded, last, force)
-        exponential(force, window, 2.0 / (window + 1.0), 0, state[2:7], own)
+        exponential(force, window, 2.0 / (window + 1.0), 0, view(state, 2, 5), own)
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
@@ -162,13 +164,13 @@ def forces(price: Series, traded: Series, last: float, out: Series) -> float:
 @kernel
 def pvo(volume: Series, fast: int, slow: int, state: Series, out: Series) -> None:
     """Distance between two exponential averages of the volume, in percent of the slow one. State: two averages."""
-    quicks = np.empty(smaller(TILE, len(volume)))
     for start in range(0, len(volume), TILE):
-        own, traded = out[start : start + TILE], volume[start : start + TILE]
-        quick = quicks[: len(own)]
-        exponential(traded, fast, 2.0 / (fast + 1.0), 0, state[:8], quick)
-        exponential(traded, slow, 2.0 / (slow + 1.0), 0, state[8:16], own)
-        for k in range(len(own)):
+        bars = smaller(TILE, len(volume) - start)
+        own, traded = view(out, start, bars), view(volume, start, bars)
+        quick = scratch(TILE, bars)
+        exponential(traded, fast, 2.0 / (fast + 1.0), 0, view(state, 0, 8), quick)
+        exponential(traded, slow, 2.0 / (slow + 1.0), 0, view(state, 8, 8), own)
+        for k in range(bars):
             own[k] = 100.0 * (quick[k] - own[k]) / own[k]
 
 
@@ -179,16 +181,16 @@ def emv(high: Series, low: Series, volume: Series, state: Series, out: Series) -
     State: ``[started, last middle]``.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((3, smaller(TILE, len(high))))
     for start in range(0, len(high), TILE):
-        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
-        traded = volume[start : start + TILE]
-        middle, known, previous = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
-        for k in range(len(own)):
+        bars = smaller(TILE, len(high) - start)
+        own, top, bottom = view(out, start, bars), view(high, start, bars), view(low, start, bars)
+        traded = view(volume, start, bars)
+        middle, known, previous = scratch(TILE, bars), scratch(TILE, bars), scratch(TILE, bars)
+        for k in range(bars):
             middle[k] = (top[k] + bottom[k]) / 2.0
             known[k] = middle[k] + traded[k]
         last = carry(middle, known, last, previous)
-        for k in range(len(own)):
+        for k in range(bars):
             eased = 1e4 * (middle[k] - previous[k]) * (top[k] - bottom[k]) / traded[k]
             own[k] = eased if traded[k] > 0.0 else np.nan
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
@@ -202,14 +204,15 @@ def kvo(
 
     State: that of `volume_force`, two averages.
     """
-    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        own = out[start : start + TILE]
-        stop, force, quick = start + len(own), tiles[0, : len(own)], tiles[1, : len(own)]
-        volume_force(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], state[:8], force)
-        exponential(force, fast, 2.0 / (fast + 1.0), 1, state[8:16], quick)
-        exponential(force, slow, 2.0 / (slow + 1.0), 1, state[16:24], own)
-        for k in range(len(own)):
+        bars = smaller(TILE, len(close) - start)
+        own = view(out, start, bars)
+        force, quick = scratch(TILE, bars), scratch(TILE, bars)
+        top, bottom, price = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+        volume_force(top, bottom, price, view(volume, start, bars), view(state, 0, 8), force)
+        exponential(force, fast, 2.0 / (fast + 1.0), 1, view(state, 8, 8), quick)
+        exponential(force, slow, 2.0 / (slow + 1.0), 1, view(state, 16, 8), own)
+        for k in range(bars):
             own[k] = quick[k] - own[k]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step
+from stockstream_kernels._compile import kernel, smaller, step, view
 from stockstream_kernels.averages import averaged
 from stockstream_kernels.ladders import means
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
@@ -23,15 +23,15 @@ def vhf(values: Series, window: int, state: Series, out: Series) -> None:
     extremes, tiles = 2 + room(window), len(state) - 2 * WIDE
     last = state[0] if state[1] == 1.0 else np.nan
     for start in range(0, len(values), WIDE):
-        part, top = values[start : start + WIDE], out[start : start + WIDE]
-        bars = len(part)
-        moves, bottom = state[tiles : tiles + bars], state[tiles + WIDE : tiles + WIDE + bars]
+        bars = smaller(WIDE, len(values) - start)
+        part, top = view(values, start, bars), view(out, start, bars)
+        moves, bottom = view(state, tiles, bars), view(state, tiles + WIDE, bars)
         moves[0] = abs(part[0] - last)
         for t in range(1, bars):
             moves[t] = abs(part[t] - part[t - 1])
         last = part[bars - 1]
-        pair_extremes(part, part, window, state[2:extremes], top, bottom)
-        means(window, state[extremes:tiles], moves)
+        pair_extremes(part, part, window, view(state, 2, extremes - 2), top, bottom)
+        means(window, view(state, extremes, tiles - extremes), moves)
         for t in range(bars):
             top[t] = (top[t] - bottom[t]) / (window * moves[t])
     if len(values) > 0:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import allocating, kernel
 
 type Series = NDArray[np.float64]
 
@@ -240,7 +240,7 @@ def quantile(ordered: Series, share: float) -> float:
     return float(ordered[lower] + (place - lower) * (ordered[upper] - ordered[lower]))
 
 
-@kernel
+@allocating
 def path_tails(equity: Series, cash: float, workspace: Series) -> Tails:
     """Return the quantiles of the returns; `workspace (T,)` is left holding the returns in order."""
     periods = len(equity)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import allocating, kernel, step
 from stockstream_kernels.corporate_events import events
 from stockstream_kernels.ledger import (
     ACTIVE,
@@ -105,7 +105,7 @@ def at(panel: Series, s: int, t: int) -> float:
     return panel[s, t]
 
 
-@kernel
+@allocating
 def index_codes(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """List the symbols that have a code, session by session, so that the loop visits nothing else."""
     symbols, sessions = codes.shape

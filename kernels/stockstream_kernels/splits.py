@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import allocating, kernel
 
 type Series = NDArray[np.float64]
 type Places = NDArray[np.int64]
@@ -40,7 +40,7 @@ def subsets(sums: Series, nothing: float, out: Series) -> None:
             out[subset, k] = out[without, k] + sums[block, k]
 
 
-@kernel
+@allocating
 def best_of_halves(returns: Series, squares: Series, halves: Places, best: Places, tops: Series) -> None:
     """Write which run has the highest Sharpe ratio in each half, the first of equals.
 
@@ -71,7 +71,7 @@ def best_of_halves(returns: Series, squares: Series, halves: Places, best: Place
                 tops[h, 0], tops[h, 1] = top, under
 
 
-@kernel
+@allocating
 def ranks_in_halves(returns: Series, squares: Series, halves: Places, marks: Series, counts: Places) -> None:
     """Count the runs below and level with a mark in each half.
 
@@ -98,7 +98,7 @@ def ranks_in_halves(returns: Series, squares: Series, halves: Places, marks: Ser
             counts[h, 1] += upto - below
 
 
-@kernel
+@allocating
 def marks_of(returns: Series, squares: Series, halves: Places, places: Places, marks: Series) -> None:
     """Write ``s |s|`` and q of one run in each half, with the bits that the other kernels give them."""
     half = len(returns) // 2
@@ -116,7 +116,7 @@ def marks_of(returns: Series, squares: Series, halves: Places, places: Places, m
         marks[h, 0], marks[h, 1] = total * abs(total), parts[1, 0] + parts[1, 1]
 
 
-@kernel
+@allocating
 def _tile(returns: Series, squares: Series, first: int, n: int, s0: Series, s1: Series, q0: Series, q1: Series) -> None:
     """Fill the subsets of a tile; beyond its last run stand zeros, which never beat a best one."""
     half = len(returns) // 2

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step
+from stockstream_kernels._compile import allocating, kernel, scratch, smaller, step, view
 from stockstream_kernels.rolling import spread
 from stockstream_kernels.tiles import FOUR, ONE, THREE, TILE, TWO, WIDE
 
@@ -66,12 +66,12 @@ def moments(values: Series, window: int, ddof: int, state: Series, away: Series,
 @kernel
 def zscore(values: Series, window: int, ddof: int, state: Series, out: Series) -> None:
     """Distance to the mean in standard deviations; NaN where all values are equal. State: that of `moments`."""
-    variances = np.empty(min(TILE, len(values)))
     for start in range(0, len(values), TILE):
-        own = out[start : start + TILE]
-        variance = variances[: len(own)]
-        moments(values[start : start + TILE], window, ddof, state, own, variance)
-        for k in range(len(own)):
+        bars = smaller(TILE, len(values) - start)
+        own = view(out, start, bars)
+        variance = scratch(TILE, bars)
+        moments(view(values, start, bars), window, ddof, state, own, variance)
+        for k in range(bars):
             own[k] /= np.sqrt(variance[k])
 
 
@@ -136,12 +136,12 @@ def comoments(first: Series, second: Series, window: int, state: Series, xx: Ser
 @kernel
 def correl(first: Series, second: Series, window: int, state: Series, out: Series) -> None:
     """Pearson's correlation, from -1 to 1; NaN where one of the two does not move. State: that of `comoments`."""
-    tiles = np.empty((2, min(TILE, len(first))))
     for start in range(0, len(first), TILE):
-        own = out[start : start + TILE]
-        xx, yy = tiles[0, : len(own)], tiles[1, : len(own)]
-        comoments(first[start : start + TILE], second[start : start + TILE], window, state, xx, yy, own)
-        for k in range(len(own)):
+        bars = smaller(TILE, len(first) - start)
+        own = view(out, start, bars)
+        xx, yy = scratch(TILE, bars), scratch(TILE, bars)
+        comoments(view(first, start, bars), view(second, start, bars), window, state, xx, yy, own)
+        for k in range(bars):
             ratio = own[k] / np.sqrt(xx[k] * yy[k])
             ratio = ratio if xx[k] > 0.0 and yy[k] > 0.0 else np.nan
             ratio = 1.0 if ratio > 1.0 else ratio  # by rounding only; written so that NaN stays NaN
@@ -155,14 +155,14 @@ def beta(first: Series, second: Series, window: int, state: Series, out: Series)
     State: ``[started, last pair]``, then that of `comoments`.
     """
     last_x, last_y = (state[1], state[2]) if state[0] == 1.0 else (np.nan, np.nan)
-    tiles = np.empty((4, min(TILE, len(first))))
     for start in range(0, len(first), TILE):
-        own, x, y = out[start : start + TILE], first[start : start + TILE], second[start : start + TILE]
-        one, two = tiles[0, : len(own)], tiles[1, : len(own)]
-        xx, yy = tiles[2, : len(own)], tiles[3, : len(own)]
+        bars = smaller(TILE, len(first) - start)
+        own, x, y = view(out, start, bars), view(first, start, bars), view(second, start, bars)
+        one, two = scratch(TILE, bars), scratch(TILE, bars)
+        xx, yy = scratch(TILE, bars), scratch(TILE, bars)
         last_x, last_y = changes(x, last_x, one), changes(y, last_y, two)
-        comoments(one, two, window, state[3:], xx, yy, own)
-        for k in range(len(own)):
+        comoments(one, two, window, view(state, 3, len(state) - 3), xx, yy, own)
+        for k in range(bars):
             own[k] = own[k] / yy[k] if yy[k] > 0.0 else np.nan
     state[0], state[1], state[2] = 1.0, last_x, last_y
 
@@ -176,7 +176,7 @@ def changes(values: Series, last: float, out: Series) -> float:
     return float(values[len(out) - 1])
 
 
-@kernel
+@allocating
 def percent_rank(values: Series, window: int, state: Series, out: Series) -> None:
     """Percentage of the `window` values before this one that are smaller.
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel
+from stockstream_kernels._compile import allocating, kernel
 from stockstream_kernels.performance import ratio_or
 
 type Series = NDArray[np.float64]
@@ -104,7 +104,7 @@ def trade_ratios(sums: Series) -> TradeRatios:
     )
 
 
-@kernel
+@allocating
 def trade_measures(pnl: Series, trade_returns: Series, bars_held: Series) -> TradeRatios:
     """Return the measures of closed trades in the order in which they were closed; arrays (N,)."""
     sums = np.zeros(TRADE_SUMS_SIZE)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels import tiles
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, smaller, step, truncated, view
 from stockstream_kernels.ladders import (
     BEGIN,
     HEADER,
@@ -92,10 +92,10 @@ def aroon(high: Series, low: Series, window: int, state: Series, down: Series, u
     State: that of `ages`.
     """
     for start in range(0, len(high), STRETCH):
-        part = slice(start, start + STRETCH)
-        since_low, since_high = down[part], up[part]
-        ages(high[part], low[part], window + 1, state, since_low, since_high)
-        for k in range(len(since_low)):
+        bars = smaller(STRETCH, len(high) - start)
+        since_low, since_high = view(down, start, bars), view(up, start, bars)
+        ages(view(high, start, bars), view(low, start, bars), window + 1, state, since_low, since_high)
+        for k in range(bars):
             since_low[k] = 100.0 * (window - since_low[k]) / window
             since_high[k] = 100.0 * (window - since_high[k]) / window
 
@@ -105,11 +105,10 @@ def aroon_oscillator(high: Series, low: Series, window: int, state: Series, out:
     """Write Aroon up less Aroon down. State: that of `ages` and `STRETCH` places."""
     end = len(state) - STRETCH
     for start in range(0, len(high), STRETCH):
-        part = slice(start, start + STRETCH)
-        since_low = out[part]
-        since_high = state[end : end + len(since_low)]
-        ages(high[part], low[part], window + 1, state, since_low, since_high)
-        for k in range(len(since_low)):
+        bars = smaller(STRETCH, len(high) - start)
+        since_low, since_high = view(out, start, bars), view(state, end, bars)
+        ages(view(high, start, bars), view(low, start, bars), window + 1, state, since_low, since_high)
+        for k in range(bars):
             since_low[k] = 100.0 * (since_low[k] - since_high[k]) / window
 
 
@@ -257,20 +256,19 @@ def ichimoku(
 
     State: ``[started, position]``, 2 * kijun held spans, three of `pair_extremes`, a tile.
     """
-    held, place, tile = state[2 : 2 + 2 * kijun], 2 + 2 * kijun, len(state) - WIDE
+    held, place, tile = view(state, 2, 2 * kijun), 2 + 2 * kijun, len(state) - WIDE
     if state[0] == 0.0:
         state[0] = 1.0
         for k in range(np.uint64(len(held))):
             held[k] = np.nan
     position = truncated(state[1])
     for window, middle in ((tenkan, turning), (kijun, base), (senkou, span_b)):
-        extremes = state[place : place + tiles.room(window)]
+        extremes = view(state, place, tiles.room(window))
         for start in range(0, len(high), WIDE):
-            part = slice(start, start + WIDE)
-            top = middle[part]
-            bottom = state[tile : tile + len(top)]
-            pair_extremes(high[part], low[part], window, extremes, top, bottom)
-            for t in range(len(top)):
+            bars = smaller(WIDE, len(high) - start)
+            top, bottom = view(middle, start, bars), view(state, tile, bars)
+            pair_extremes(view(high, start, bars), view(low, start, bars), window, extremes, top, bottom)
+            for t in range(bars):
                 top[t] = 0.5 * (top[t] + bottom[t])
         place += len(extremes)
     for t in range(len(high)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, scratch, smaller, step, truncated, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, gaps, pair_extremes, pair_sums, room, squeeze
@@ -56,10 +56,10 @@ def tr(high: Series, low: Series, close: Series, first_tr: int, state: Series, o
     """
     last = state[1] if state[0] == 1.0 else np.nan
     for start in range(0, len(close), WIDE):
-        own = out[start : start + WIDE]
-        stop = start + len(own)
+        bars = smaller(WIDE, len(close) - start)
+        own = view(out, start, bars)
         unknown = np.isnan(last)
-        last = true_ranges(high[start:stop], low[start:stop], close[start:stop], last, own)
+        last = true_ranges(view(high, start, bars), view(low, start, bars), view(close, start, bars), last, own)
         if unknown and first_tr == 0 and not np.isnan(last):
             first = 0
             while np.isnan(own[first]):
@@ -132,10 +132,10 @@ def atr_seed(high: Series, low: Series, close: Series, window: int, first_tr: in
 def natr(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> None:
     """Average true range in percent of the close. State: that of `atr`."""
     for start in range(0, len(close), WIDE):
-        own, price = out[start : start + WIDE], close[start : start + WIDE]
-        stop = start + len(own)
-        atr(high[start:stop], low[start:stop], price, window, first_tr, state, own)
-        for k in range(len(own)):
+        bars = smaller(WIDE, len(close) - start)
+        own, price = view(out, start, bars), view(close, start, bars)
+        atr(view(high, start, bars), view(low, start, bars), price, window, first_tr, state, own)
+        for k in range(bars):
             own[k] = 100.0 * own[k] / price[k]
 
 
@@ -146,20 +146,20 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
     State: ``[started, last close]``, then two steps.
     """
     size = room(window)
-    tiles = np.empty((3, smaller(WIDE, len(close))))
     last = state[1] if state[0] == 1.0 else np.nan
     scale = 100.0 / np.log10(window)
     for start in range(0, len(close), WIDE):
-        own, price = out[start : start + WIDE], close[start : start + WIDE]
-        top, bottom = high[start : start + WIDE], low[start : start + WIDE]
-        reach, highest, lowest = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
+        bars = smaller(WIDE, len(close) - start)
+        own, price = view(out, start, bars), view(close, start, bars)
+        top, bottom = view(high, start, bars), view(low, start, bars)
+        reach, highest, lowest = scratch(WIDE, bars), scratch(WIDE, bars), scratch(WIDE, bars)
         reach[0] = true_range(top[0], bottom[0], last) + (last - last)  # NaN without a close before
-        for k in range(1, len(own)):
+        for k in range(1, bars):
             reach[k] = true_range(top[k], bottom[k], price[k - 1]) + (price[k - 1] - price[k - 1])
-        last = price[len(own) - 1]
-        pair_sums(reach, reach, window, state[2 : 2 + size], own, highest)
-        pair_extremes(top, bottom, window, state[2 + size : 2 + 2 * size], highest, lowest)
-        for k in range(len(own)):
+        last = price[bars - 1]
+        pair_sums(reach, reach, window, view(state, 2, size), own, highest)
+        pair_extremes(top, bottom, window, view(state, 2 + size, size), highest, lowest)
+        for k in range(bars):
             whole = highest[k] - lowest[k]
             own[k] = scale * np.log10(own[k] / whole) if whole > 0.0 else np.nan
     state[0], state[1] = 1.0, last
@@ -169,16 +169,16 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
 def ulcer(values: Series, window: int, state: Series, out: Series) -> None:
     """Root mean square of the percentage falls from the highest of the window. State: two steps."""
     size = room(window)
-    tiles = np.empty((2, smaller(WIDE, len(values))))
     for start in range(0, len(values), WIDE):
-        own, value = out[start : start + WIDE], values[start : start + WIDE]
-        top, fall = tiles[0, : len(own)], tiles[1, : len(own)]
-        pair_extremes(value, value, window, state[:size], top, fall)
-        for k in range(len(own)):
+        bars = smaller(WIDE, len(values) - start)
+        own, value = view(out, start, bars), view(values, start, bars)
+        top, fall = scratch(WIDE, bars), scratch(WIDE, bars)
+        pair_extremes(value, value, window, view(state, 0, size), top, fall)
+        for k in range(bars):
             percent = 100.0 * (value[k] - top[k]) / top[k]
             fall[k] = percent * percent
-        pair_sums(fall, fall, window, state[size : 2 * size], own, top)
-        for k in range(len(own)):
+        pair_sums(fall, fall, window, view(state, size, size), own, top)
+        for k in range(bars):
             own[k] = np.sqrt(own[k] / window)
 
 
@@ -188,17 +188,18 @@ def chaikin_volatility(high: Series, low: Series, window: int, change: int, stat
 
     State: ``[started, oldest place]``, the exponential average (5), two tiles, the last `change` averages.
     """
-    ring = state[7 + 2 * WIDE :]
+    ring = view(state, 7 + 2 * WIDE, len(state) - 7 - 2 * WIDE)
     if state[0] == 0.0:
         state[0] = 1.0
         for k in range(np.uint64(change)):
             ring[k] = np.nan
     for start in range(0, len(high), WIDE):
-        own, top, bottom = out[start : start + WIDE], high[start : start + WIDE], low[start : start + WIDE]
-        reach, average = state[7 : 7 + len(own)], state[7 + WIDE : 7 + WIDE + len(own)]
-        for k in range(len(own)):
+        count = smaller(WIDE, len(high) - start)
+        own, top, bottom = view(out, start, count), view(high, start, count), view(low, start, count)
+        reach, average = view(state, 7, count), view(state, 7 + WIDE, count)
+        for k in range(count):
             reach[k] = top[k] - bottom[k]
-        exponential(reach, window, 2.0 / (window + 1.0), 0, state[2:7], average)
+        exponential(reach, window, 2.0 / (window + 1.0), 0, view(state, 2, 5), average)
         state[1] = changes_since(reach, average, ring, truncated(state[1]), own)
 
 
@@ -235,24 +236,25 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
     State: ``[started, last value]``, two averages, the moments.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((5, smaller(WIDE, len(values))))
     for start in range(0, len(values), WIDE):
-        own, series = out[start : start + WIDE], values[start : start + WIDE]
-        count = squeeze(series, series, tiles[0])
-        value, previous, swing = tiles[0, :count], tiles[1, :count], tiles[2, :count]
-        rise, fall = tiles[3, :count], tiles[4, :count]
+        bars = smaller(WIDE, len(values) - start)
+        own, series = view(out, start, bars), view(values, start, bars)
+        dense = scratch(WIDE, WIDE)
+        count = squeeze(series, series, dense)
+        value, previous, swing = view(dense, 0, count), scratch(WIDE, count), scratch(WIDE, count)
+        rise, fall = scratch(WIDE, count), scratch(WIDE, count)
         for k in range(count):
             previous[k] = last
             last = value[k]
-        moments(value, deviation, 0, state[18:], rise, swing)
+        moments(value, deviation, 0, view(state, 18, len(state) - 18), rise, swing)
         for k in range(count):
             swing[k] = np.sqrt(swing[k])
             swing[k] = np.nan if np.isnan(previous[k]) else swing[k]
             known = swing[k] - swing[k]  # 0, or NaN where there is no deviation yet
             rise[k] = (swing[k] if value[k] > previous[k] else 0.0) + known
             fall[k] = (swing[k] if value[k] < previous[k] else 0.0) + known
-        exponential(rise, window, 1.0 / window, 0, state[2:10], value)
-        exponential(fall, window, 1.0 / window, 0, state[10:18], previous)
+        exponential(rise, window, 1.0 / window, 0, view(state, 2, 8), value)
+        exponential(fall, window, 1.0 / window, 0, view(state, 10, 8), previous)
         for k in range(count):
             swing[k] = 100.0 * value[k] / (value[k] + previous[k])
         expand(swing, series, own)

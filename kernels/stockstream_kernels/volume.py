@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step
+from stockstream_kernels._compile import kernel, scratch, smaller, step, view
 from stockstream_kernels.tiles import TILE, WIDE, accumulate, carry
 
 type Series = NDArray[np.float64]
@@ -21,19 +21,19 @@ def obv(close: Series, volume: Series, state: Series, out: Series) -> None:
     State: ``[started, last close]``, the balance.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
-        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
-        for k in range(len(own)):
+        bars = smaller(TILE, len(close) - start)
+        own, price, traded = view(out, start, bars), view(close, start, bars), view(volume, start, bars)
+        known, previous = scratch(TILE, bars), scratch(TILE, bars)
+        for k in range(bars):
             known[k] = price[k] + traded[k]
         last = carry(price, known, last, previous)
-        for k in range(len(own)):
+        for k in range(bars):
             signed = traded[k] if price[k] > previous[k] else -traded[k]
             # the first bar, with NaN before it, neither rises nor falls
             moved = signed if price[k] > previous[k] or price[k] < previous[k] else 0.0
             own[k] = np.nan if np.isnan(known[k]) else moved
-        accumulate(own, state[2:5])
+        accumulate(own, view(state, 2, 3))
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
@@ -45,22 +45,22 @@ def vwap(high: Series, low: Series, close: Series, volume: Series, state: Series
     State: ``[started, first price]``, the sums of volume and of distance times volume.
     """
     anchor = state[1] if state[0] == 1.0 else np.nan
-    traded = np.empty(smaller(TILE, len(close)))
     for start in range(0, len(close), TILE):
-        own, top, bottom = out[start : start + TILE], high[start : start + TILE], low[start : start + TILE]
-        last, number, weight = close[start : start + TILE], volume[start : start + TILE], traded[: len(own)]
-        for k in range(len(own)):
+        bars = smaller(TILE, len(close) - start)
+        own, top, bottom = view(out, start, bars), view(high, start, bars), view(low, start, bars)
+        last, number, weight = view(close, start, bars), view(volume, start, bars), scratch(TILE, bars)
+        for k in range(bars):
             own[k] = (top[k] + bottom[k] + last[k]) / 3.0
             weight[k] = number[k] + (own[k] - own[k])
         k = 0
-        while np.isnan(anchor) and k < len(own):
+        while np.isnan(anchor) and k < bars:
             anchor = np.nan if np.isnan(weight[k]) else own[k]
             k += 1
-        for k in range(len(own)):
+        for k in range(bars):
             own[k] = (own[k] - anchor) * weight[k]
-        accumulate(weight, state[2:5])
-        accumulate(own, state[5:8])
-        for k in range(len(own)):
+        accumulate(weight, view(state, 2, 3))
+        accumulate(own, view(state, 5, 3))
+        for k in range(bars):
             own[k] = anchor + own[k] / weight[k]
     state[0], state[1] = 0.0 if np.isnan(anchor) else 1.0, anchor
 
@@ -108,7 +108,8 @@ def flows(high: Series, low: Series, close: Series, volume: Series, start: int, 
 def ad(high: Series, low: Series, close: Series, volume: Series, state: Series, out: Series) -> None:
     """Accumulated `flow`. State: the sum."""
     for start in range(0, len(close), WIDE):
-        own = out[start : start + WIDE]
+        bars = smaller(WIDE, len(close) - start)
+        own = view(out, start, bars)
         flows(high, low, close, volume, start, own)
         accumulate(own, state)
 
@@ -122,17 +123,17 @@ def volume_index(close: Series, volume: Series, sign: float, state: Series, out:
     last, before, index = state[1], state[2], state[3]
     if state[0] == 0.0:
         last, before, index = np.nan, np.nan, 1000.0
-    tiles = np.empty((3, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
-        known, previous, earlier = tiles[0, : len(own)], tiles[1, : len(own)], tiles[2, : len(own)]
-        for k in range(len(own)):
+        count = smaller(TILE, len(close) - start)
+        own, price, traded = view(out, start, count), view(close, start, count), view(volume, start, count)
+        known, previous, earlier = scratch(TILE, count), scratch(TILE, count), scratch(TILE, count)
+        for k in range(count):
             known[k] = price[k] + traded[k]
         last, before = carry(price, known, last, previous), carry(traded, known, before, earlier)
-        for k in range(len(own)):
+        for k in range(count):
             # nothing is before the first bar: NaN compares as False
             own[k] = price[k] / previous[k] if sign * traded[k] > sign * earlier[k] else 1.0
-        for k in range(len(own)):
+        for k in range(count):
             index *= 1.0 if np.isnan(known[k]) else own[k]
             own[k] = np.nan if np.isnan(known[k]) else index
     state[0], state[1], state[2], state[3] = 0.0 if np.isnan(last) else 1.0, last, before, index
@@ -146,9 +147,10 @@ def pvt(close: Series, volume: Series, state: Series, out: Series) -> None:
     """
     last = state[1] if state[0] == 1.0 else np.nan
     for start in range(0, len(close), TILE):
-        own, price, traded = out[start : start + TILE], close[start : start + TILE], volume[start : start + TILE]
+        bars = smaller(TILE, len(close) - start)
+        own, price, traded = view(out, start, bars), view(close, start, bars), view(volume, start, bars)
         last = money_moves(price, traded, last, own)
-        accumulate(own, state[2:5])
+        accumulate(own, view(state, 2, 3))
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last
 
 
@@ -181,19 +183,19 @@ def wad(high: Series, low: Series, close: Series, state: Series, out: Series) ->
     State: ``[started, last close]``, the sum.
     """
     last = state[1] if state[0] == 1.0 else np.nan
-    tiles = np.empty((2, smaller(TILE, len(close))))
     for start in range(0, len(close), TILE):
-        own, price = out[start : start + TILE], close[start : start + TILE]
-        top, bottom = high[start : start + TILE], low[start : start + TILE]
-        known, previous = tiles[0, : len(own)], tiles[1, : len(own)]
-        for k in range(len(own)):
+        bars = smaller(TILE, len(close) - start)
+        own, price = view(out, start, bars), view(close, start, bars)
+        top, bottom = view(high, start, bars), view(low, start, bars)
+        known, previous = scratch(TILE, bars), scratch(TILE, bars)
+        for k in range(bars):
             known[k] = top[k] + bottom[k] + price[k]
         last = carry(price, known, last, previous)
-        for k in range(len(own)):
+        for k in range(bars):
             risen = price[k] - (previous[k] if previous[k] < bottom[k] else bottom[k])
             fallen = price[k] - (previous[k] if previous[k] > top[k] else top[k])
             moved = risen if price[k] > previous[k] else fallen
             moved = moved if price[k] > previous[k] or price[k] < previous[k] else 0.0
             own[k] = np.nan if np.isnan(known[k]) else moved
-        accumulate(own, state[2:5])
+        accumulate(own, view(state, 2, 3))
     state[0], state[1] = 0.0 if np.isnan(last) else 1.0, last

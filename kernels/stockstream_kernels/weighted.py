@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import allocating, kernel, scratch, smaller, step, truncated, view
 from stockstream_kernels.rolling import ONE, constant_windows, rolling_sum, sma
 
 type Series = NDArray[np.float64]
@@ -33,7 +33,8 @@ def wma(values: Series, window: int, state: Series, out: Series) -> None:
     """
     if state[0] == 0.0:
         state[0] = 1.0
-        state[6 + window : 5 + 2 * window] = np.nan  # before the first full block there is no window
+        for k in range(window - 1):
+            state[6 + window + k] = np.nan  # before the first full block there is no window
     t = truncated(np.int64(0))
     while t < len(values):
         if state[1] == 0.0 and len(values) - t >= window:
@@ -45,7 +46,7 @@ def wma(values: Series, window: int, state: Series, out: Series) -> None:
 @step
 def wma_bars(values: Series, start: int, window: int, state: Series, out: Series) -> int:
     """Write the means up to the end of the block or of the input; return the bar after."""
-    held, suffix = state[6 : 6 + window], state[6 + window : 6 + 2 * window]
+    held, suffix = view(state, 6, window), view(state, 6 + window, window)
     position, prefix, run, last, prefixes = truncated(state[1]), state[2], truncated(state[3]), state[4], state[5]
     grown, share = window + 1.0, 2.0 / (window * (window + 1.0))
     stop = smaller(len(values), start + window - position)
@@ -103,14 +104,14 @@ def hma(values: Series, window: int, state: Series, out: Series) -> None:
     State: those of the three means, 18 + 2 * (half + window + root).
     """
     half, root = max(window // 2, 1), truncated(math.sqrt(window))
-    of_half, of_whole, of_root = state[: 6 + 2 * half], state[6 + 2 * half :], state[12 + 2 * half + 2 * window :]
-    quick = np.empty(smaller(PART, len(values)))
+    of_half, of_whole = view(state, 0, 6 + 2 * half), view(state, 6 + 2 * half, 6 + 2 * window)
+    of_root = view(state, 12 + 2 * half + 2 * window, 6 + 2 * root)
     for start in range(0, len(values), PART):
-        stop = smaller(start + PART, len(values))
-        twice, slow = quick[: stop - start], out[start:stop]
-        wma(values[start:stop], half, of_half, twice)
-        wma(values[start:stop], window, of_whole, slow)
-        for t in range(stop - start):
+        bars = smaller(PART, len(values) - start)
+        value, twice, slow = view(values, start, bars), scratch(PART, bars), view(out, start, bars)
+        wma(value, half, of_half, twice)
+        wma(value, window, of_whole, slow)
+        for t in range(bars):
             twice[t] += twice[t] - slow[t]
         wma(twice, root, of_root, slow)
 
@@ -124,16 +125,16 @@ def trima(values: Series, window: int, state: Series, out: Series) -> None:
     State: those of the two sums, 12 + 2 * (window + 1), and ``[-, -, -, run of equal values, last value]``.
     """
     longer, shorter = window // 2 + 1, (window + 1) // 2
-    of_longer, of_shorter = state[: 6 + 2 * longer], state[6 + 2 * longer : 14 + 2 * window]
-    share, of_runs = 1.0 / (float(longer) * shorter), state[14 + 2 * window :]
-    sums = np.empty(smaller(PART, len(values)))
+    of_longer, of_shorter = view(state, 0, 6 + 2 * longer), view(state, 6 + 2 * longer, 6 + 2 * shorter)
+    share, of_runs = 1.0 / (float(longer) * shorter), view(state, 14 + 2 * window, 5)
     for start in range(0, len(values), PART):
-        part, own = values[start : start + PART], out[start : start + PART]
+        bars = smaller(PART, len(values) - start)
+        part, sums, own = view(values, start, bars), scratch(PART, bars), view(out, start, bars)
         rolling_sum(part, longer, of_longer, sums)
-        rolling_sum(sums[: len(own)], shorter, of_shorter, own)
-        for t in range(len(own)):
+        rolling_sum(sums, shorter, of_shorter, own)
+        for t in range(bars):
             own[t] *= share
-        constant_windows(part, truncated(np.int64(0)), len(own), window, of_runs, own)
+        constant_windows(part, truncated(np.int64(0)), bars, window, of_runs, own)
 
 
 @kernel
@@ -143,11 +144,12 @@ def dpo(values: Series, window: int, state: Series, out: Series) -> None:
     State: ``[started, place of the oldest value]`` + window // 2 + 1 older values + that of the mean.
     """
     lag, bars = window // 2 + 1, len(values)
-    older = state[2 : 2 + lag]
+    older = view(state, 2, lag)
     if state[0] == 0.0:
         state[0] = 1.0
-        older[:] = np.nan
-    sma(values, window, state[2 + lag :], out)
+        for k in range(lag):
+            older[k] = np.nan
+    sma(values, window, view(state, 2 + lag, len(state) - 2 - lag), out)
     oldest = truncated(state[1])
     for t in range(smaller(lag, bars)):
         out[t] = older[(oldest + t) % lag] - out[t]
@@ -193,7 +195,7 @@ def vwma(values: Series, volume: Series, window: int, state: Series, out: Series
     state[1], state[2], state[3], state[4] = position, total, moved, anchor
 
 
-@kernel
+@allocating
 def alma(values: Series, window: int, offset: float, sigma: float, state: Series, out: Series) -> None:
     """Mean with Gaussian weights about `offset` of the way from the oldest to the newest; n operations a bar.
 

@@ -41,7 +41,8 @@ class KAMA(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 14 + 3 * self.window
+        tile = self.window * ((511 + self.window) // self.window)  # whole windows
+        return 14 + 3 * self.window + 3 * tile
 
     @override
     def warmup(self) -> int:

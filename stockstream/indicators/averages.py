@@ -8,7 +8,7 @@ from typing import override
 
 from stockstream.indicators.declaration import Oracle, choice, parameter
 from stockstream.indicators.indicator import Indicator
-from stockstream.indicators.ladders import MOVED
+from stockstream.indicators.ladders import MOVED, PART
 
 
 @dataclass(frozen=True, repr=False)
@@ -308,7 +308,7 @@ class ZLEMA(Indicator):
 
     @override
     def state_size(self) -> int:
-        return 6 + (self.window - 1) // 2
+        return 6 + (self.window - 1) // 2 + PART
 
     @override
     def warmup(self) -> int:

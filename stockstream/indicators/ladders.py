@@ -13,6 +13,7 @@ STRETCH: Final = 512
 #: Tiles are part of the state: an array made in a kernel takes a tenth of a second more to compile.
 TILE: Final = 256
 WIDE: Final = 512
+PART: Final = 2300
 #: What an update of the streaming form costs.
 DOUBLING: Final = "O(log window): windows are put together from stretches of 1, 2, 4, … bars"
 MOVED: Final = "O(window): the values of the window are moved, as fast as memory is copied"

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from stockstream_kernels import ladders, tiles
+from stockstream_kernels import averages, ladders, tiles
 
 from stockstream import indicators
 from stockstream.errors import ParameterError
@@ -261,8 +261,8 @@ def test_windows_out_of_range_are_refused(build):
 
 
 def test_tiles_in_the_state_are_as_long_as_the_kernels_take_them_to_be():
-    declared = (lengths.TILE, lengths.WIDE, lengths.STRETCH, lengths.CHUNK)
-    assert declared == (tiles.TILE, tiles.WIDE, ladders.STRETCH, ladders.CHUNK)
+    declared = (lengths.TILE, lengths.WIDE, lengths.PART, lengths.STRETCH, lengths.CHUNK)
+    assert declared == (tiles.TILE, tiles.WIDE, averages.PART, ladders.STRETCH, ladders.CHUNK)
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 14, 16, 255, 256, 257, 2047, 2048, 2049, 100_000])
