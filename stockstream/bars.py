@@ -7,14 +7,26 @@ float64 rows, one per symbol, on one shared calendar. Kernels trust what they ge
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from stockstream.errors import DataError, ParameterError, UnknownNameError, counted, did_you_mean
-from stockstream.schema import OHLCV, PRICES, REQUIRED_COLUMNS
+from stockstream.panels import (
+    Dates,
+    Day,
+    Panel,
+    check_prices,
+    check_unique,
+    checked_dates,
+    checked_panel,
+    checked_symbols,
+    day_of,
+    frame_days,
+    frozen,
+    session_days,
+)
+from stockstream.schema import OHLCV, REQUIRED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-type Panel = NDArray[np.float64]
-type Dates = NDArray[np.datetime64]
-type Day = str | date | np.datetime64
+    from numpy.typing import ArrayLike, NDArray
 
 #: Optional panels that a Bars may carry beside its prices.
 EXTRAS = ("price_factor", "volume_factor", "dividend", "split")
@@ -165,8 +174,8 @@ class Bars:
 
     def between(self, start: Day | None, end: Day | None) -> Bars:
         """Keep the sessions from start to end, both included; None is open."""
-        first = 0 if start is None else int(np.searchsorted(self.dates, _day(start), side="left"))
-        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, _day(end), side="right"))
+        first = 0 if start is None else int(np.searchsorted(self.dates, day_of(start), side="left"))
+        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, day_of(end), side="right"))
         if first >= last:
             message = (
                 f"no sessions between {start} and {end}; the bars run from {self.dates[0]} to {self.dates[-1]}. "
@@ -180,9 +189,9 @@ class Bars:
     def _mapped(self, symbols: tuple[str, ...], dates: Dates, cut: Any) -> Bars:
         panels = {name: getattr(self, name) for name in (*OHLCV, *EXTRAS)}
         cut_panels: dict[str, Any] = {
-            name: None if panel is None else _frozen(cut(panel)) for name, panel in panels.items()
+            name: None if panel is None else frozen(cut(panel)) for name, panel in panels.items()
         }
-        return replace(self, symbols=symbols, dates=_frozen(dates), **cut_panels)
+        return replace(self, symbols=symbols, dates=frozen(dates), **cut_panels)
 
     @classmethod
     def from_arrays(  # noqa: PLR0913 one array a column is what OHLCV data is
@@ -225,11 +234,11 @@ class Bars:
         if unknown:
             message = f"unknown panel {unknown[0]!r}; expected one of {', '.join(EXTRAS)}"
             raise ParameterError(message)
-        names = _checked_symbols(symbols)
-        days = _checked_dates(dates)
+        names = checked_symbols(symbols)
+        days = checked_dates(dates)
         given: dict[str, Any] = {"open": open, "high": high, "low": low, "close": close, "volume": volume, **extras}
         shape = (len(names), len(days))
-        panels = {name: _panel(name, values, shape) for name, values in given.items() if values is not None}
+        panels = {name: checked_panel(name, values, shape) for name, values in given.items() if values is not None}
         return cls._checked(names, days, panels, currency=currency, delisted=delisted, provenance=provenance)
 
     @classmethod
@@ -258,20 +267,20 @@ class Bars:
         DataError
             As `from_arrays`.
         """
-        names, days = _checked_symbols(symbols), _checked_dates(dates)
+        names, days = checked_symbols(symbols), checked_dates(dates)
         return cls._checked(names, days, panels, currency=currency, provenance=provenance)
 
     @classmethod
     def _checked(cls, names: tuple[str, ...], days: Dates, panels: Mapping[str, Panel], **facts: Any) -> Self:
-        _check_prices(names, days, panels)
+        check_prices(names, days, panels)
         for name in EXTRAS:
             panel = panels.get(name)
             if panel is not None and bool((panel < 0 if name == "dividend" else panel <= 0).any()):
                 message = f"expected {name} values above 0 (NaN where there is none); found {np.nanmin(panel)}"
                 raise DataError(message)
-        frozen: dict[str, Any] = {name: _frozen(panel) for name, panel in panels.items()}
+        kept: dict[str, Any] = {name: frozen(panel) for name, panel in panels.items()}
         facts |= {name: dict(facts.get(name) or {}) for name in ("delisted", "provenance")}
-        return cls(symbols=names, dates=_frozen(days), **facts, **frozen)
+        return cls(symbols=names, dates=frozen(days), **facts, **kept)
 
     @classmethod
     def from_polars(
@@ -310,12 +319,12 @@ class Bars:
         if textual:
             message = f"expected numbers in column {textual[0]!r}; found {frame.schema[textual[0]]}"
             raise DataError(message)
-        days = _frame_days(frame)
+        days = frame_days(frame)
         symbols = frame.get_column("symbol").cast(pl.String)
         names, row = np.unique(symbols.to_numpy(), return_inverse=True)
         dates, column = np.unique(days, return_inverse=True)
         place = row * len(dates) + column
-        _check_unique(place, names, dates)
+        check_unique(place, names, dates)
         panels: dict[str, Any] = {}
         for name in values:
             panel = np.full(len(names) * len(dates), np.nan)
@@ -364,11 +373,11 @@ class Bars:
                 raise DataError(message)
             frame = frame.assign(symbol=symbol)
         if "date" not in frame.columns:
-            frame = frame.assign(date=_session_days(frame.index))
+            frame = frame.assign(date=session_days(frame.index))
         wanted = [name for name in (*REQUIRED_COLUMNS, *EXTRAS) if name in frame.columns]
         columns = {name: frame[name].to_numpy() for name in wanted if name != "date"}
         columns["symbol"] = columns["symbol"].astype(str)
-        return cls.from_polars(pl.DataFrame({"date": _session_days(frame["date"]), **columns}), currency=currency)
+        return cls.from_polars(pl.DataFrame({"date": session_days(frame["date"]), **columns}), currency=currency)
 
     def to_polars(self) -> pl.DataFrame:
         """Return a long Polars frame, one row per present bar, sorted by symbol and date."""
@@ -393,167 +402,3 @@ class Bars:
     def to_arrow(self) -> pa.Table:
         """Return a long Arrow table; see `to_polars`."""
         return self.to_polars().to_arrow()
-
-
-def _frozen[A: np.ndarray[Any, Any]](values: A) -> A:
-    """Return a contiguous read-only array; kernels are compiled for exactly this kind."""
-    contiguous = np.ascontiguousarray(values).view()
-    contiguous.flags.writeable = False
-    return contiguous  # type: ignore[return-value]
-
-
-def _day(value: Day) -> np.datetime64:
-    try:
-        return np.datetime64(value, "D")
-    except ValueError as error:
-        message = f"expected a date like 2024-01-31; found {value!r}"
-        raise ParameterError(message) from error
-
-
-def _checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
-    names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-    bad = [name for name in names if not isinstance(name, str) or not name.strip()]
-    if not names or bad:
-        message = f"expected at least one symbol, each a non-empty text; found {names!r}"
-        raise DataError(message)
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
-    if twice:
-        message = f"expected each symbol once; {twice[0]!r} is given {names.count(twice[0])} times"
-        raise DataError(message)
-    return names
-
-
-def _checked_dates(dates: ArrayLike) -> Dates:
-    try:
-        days = np.asarray(dates).astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        message = f"expected dates like 2024-01-31; found {np.asarray(dates)[:3]!r}"
-        raise DataError(message) from error
-    if days.ndim != 1 or len(days) == 0 or bool(np.isnat(days).any()):
-        message = (
-            f"expected a list of T >= 1 dates without gaps; found shape {days.shape}, "
-            f"{int(np.isnat(days).sum())} missing"
-        )
-        raise DataError(message)
-    steps = np.diff(days).astype(np.int64)
-    if bool((steps <= 0).any()):
-        at = int(np.argmax(steps <= 0))
-        problem = "twice" if steps[at] == 0 else f"before {days[at]}"
-        message = (
-            f"expected strictly increasing dates; {days[at + 1]} comes {problem}. Sort the rows and drop duplicates."
-        )
-        raise DataError(message)
-    return days
-
-
-def _panel(name: str, values: ArrayLike, shape: tuple[int, int]) -> Panel:
-    try:
-        panel = np.array(values, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        message = f"expected numbers for {name}; found {np.asarray(values).dtype}"
-        raise DataError(message) from error
-    if panel.ndim == 1 and shape[0] == 1:
-        panel = panel[None, :]
-    if panel.shape != shape:
-        message = f"expected {name} of shape {shape} (symbols, dates); found {panel.shape}"
-        raise DataError(message)
-    return panel
-
-
-def _check_prices(symbols: tuple[str, ...], dates: Dates, panels: Mapping[str, Panel]) -> None:
-    """Refuse what no market can have printed.
-
-    An open or close a little outside low..high is real (auctions, rounding to a tick) and allowed.
-    """
-    if _plausible(panels):
-        return
-    absent = np.isnan(panels["close"])
-    half = np.zeros_like(absent)
-    for name in PRICES:
-        half |= np.isnan(panels[name]) != absent
-    checks = {
-        "a price that is not positive": np.any([panels[name] <= 0 for name in PRICES], axis=0),
-        "an infinite price or volume": np.any([np.isinf(panels[name]) for name in OHLCV], axis=0),
-        "a bar with some of its four prices missing": half,
-        "high below low": panels["high"] < panels["low"],
-        "a negative volume": panels["volume"] < 0,
-    }
-    for problem, where in checks.items():
-        if where.any():
-            row, column = (int(i) for i in np.argwhere(where)[0])
-            found = ", ".join(f"{name} {panels[name][row, column]:g}" for name in OHLCV)
-            message = (
-                f"{symbols[row]} on {dates[column]} has {problem} ({found}); {int(where.sum())} such bars in all. "
-                "Correct or drop these rows: they are never repaired silently."
-            )
-            raise DataError(message)
-
-
-def _plausible(panels: Mapping[str, Panel], block: int = 16) -> bool:
-    """Whether no bar can have any fault, told in one pass over a few rows at a time, which stay in the cache."""
-    for first in range(0, len(panels["close"]), block):
-        rows = {name: panels[name][first : first + block] for name in OHLCV}
-        there = rows["close"] > 0
-        for name in PRICES:
-            values = rows[name]
-            if not (((values > 0) == there) & (np.isnan(values) != there) & (values != np.inf)).all():
-                return False
-        if (rows["high"] < rows["low"]).any() or ((rows["volume"] < 0) | (rows["volume"] == np.inf)).any():
-            return False
-    return True
-
-
-def _check_unique(place: NDArray[np.intp], names: NDArray[Any], dates: Dates) -> None:
-    order = np.sort(place, kind="stable")
-    twice = order[1:][order[1:] == order[:-1]]
-    if len(twice):
-        symbol, day = names[twice[0] // len(dates)], dates[twice[0] % len(dates)]
-        message = (
-            f"expected one row per symbol and date; {symbol} has several for {day}, {len(twice)} rows too many in all"
-        )
-        raise DataError(message)
-
-
-def _frame_days(frame: pl.DataFrame) -> Dates:
-    import polars as pl
-
-    column = frame.get_column("date")
-    if column.dtype == pl.String:
-        try:
-            column = column.str.to_date("%Y-%m-%d")
-        except pl.exceptions.PolarsError as error:
-            message = f"expected dates like 2024-01-31; found {column[0]!r}"
-            raise DataError(message) from error
-    if isinstance(column.dtype, pl.Datetime):
-        column = column.dt.replace_time_zone(None)
-        _refuse_clock_times(column.to_numpy())
-        column = column.dt.date()
-    if column.dtype != pl.Date or column.null_count():
-        message = f"expected a date in every row of 'date'; found type {column.dtype}, {column.null_count()} missing"
-        raise DataError(message)
-    return column.to_numpy().astype("datetime64[D]")
-
-
-def _session_days(values: Any) -> Dates:
-    """Days of a pandas index or column; a time zone is dropped, not converted, so that no session moves."""
-    import pandas as pd
-
-    stamps = pd.to_datetime(pd.Index(values))
-    if stamps.tz is not None:
-        stamps = stamps.tz_localize(None)
-    instants = stamps.to_numpy()
-    _refuse_clock_times(instants)
-    days: Dates = instants.astype("datetime64[D]")
-    return days
-
-
-def _refuse_clock_times(instants: NDArray[np.datetime64]) -> None:
-    """Refuse instants that are not midnights: a UTC open instant dates Sydney's session a day early."""
-    off = instants[~np.isnat(instants)]
-    clock = off != off.astype("datetime64[D]")
-    if clock.any():
-        message = (
-            f"expected session dates, found the instant {off[clock][0]}; convert to the exchange's time zone and take "
-            "the date there (a UTC date is a day early for a session that opens before 00:00 UTC)"
-        )
-        raise DataError(message)

@@ -12,7 +12,7 @@ from stockstream.schema import OHLCV
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
-    from stockstream.bars import Day
+    from stockstream.panels import Day
 
 #: Shares that are only what rounding left.
 ROUNDING: Final = 1e-9

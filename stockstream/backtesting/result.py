@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from stockstream.backtesting.review.check import Review
     from stockstream.backtesting.review.facts import Audited
     from stockstream.backtesting.strategy import AnyStrategy
-    from stockstream.bars import Bars, Day
+    from stockstream.bars import Bars
+    from stockstream.panels import Day
     from stockstream.research.evidence import Evidence
     from stockstream.research.stress import Stress
 

@@ -25,7 +25,8 @@ from stockstream.schema import OHLCV
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stockstream.bars import Bars, Panel
+    from stockstream.bars import Bars
+    from stockstream.panels import Panel
 
 FALSE: Final = 0
 UNKNOWN: Final = 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from stockstream.bars import Panel
+    from stockstream.panels import Panel
 
 #: A shock of e^1 up or down at the first altered bar crosses any moving average that an ordinary move could reach.
 SHOCK: Final = 1.0
