@@ -107,25 +107,19 @@ def add_up(program: Program, count: int, state: Series) -> None:
     From the first bar on, in the oracle's order: at prices of whole ticks measures often equal averages, and then the
     last bit of the sum decides. Several go on at once, in parts of a word, because each sum waits for itself only.
     """
-    since = program[4] - truncated(state[0])
-    if count == WORD and since <= 0:
-        together = WORD if program[0] == 1 else PART
-        for begin in range(0, WORD, together):
-            for which in range(program[0]):
-                line, total = HEADER + LINE * which, state[SUMS + which]
-                for k in range(begin, begin + together, PART):
-                    total = accumulate(state, program[line] + k, program[line + 2], program[line + 1] + k, total)
-                state[SUMS + which] = total
-        return
-    for which in range(program[0]):
-        line = HEADER + LINE * which
-        newest, to, period = program[line], program[line + 1], program[line + 2]
-        for k in range(clipped(since - period, count), count):
-            grown = state[newest + k]
-            if k >= since:
-                state[to + k] = state[SUMS + which]
-                grown -= state[newest + k - period]
-            state[SUMS + which] += grown
+    since, scratch = program[4] - truncated(state[0]), program[6] + PRICES
+    together = PART if program[0] > 1 and since <= 0 and count == WORD else WORD
+    for begin in range(0, WORD, together):
+        for which in range(program[0]):
+            line, total = HEADER + LINE * which, state[SUMS + which]
+            newest, to, period = program[line], program[line + 1], program[line + 2]
+            if since > 0:  # bars before the first that counts are zeros
+                copy(state, newest - period, state, scratch, period + WORD)
+                clear(state, scratch, since)
+                newest = scratch + period
+            for k in range(begin, begin + together, PART):
+                total = accumulate(state, newest + k, period, to + k, total)
+            state[SUMS + which] = total if count == WORD else state[to + count]
 
 
 @step

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -159,7 +158,8 @@ class Assembly:
 
 def reciprocal(period: int) -> tuple[float, float]:
     """Return 1 / period and what it is short of it."""
-    return 1 / period, float(Fraction(1, period) - Fraction(1 / period))
+    numerator, denominator = (1 / period).as_integer_ratio()
+    return 1 / period, (denominator - period * numerator) / (period * denominator)
 
 
 @functools.cache
