@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream.errors import DataError
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location
 from stockstream.lake.rows import columns_of, connect, first_line, judge, register
-from stockstream.lake.write import BAD_ROWS, EVENT_ROWS, PRICE_ROWS, publish, timestamp
+from stockstream.lake.write import BAD_ROWS, EVENT_ROWS, PRICE_ROWS, all_or_none, publish, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +118,6 @@ def write_answers(
             columns |= {"explanation": marks.explanations[marked], "stored": kept[marked]}
             connection.register("marked", columns_of(columns))
             queries.append(_JUDGED_ROWS)
-        files: list[str] = []
         bad: list[tuple[str, str, bool | None]] = []
         if queries:
             query = (
@@ -127,11 +126,13 @@ def write_answers(
             )
             stamp = {"decided_at": timestamp(decided_at)}
             bad = connection.sql(f"SELECT symbol, reason, hides FROM ({query})", params=stamp).fetchall()
-            files.append(publish(connection, location, QUARANTINE, session, query, stamp, numbers))
-        if verdict is not None and verdict.events:
-            files.append(publish(connection, location, RAW_EVENTS, session, EVENT_ROWS, None, numbers))
-        if verdict is not None and verdict.good:
-            files.append(publish(connection, location, RAW_DATA, session, PRICE_ROWS, None, numbers))
+        with all_or_none(location) as files:
+            if queries:
+                files.append(publish(connection, location, QUARANTINE, session, query, stamp, numbers))
+            if verdict is not None and verdict.events:
+                files.append(publish(connection, location, RAW_EVENTS, session, EVENT_ROWS, None, numbers))
+            if verdict is not None and verdict.good:
+                files.append(publish(connection, location, RAW_DATA, session, PRICE_ROWS, None, numbers))
     except duckdb.Error as error:
         message = f"cannot read the rows given: {first_line(error)}. Nothing was written."
         raise DataError(message) from error

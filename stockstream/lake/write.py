@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import DataError, ParameterError, counted
+from stockstream.errors import DataError, LakeError, ParameterError, counted
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS, Location, literal
 from stockstream.lake.rows import (
     Judged,
@@ -29,7 +30,7 @@ from stockstream.schema import ROW_TYPES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -187,11 +188,12 @@ def _store(
         )
         raise DataError(message)
     day = _session(session, verdict.last)
-    if verdict.bad:
-        publish(connection, location, QUARANTINE, day, BAD_ROWS, {"decided_at": decided_at})
-    if verdict.events:
-        publish(connection, location, RAW_EVENTS, day, EVENT_ROWS)
-    name = publish(connection, location, RAW_DATA, day, PRICE_ROWS)
+    with all_or_none(location) as stored:
+        if verdict.bad:
+            stored.append(publish(connection, location, QUARANTINE, day, BAD_ROWS, {"decided_at": decided_at}))
+        if verdict.events:
+            stored.append(publish(connection, location, RAW_EVENTS, day, EVENT_ROWS))
+        name = publish(connection, location, RAW_DATA, day, PRICE_ROWS)
     return Written(
         file=name,
         rows=verdict.good,
@@ -203,6 +205,34 @@ def _store(
         extra_columns=verdict.extra_columns,
         quarantined=verdict.bad,
     )
+
+
+@contextmanager
+def all_or_none(location: Location) -> Iterator[list[str]]:
+    """Give a list for the names of files that belong together; where the next one fails, those in it are removed.
+
+    A writer that is killed between them leaves the first ones: what they say is true, and storing the rows once more
+    completes them.
+
+    Raises
+    ------
+    LakeError
+        The next file could not be written; the message names those that could not be removed either.
+    """
+    stored: list[str] = []
+    try:
+        yield stored
+    except BaseException as error:
+        left = []
+        for name in reversed(stored):
+            try:
+                location.delete(name)
+            except LakeError:
+                left.append(location.url(name))
+        if left and isinstance(error, LakeError):
+            message = f"{error} Written before and not removed again: {', '.join(left)}. Store the rows once more."
+            raise LakeError(message) from error
+        raise
 
 
 def publish(

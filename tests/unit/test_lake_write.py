@@ -1,6 +1,7 @@
 """Writing into a lake: what is stored, what is refused, and that a write is whole or nothing."""
 
 import datetime as dt
+import itertools
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from stockstream.errors import DataError, LakeError, ParameterError
 from stockstream.lake import Lake
+from stockstream.lake.folder import LocalFolder
 from stockstream.schema import ROW_TYPES
 
 FETCHED = dt.datetime(2024, 1, 5, 6, 30, tzinfo=dt.UTC)
@@ -321,6 +323,42 @@ def test_a_failing_disk_leaves_the_old_state(lake, monkeypatch, step):
     assert files(lake.location.root) == before
 
 
+@pytest.mark.parametrize("removable", [True, False])
+def test_events_and_refused_rows_are_taken_back_when_the_prices_cannot_be_stored(
+    lake, tmp_path, monkeypatch, removable
+):
+    lake.write_rows(rows())
+    before = files(lake.location.root)
+    source = tmp_path / "more.csv"
+    source.write_text(
+        "symbol,date,open,high,low,close,volume,dividend\nBHP,2024-01-08,5,6,4,5,7,0.5\nBHP,2024-01-09,5,4,6,5,7,\n"
+    )
+
+    def place(self, names, fill, own=LocalFolder.place):
+        names = list(itertools.islice(names, 3))
+        if names[0].startswith("raw-data/"):
+            message = "cannot write to the lake: No space left on device. Nothing was stored."
+            raise LakeError(message)
+        return own(self, names, fill)
+
+    def refuse(*_):
+        message = "no permission"
+        raise LakeError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFolder, "place", place)
+        if not removable:
+            patch.setattr(LocalFolder, "delete", refuse)
+        with pytest.raises(LakeError, match="No space left") as caught:
+            lake.import_file(source, quarantine=True)
+    left = set(files(lake.location.root)) - set(before)
+    expected = {"raw-events/2024-01-08-batch-1.parquet", "quarantine/2024-01-08-batch-1.parquet"}
+    assert left == (set() if removable else expected)
+    assert all((name in str(caught.value)) is not removable for name in expected)
+    lake.import_file(source, quarantine=True)
+    assert lake.sql("SELECT symbol, dividend FROM dividends").fetchall() == [("BHP", 0.5)]
+
+
 def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path / "lake").write_text("a file")
     with pytest.raises(LakeError, match=r"expected a folder for the lake; .*lake is a file"):
@@ -338,6 +376,7 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 import numpy as np
 from stockstream.lake import Lake
+from stockstream.lake.folder import LocalFolder
 lake = Lake(sys.argv[1])
 days = np.array(["2024-01-02", "2024-01-03"], dtype="datetime64[D]")
 rows = {"symbol": ["A", "A"], "date": days, "volume": [7, None],
