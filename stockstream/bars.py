@@ -275,11 +275,16 @@ class Bars:
         check_prices(names, days, panels)
         for name in EXTRAS:
             panel = panels.get(name)
-            if panel is not None and bool((panel < 0 if name == "dividend" else panel <= 0).any()):
-                message = f"expected {name} values above 0 (NaN where there is none); found {np.nanmin(panel)}"
+            if panel is None:
+                continue
+            wrong = np.isinf(panel) | (panel < 0 if name == "dividend" else panel <= 0)
+            if wrong.any():
+                message = f"expected finite {name} values above 0 (NaN where there is none); found {panel[wrong][0]}"
                 raise DataError(message)
         kept: dict[str, Any] = {name: frozen(panel) for name, panel in panels.items()}
         facts |= {name: dict(facts.get(name) or {}) for name in ("delisted", "provenance")}
+        for day in facts["delisted"].values():
+            day_of(day)
         return cls(symbols=names, dates=frozen(days), **facts, **kept)
 
     @classmethod
@@ -321,6 +326,9 @@ class Bars:
             raise DataError(message)
         days = frame_days(frame)
         symbols = frame.get_column("symbol").cast(pl.String)
+        if symbols.null_count():
+            message = f"expected a symbol in every row; {symbols.null_count():,} of {frame.height:,} have none"
+            raise DataError(message)
         names, row = np.unique(symbols.to_numpy(), return_inverse=True)
         dates, column = np.unique(days, return_inverse=True)
         place = row * len(dates) + column
@@ -364,9 +372,14 @@ class Bars:
         DataError
             The frame is neither of the two forms.
         """
+        import pandas as pd
         import polars as pl
 
         frame = frame.rename(columns=lambda name: str(name).strip().lower().replace(" ", "_"))
+        twice = frame.columns[frame.columns.duplicated()]
+        if len(twice):
+            message = f"expected each column once, upper and lower case being the same; {twice[0]!r} is there twice"
+            raise DataError(message)
         if "symbol" not in frame.columns:
             if symbol is None:
                 message = "expected a 'symbol' column, or symbol=\"…\" for the frame of one symbol; found neither"
@@ -375,8 +388,8 @@ class Bars:
         if "date" not in frame.columns:
             frame = frame.assign(date=session_days(frame.index))
         wanted = [name for name in (*REQUIRED_COLUMNS, *EXTRAS) if name in frame.columns]
-        columns = {name: frame[name].to_numpy() for name in wanted if name != "date"}
-        columns["symbol"] = columns["symbol"].astype(str)
+        columns: dict[str, Any] = {name: frame[name].to_numpy() for name in wanted if name not in ("date", "symbol")}
+        columns["symbol"] = [None if pd.isna(name) else str(name) for name in frame["symbol"]]
         return cls.from_polars(pl.DataFrame({"date": session_days(frame["date"]), **columns}), currency=currency)
 
     def to_polars(self) -> pl.DataFrame:

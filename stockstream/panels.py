@@ -30,10 +30,12 @@ def frozen[A: np.ndarray[Any, Any]](values: A) -> A:
 
 def day_of(value: Day) -> np.datetime64:
     """Return a date; raises `ParameterError` where it is none."""
+    message = f"expected a date like 2024-01-31; found {value!r}"
+    if isinstance(value, int | float):  # NumPy would count days from 1970
+        raise ParameterError(message)
     try:
         return np.datetime64(value, "D")
-    except ValueError as error:
-        message = f"expected a date like 2024-01-31; found {value!r}"
+    except (TypeError, ValueError) as error:
         raise ParameterError(message) from error
 
 
@@ -53,11 +55,17 @@ def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
 
 def checked_dates(dates: ArrayLike) -> Dates:
     """Return the days ``(T,)``, strictly increasing, or raise `DataError`."""
+    given = np.asarray(dates)
+    message = f"expected dates like 2024-01-31; found {', '.join(map(repr, given.ravel()[:3].tolist()))}"
+    if given.dtype.kind in "biufc" and given.size:  # NumPy would count days from 1970
+        raise DataError(message)
     try:
-        days = np.asarray(dates).astype("datetime64[D]")
+        instants = given.astype("datetime64[us]") if given.dtype.kind == "O" else given
+        days = instants.astype("datetime64[D]")
     except (ValueError, TypeError) as error:
-        message = f"expected dates like 2024-01-31; found {np.asarray(dates)[:3]!r}"
         raise DataError(message) from error
+    if instants.dtype.kind == "M":
+        _refuse_clock_times(instants)
     if days.ndim != 1 or len(days) == 0 or bool(np.isnat(days).any()):
         message = (
             f"expected a list of T >= 1 dates without gaps; found shape {days.shape}, "
