@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, override
 
 import typer
@@ -100,7 +100,7 @@ class Commands(_Help, TyperGroup):
             if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character gets a question mark
                 stream.reconfigure(errors="replace")
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _each_once()
             try:
                 code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
             except Exception as error:
@@ -146,8 +146,16 @@ def _of_the_users_code(error: Exception) -> str | None:
     return f"{place}: {text.rstrip('.')}. Type the command with --debug for the traceback."
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print_problem("warning", str(message))
+def _each_once() -> Callable[..., None]:
+    """Return what shows warnings, each of them once: what reads a lake again, without a bad file, warns again."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            print_problem("warning", str(message))
+
+    return show
 
 
 def print_problem(kind: str, sentence: str) -> None:

@@ -241,3 +241,18 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     outcome = CliRunner().invoke(app, [*CROSS.split(), "--report", "page.html"])
     assert outcome.exit_code == 2
     assert 'pip install "stockstream[reports]"' in outcome.stderr
+
+
+@pytest.mark.filterwarnings("always::stockstream.errors.LakeWarning")
+def test_a_bad_file_is_warned_of_once_however_often_the_lake_is_read(folder: Path) -> None:
+    (folder / "lake" / "raw-data" / "2024-01-01-batch-1.parquet").write_text("junk")
+    (good,) = (folder / "lake" / "raw-data").glob("2024-04-29-*")
+    whole = bytearray(good.read_bytes())
+    end = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    damaged = good.with_name("2024-01-02-batch-1.parquet")
+    damaged.write_bytes(bytes(4) + bytes(end - 4) + bytes(whole[end:]))  # found out by reading, and read without then
+    result = CliRunner().invoke(app, ["query", "SELECT count(*) FROM prices", "--lake", "lake"])
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert [any(name in line for line in lines) for name in ("01-01-batch-1", "01-02-batch-1")] == [True, True]
+    assert len(lines) == len(set(lines)) == 2
