@@ -123,6 +123,11 @@ def fresh_state(size: int) -> Series:
     """Return the zeros that a kernel begins with, from the beginning of a line of the cache on.
 
     Vectors that lie across two lines take a tenth to a fifth longer to load and store.
+
+    Examples
+    --------
+    >>> fresh_state(3)
+    array([0., 0., 0.])
     """
     zeros = np.zeros(size + 8)
     start = -(zeros.__array_interface__["data"][0] // 8) % 8
