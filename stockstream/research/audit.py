@@ -38,14 +38,9 @@ BLIND: Final = (
     "parameters, rules and symbols that were chosen because of how these years turned out",
     "a choice between cuts: only some sessions are cut, so a leak that acts on rare days can be missed",
 )
-NO_LAKE: Final = (
-    "values that were revised later, and splits and dividends behind adjusted prices: pass lake= to read the bars as "
-    "they were known"
-)
-NOTHING_EARLIER: Final = (
-    "values that were revised later, and splits and dividends behind adjusted prices: the lake has no earlier answers "
-    "about these bars that could be read"
-)
+REVISED: Final = "values that were revised later, and splits and dividends behind adjusted prices"
+NO_LAKE: Final = f"{REVISED}: pass lake= to read the bars as they were known"
+NOTHING_EARLIER: Final = f"{REVISED}: the lake has no earlier answers about these bars that could be read"
 
 
 def audit(
@@ -286,7 +281,7 @@ class _Work:
         runs, revised, first = 0, 0, None
         for known in restatements(lake, self.bars, self.notes):
             runs += 1
-            if known.revision is None:
+            if not known.revisions:
                 continue
             revised += known.rows
             asked = self._ask("as of", known.bars, known.cut)
@@ -301,8 +296,9 @@ class _Work:
         self.checks.append(Check("as of", runs, first is None, note if runs else UNABLE))
         if first is not None:
             found, known = first
+            revised_first = known.revisions.get(found.symbol) or next(iter(known.revisions.values()))
             text = (
-                f"{_where(found)} is another with the bars as they were known on {known.day}: {known.revision}, "
+                f"{_where(found)} is another with the bars as they were known on {known.day}: {revised_first}, "
                 f"and {known.rows:,} rows in all were revised after that day."
             )
             cut = self.bars.dates[known.cut].item()

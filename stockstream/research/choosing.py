@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from stockstream.errors import ParameterError, did_you_mean
+from stockstream.research.collect import why_nothing_ran
 from stockstream.research.question import hurdle_of
 from stockstream.research.splitters import runs_of
 from stockstream.research.sweep import sweep
@@ -78,6 +79,9 @@ def choose(
     swept = sweep(
         strategy, bars, grid, blocks=edges, portfolio=portfolio, metrics=["sharpe"], progress=False, **options
     )
+    if swept.runs == 0:
+        message = f"expected combinations to choose from: {why_nothing_ran(swept.failures)}"
+        raise ParameterError(message)
     weights = np.zeros((len(splits), len(edges) - 1))
     place = {edge: number for number, edge in enumerate(edges)}
     for window, runs in enumerate(learned):

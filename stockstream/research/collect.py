@@ -163,6 +163,13 @@ class Best:
         return [] if self.held is None else [self.held]
 
 
+def why_nothing_ran(failures: pl.DataFrame) -> str:
+    """Say why a sweep has no rows."""
+    if failures.height == 0:
+        return "no combination was run"
+    return f"every combination failed, the first with {failures['reason'][0]}"
+
+
 def ranked(frame: pl.DataFrame, metric: str, *, largest: bool) -> pl.DataFrame:
     """Return rows best first, those without a value last."""
     import polars as pl

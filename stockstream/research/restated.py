@@ -12,7 +12,7 @@ from stockstream.indicators.calling import readonly
 from stockstream.schema import OHLCV, PRICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stockstream.bars import Bars
     from stockstream.lake import Lake
@@ -36,8 +36,8 @@ class Restated:
         Last session of these bars among the sessions of the later ones.
     bars
         Carried to the scale of the later bars, so that a split or dividend after the day is no difference.
-    revision
-        The first row that was another later, in words; None where all are the same.
+    revisions
+        By symbol, those revised first before others: the first row that was another later, in words.
     rows
         How many rows were.
     """
@@ -45,7 +45,7 @@ class Restated:
     day: str
     cut: int
     bars: Bars
-    revision: str | None
+    revisions: Mapping[str, str]
     rows: int
     tolerance: float = SAME
 
@@ -96,15 +96,15 @@ def _compared(bars: Bars, then: Bars, day: str) -> Restated:
         if getattr(cut_bars, name) is not None
     }
     known: Any = {**{name: readonly(np.ascontiguousarray(panel)) for name, panel in panels.items()}, **extras}
-    revision = None
-    if wrong.any():
-        at = int(np.argmax(wrong.any(axis=0)))
-        row = int(np.argmax(wrong[:, at]))
+    revisions, firsts = {}, wrong.argmax(axis=1)
+    for row in sorted(np.flatnonzero(wrong.any(axis=1)), key=lambda row: (firsts[row], row)):
+        symbol, at = bars.symbols[row], int(firsts[row])
         before, after = panels["close"][row, at], later["close"][row, at]
-        revision = f"{bars.symbols[row]} {bars.dates[at]} closed at {before:.6g} then and at {after:.6g} now"
+        said = f"closed at {before:.6g} then and at {after:.6g} now"
         if before == after:
-            revision = f"{bars.symbols[row]} {bars.dates[at]} has another open, high, low or volume now"
-    return Restated(day, cut, replace(cut_bars, **known), revision, int(wrong.sum()))
+            said = "has another open, high, low or volume now"
+        revisions[symbol] = f"{symbol} {bars.dates[at]} {said}"
+    return Restated(day, cut, replace(cut_bars, **known), revisions, int(wrong.sum()))
 
 
 def _scale(then: np.ndarray[Any, Any], now: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stockstream.errors import ParameterError, UnknownNameError, counted, did_you_mean
-from stockstream.research.collect import ranked
+from stockstream.research.collect import ranked, why_nothing_ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,16 +236,10 @@ class Sweep:
         else:
             best = rows.sort(metric, descending=largest, maintain_order=True).head(1).collect()
         if best.height == 0:
-            why = self._first_failure() if self.runs == 0 else "none traded, or the bars are too few"
+            why = "none traded, or the bars are too few" if self.runs else why_nothing_ran(self.failures)
             message = f"no run has a value of {metric!r}: {why}"
             raise ParameterError(message)
         return best.row(0, named=True)
-
-    def _first_failure(self) -> str:
-        """Say why there is no row."""
-        if self.failures.height == 0:
-            return "no combination was left to run"
-        return f"every combination failed, the first with {self.failures['reason'][0]}"
 
     def result(
         self, row: Mapping[str, Any] | None = None, *, rank: int = 1, metric: str = "sharpe", largest: bool = True

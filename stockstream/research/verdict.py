@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import ParameterError, StockstreamError, counted
+from stockstream.research.collect import why_nothing_ran
 from stockstream.research.deflation import deflation
 from stockstream.research.overfitting import (
     Deflated,
@@ -132,12 +133,15 @@ def verdict_of(swept: Sweep) -> Verdict:
     Raises
     ------
     ParameterError
-        A sweep without Sharpe ratios, or with a single combination.
+        A sweep without Sharpe ratios, with a single combination, or with none that could be run.
     DataError
         Too few sessions, or a best run without returns.
     """
     if "sharpe" not in swept.metrics:
         message = "a verdict needs Sharpe ratios: sweep with metrics=[..., 'sharpe']"
+        raise ParameterError(message)
+    if swept.runs == 0:
+        message = f"a verdict needs runs: {why_nothing_ran(swept.failures)}"
         raise ParameterError(message)
     if swept.runs < 2:  # noqa: PLR2004 nothing was chosen
         message = "one combination was run: nothing was chosen, so nothing is deflated. Use probabilistic_sharpe"

@@ -186,13 +186,15 @@ def test_bars_must_be_bars_and_enough():
 # ---- as the lake knew it -------------------------------------------------------------------------------------------
 
 
-def fetched(lake, bars, day, change=None):
-    """Store the bars up to a day as one answer of that evening, with one close changed."""
+def fetched(lake, bars, day, change=None, traded=None):
+    """Store the bars up to a day as one answer of that evening, with one bar changed, and the volume of another."""
     frame = bars.between(None, day).to_pandas()
     if change is not None:
         symbol, date, factor = change
         here = (frame["symbol"] == symbol) & (frame["date"] == np.datetime64(date))
         frame.loc[here, ["open", "high", "low", "close"]] *= factor
+    if traded is not None:
+        frame.loc[(frame["symbol"] == traded[0]) & (frame["date"] == np.datetime64(traded[1])), "volume"] += 1_000
     frame["volume"] = frame["volume"].astype("int64")
     frame["fetch_timestamp"] = f"{day}T22:00:00.000000Z"
     lake.write_rows(frame)
@@ -213,3 +215,14 @@ def test_a_decision_on_values_that_were_revised_later_is_found(tmp_path, revised
     if revised:
         assert [finding.detector for finding in found.findings] == ["as of"]
         assert str(truth.dates[80]) in found.findings[0].explanation
+
+
+def test_the_revision_that_is_named_is_of_the_symbol_whose_decision_changed(tmp_path):
+    truth = panel(2, 120)
+    lake = ss.Lake(tmp_path / "lake")
+    other = ("S1", str(truth.dates[60]))  # earlier, and no decision rests on it
+    fetched(lake, truth, str(truth.dates[90]), ("S0", str(truth.dates[80]), 1.5), other)
+    fetched(lake, truth, str(truth.dates[118]))
+    (finding,) = audit(ss.close > SMA(10), lake.bars(adjust="none"), lake=lake).findings
+    assert f"S0 {truth.dates[80]} closed at" in finding.explanation
+    assert "and 2 rows in all were revised" in finding.explanation

@@ -141,6 +141,11 @@ def test_what_never_trades_ends_in_a_sentence_too(bars: ss.Bars) -> None:
 def test_a_grid_that_fails_as_a_whole_says_why(bars: ss.Bars) -> None:
     with pytest.raises(ParameterError, match="every combination failed, the first with RuntimeError: no rules today"):
         judged(Broken, bars, {"days": [1, 2]})
+    with pytest.raises(ParameterError, match="choose from: every combination failed, the first with RuntimeError"):
+        ss.walk_forward(Broken, bars, {"days": [1, 2]}, train=120, test=60)
+    swept = ss.sweep(Broken, bars.select(["BHP"]), {"days": [1, 2]}, progress=False)
+    with pytest.raises(ParameterError, match="a verdict needs runs: every combination failed"):
+        swept.verdict()
 
 
 def test_a_window_without_a_choice_shows_none(bars: ss.Bars) -> None:
