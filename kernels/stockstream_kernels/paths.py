@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stockstream_kernels._compile import kernel, step
+from stockstream_kernels._compile import allocating, step
 from stockstream_kernels.ledger import NEVER, Book, Market, Record, Series, Terms
 from stockstream_kernels.measures import MEASURES, measure
 from stockstream_kernels.performance import (
@@ -91,7 +91,7 @@ def measure_path(path: Series, trades: Series, cash: float, periods: float, hurd
     out[TRADED + 5] = closed.consecutive_losses
 
 
-@kernel
+@allocating
 def run_paths(
     programs: Programs,
     rows: Series,
