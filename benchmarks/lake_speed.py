@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
+import polars as pl
 
 from benchmarks import lake_case
 from benchmarks.lake_cases import FEW, NAMES
@@ -167,7 +168,8 @@ def arctic(folder):
         python = arctic_python()
     except (OSError, subprocess.SubprocessError) as error:
         return {"missing": f"ArcticDB could not be installed ({type(error).__name__})"}
-    bars = Lake(f"{folder}/compacted").bars()
+    lake = Lake(f"{folder}/compacted")
+    bars = lake.bars()
     panels = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
     np.savez(
         f"{folder}/arctic.npz",
@@ -177,6 +179,9 @@ def arctic(folder):
     )
     wanted = json.loads(Path(f"{folder}/{NAMES}").read_text())
     expected = np.array([bars[name].close[0] for name in wanted])
+    instants = pl.col("fetch_timestamp").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns")
+    rows = lake.load_symbols(wanted).with_columns(instants, pl.col("date").cast(pl.Datetime("ns")))
+    np.savez(f"{folder}/arctic-rows.npz", **{name: rows.get_column(name).to_numpy() for name in rows.columns[1:]})
     command = [str(python), str(ROOT / "benchmarks" / "lake_arctic.py"), folder, json.dumps(wanted)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -197,6 +202,9 @@ def measured(folder, size):
             continue
         pair = found["compared"][name] = compare(folder, ours, theirs, turns)
         print(name, *(f"{who} {row['first'][0]:.3f} {row['again'][0]:.3f}" for who, row in pair.items()), flush=True)
+    command = [sys.executable, "-m", "benchmarks.lake_floor", f"{folder}/raw/raw-data"]
+    found["floor"] = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    print(json.dumps(found["floor"]), flush=True)
     found["arctic"] = arctic(folder)
     print(json.dumps(found["arctic"]), flush=True)
     return found

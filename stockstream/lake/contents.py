@@ -204,14 +204,19 @@ class Contents:
         """Return the rows that count, lazily, sorted by symbol and date."""
         import polars as pl
 
-        from stockstream.lake.scan import latest
+        from stockstream.lake.scan import latest, row_schema
 
         options = self.location.storage_options()
         shortcut = files.shortcut(reading)
         if shortcut is not None:
             path = shortcut.parts["latest"]
-            rows = pl.scan_parquet(path, glob=False, storage_options=options if "://" in path else None)
-            return rows.select(list(ROW_TYPES))
+            return pl.scan_parquet(
+                path,
+                glob=False,
+                schema=row_schema(),
+                extra_columns="ignore",
+                storage_options=options if "://" in path else None,
+            )
         with self.connection() as connection:
             bind(connection, files, reading, symbols=symbols)
             if files.curated is not None:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 _CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 
+def row_schema() -> dict[str, type[pl.DataType]]:
+    """Return the types of a row's columns: a file that is known to have them is not asked for them first."""
+    import polars as pl
+
+    types = {"VARCHAR": pl.String, "DATE": pl.Date, "DOUBLE": pl.Float64, "BIGINT": pl.Int64}
+    return {name: types[kind] for name, kind in ROW_TYPES.items()}
+
+
 def latest(
     files: Sequence[str],
     storage_options: dict[str, str] | None = None,
