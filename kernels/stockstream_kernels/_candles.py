@@ -26,9 +26,19 @@ PART: Final = 16
 MEASURED: Final = 12
 
 
-def bars_of(series: Series, at: int) -> Any:
-    """Return where a word of bars begins, for `measure`."""
-    return series[at : at + WORD]
+def bars_of(
+    open_: Series, high: Series, low: Series, close: Series, place: tuple[int, int], state: Series, to: int
+) -> Any:
+    """Return where each price of a word begins, for `measure`; of one that is not full after copying it to the state.
+
+    The place is the first bar of the word, and how many it has.
+    """
+    start, count = place
+    if count == WORD:
+        return tuple(series[start : start + WORD] for series in (open_, high, low, close))
+    for k, series in enumerate((open_, high, low, close)):
+        state[to + k * WORD : to + k * WORD + count] = series[start : start + count]
+    return tuple(state[to + k * WORD : to + (k + 1) * WORD] for k in range(4))
 
 
 def measure(prices: Any, program: NDArray[np.int64], at: int, state: Series) -> tuple[np.uint64, np.uint64]:
@@ -151,12 +161,24 @@ class _Rows:
         return self.ir.Constant(self.vector, [value] * self.lanes)
 
 
-def _bars_of(typing: Any, series: Any, at: Any) -> Any:
+def _bars_of(typing: Any, open_: Any, high: Any, low: Any, close: Any, place: Any, state: Any, to: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = _Rows(context, builder, signature.args[0], args[0])
-        return builder.ptrtoint(rows.place(args[1]), rows.whole)
+        start, count = (builder.extract_value(args[4], k) for k in range(2))
+        rows = _Rows(context, builder, signature.args[5], args[5])
+        own = [_Rows(context, builder, signature.args[k], args[k]).place(start) for k in range(4)]
+        copied = [rows.place(args[6], k * WORD) for k in range(4)]
+        full = builder.icmp_signed("==", count, rows.ir.Constant(count.type, WORD))
+        with builder.if_then(builder.not_(full)):
+            for target, source in zip(copied, own, strict=True):
+                rows.tools.raw_memcpy(builder, target, source, count, 8)
+        chosen = [builder.select(full, one, other) for one, other in zip(own, copied, strict=True)]
+        places = [builder.ptrtoint(address, rows.whole) for address in chosen]
+        return context.make_tuple(builder, signature.return_type, places)
 
-    return numba.types.intp(series, numba.types.intp), code
+    whole = numba.types.intp
+    four: Any = numba.types.UniTuple(whole, 4)  # type: ignore[no-untyped-call]
+    two: Any = numba.types.UniTuple(whole, 2)  # type: ignore[no-untyped-call]
+    return four(open_, high, low, close, two, state, whole), code
 
 
 def _shapes(builder: Any, rows: _Rows, rises: Any, open_: Any, high: Any, low: Any, close: Any) -> Any:

@@ -226,19 +226,7 @@ def pattern(
     start, first, prices = truncated(BEGIN), program[4], program[6] + PRICES
     while start < len(out):
         count = clipped(len(out) - start, truncated(WORD_OF_BARS))
-        if count == WORD:
-            bars = (bars_of(open_, start), bars_of(high, start), bars_of(low, start), bars_of(close, start))
-        else:
-            copy(open_, start, state, prices, count)
-            copy(high, start, state, prices + WORD, count)
-            copy(low, start, state, prices + 2 * WORD, count)
-            copy(close, start, state, prices + 3 * WORD, count)
-            bars = (
-                bars_of(state, prices),
-                bars_of(state, prices + WORD),
-                bars_of(state, prices + 2 * WORD),
-                bars_of(state, prices + 3 * WORD),
-            )
+        bars = bars_of(open_, high, low, close, (start, count), state, prices)
         finite, white = measure(bars, program, PLACES, state)
         if finite != EVERY:
             count = clipped(lowest_bit(~finite), count)
