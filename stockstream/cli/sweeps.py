@@ -65,9 +65,6 @@ Examples:
 #: Shown beside the metric that ranks.
 _SHOWN: Final = ("total_return", "sharpe", "max_drawdown", "trades")
 
-#: Blocks of sessions behind the probability of backtest overfitting.
-BLOCKS: Final = 16
-
 _RANKED: Final = ("combination", "symbol")
 
 #: A heatmap has two sides.
@@ -197,7 +194,7 @@ def run_sweep(
 ) -> Sweep:
     """Return the sweep with its usual metrics and the one that ranks; a warning says which combinations failed."""
     import stockstream as ss
-    from stockstream.research.selection import FEWEST_IN_BLOCK
+    from stockstream.research.selection import BLOCKS, FEWEST_IN_BLOCK
     from stockstream.research.sweep import DEFAULT_METRICS
 
     metrics = list(dict.fromkeys([metric, *DEFAULT_METRICS]))
