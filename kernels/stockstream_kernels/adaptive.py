@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated, view
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
 from stockstream_kernels.averages import pack, unpack
 from stockstream_kernels.rolling import first_nan, rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
@@ -73,7 +73,7 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
     memory[0], memory[1], memory[2], memory[3], memory[4] = last, distance, reach, part, place
 
 
-@step
+@spliced
 def tile_of(window: int) -> int:
     """Return how many bars a tile has: whole blocks of `rolling`."""
     return window * ((511 + window) // window)

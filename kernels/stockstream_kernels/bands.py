@@ -9,7 +9,7 @@ from stockstream_kernels._compile import kernel, scratch, smaller, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import WIDE, expand, pair_extremes, pair_sums, room, squeeze
-from stockstream_kernels.volatility import atr
+from stockstream_kernels.volatility import average_ranges
 
 type Series = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def keltner(
             typical = (highs[k] + lows[k] + closes[k]) / 3.0
             centre[k] = typical if price == 1 or np.isnan(typical) else closes[k]
         exponential(centre, window, 2.0 / (window + 1.0), 0, view(state, 0, 8), mean)
-        atr(highs, lows, closes, range_window, 0, view(state, 8, 8), top)
+        average_ranges(highs, lows, closes, range_window, 0, view(state, 8, 8), top)
         for k in range(bars):
             reach = multiple * top[k]
             top[k] = mean[k] + reach
@@ -152,7 +152,7 @@ def chandelier(
         squeeze(closes, known, last)
         top, bottom, price, reach = view(up, 0, count), view(down, 0, count), view(last, 0, count), scratch(WIDE, count)
         lowest = scratch(WIDE, count)
-        atr(top, bottom, price, window, 0, view(state, 0, 8), reach)
+        average_ranges(top, bottom, price, window, 0, view(state, 0, 8), reach)
         pair_extremes(top, bottom, window, view(state, 8, len(state) - 8), price, lowest)
         for k in range(count):
             top[k] = price[k] - multiple * reach[k]

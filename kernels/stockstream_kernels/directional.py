@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, scratch, smaller, step, truncated, view
+from stockstream_kernels._compile import kernel, scratch, smaller, spliced, step, truncated, view
 from stockstream_kernels.averages import PART
 from stockstream_kernels.smoothing import exponential
 
@@ -74,6 +74,14 @@ def dx(high: Series, low: Series, close: Series, window: int, seed: int, state: 
 @kernel
 def adx(high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series) -> None:
     """Write Wilder's average of DX. State: 7 + 5."""
+    averaged_index(high, low, close, window, seed, state, out)
+
+
+@spliced
+def averaged_index(
+    high: Series, low: Series, close: Series, window: int, seed: int, state: Series, out: Series
+) -> None:
+    """Write Wilder's average of DX. State: 7 + 5."""
     for start in range(0, len(close), PART):
         bars = smaller(PART, len(close) - start)
         highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
@@ -90,7 +98,7 @@ def adxr(high: Series, low: Series, close: Series, window: int, seed: int, state
 
     State: 7 + 5 + ``[values so far]`` + the last window - 1 values.
     """
-    adx(high, low, close, window, seed, view(state, 0, 12), out)
+    averaged_index(high, low, close, window, seed, view(state, 0, 12), out)
     lag, seen = window - 1, truncated(state[12])
     older = view(state, 13, lag)
     for t in range(len(close)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
 from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
@@ -287,7 +287,7 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
         start = stop
 
 
-@step
+@spliced
 def strengths(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
     """Compute at most a chunk of bars, none of them a gap."""
     changes, past, now = 11 + rank, np.uint64(rank), np.uint64(11 + rank)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
@@ -236,7 +236,7 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
         start = stop
 
 
-@step
+@spliced
 def transform(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
     """Compute at most a chunk of bars, none of them a gap. Without a range the recursion is carried over."""
     place, last, median = state[0], state[1], state[2 : 2 + len(low)]
@@ -279,7 +279,7 @@ def stc(values: Series, window: int, fast: int, slow: int, smooth: int, state: S
         start = stop
 
 
-@step
+@spliced
 def cycle(values: Series, window: int, smooth: int, scaled: bool, state: Series, work: Series) -> None:
     """Replace values by the average of their place, 0 to 100, in their range; without a range the last place holds.
 

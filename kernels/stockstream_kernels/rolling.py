@@ -31,7 +31,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -60,6 +60,12 @@ def first_nan(values: Series, start: int) -> int:
 
 @kernel
 def sma(values: Series, window: int, state: Series, out: Series) -> None:
+    """Mean of the last `window` values. State: that of `block_means`."""
+    block_means(values, window, state, out)
+
+
+@spliced
+def block_means(values: Series, window: int, state: Series, out: Series) -> None:
     """Mean of the last `window` values; a window of equal values gives that value exactly.
 
     State: ``[started, position, prefix sum, run of equal values, last value]`` + window + window + 1.
@@ -75,9 +81,9 @@ def sma(values: Series, window: int, state: Series, out: Series) -> None:
             t = sum_bars(values, t, window, share, True, state, out)
 
 
-@step
+@spliced
 def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None:
-    """Sum of the last `window` values. State: as `sma`."""
+    """Sum of the last `window` values. State: as `block_means`."""
     open_blocks(window, state)
     t = truncated(np.int64(0))
     while t < len(values):
@@ -87,7 +93,7 @@ def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None
             t = sum_bars(values, t, window, 1.0, False, state, out)
 
 
-@step
+@spliced
 def open_blocks(window: int, state: Series) -> None:
     """Mark that before the first full block there is no window."""
     if state[0] == 0.0:

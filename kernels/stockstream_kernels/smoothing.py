@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, step, truncated
+from stockstream_kernels._compile import kernel, spliced, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
     state[1], state[2], state[3], state[4] = distance, last, place, part
 
 
-@step
+@spliced
 def seeded(values: Series, needed: int, state: Series, out: Series) -> int:
     """Take values until the mean of `needed` of them starts the recursion; return the bar after.
 

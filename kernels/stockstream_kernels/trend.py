@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels import tiles
-from stockstream_kernels._compile import kernel, smaller, step, truncated, view
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
 from stockstream_kernels.ladders import (
     BEGIN,
     HEADER,
@@ -59,7 +59,7 @@ def since(state: Series, newest: int, across: int, back: int, start: int, count:
         out[bars + k] = age if (one if one >= two else two) < np.inf else np.nan
 
 
-@step
+@spliced
 def ages(high: Series, low: Series, window: int, state: Series, since_low: Series, since_high: Series) -> None:
     """Count the bars since the largest high and the smallest low of `window` bars; NaN while one of them is a gap.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, scratch, smaller, step, truncated, view
+from stockstream_kernels._compile import kernel, scratch, smaller, spliced, step, truncated, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, gaps, pair_extremes, pair_sums, room, squeeze
@@ -70,6 +70,14 @@ def tr(high: Series, low: Series, close: Series, first_tr: int, state: Series, o
 
 @kernel
 def atr(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> None:
+    """Wilder's average of the true range. State: that of `average_ranges`."""
+    average_ranges(high, low, close, window, first_tr, state, out)
+
+
+@spliced
+def average_ranges(
+    high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series
+) -> None:
     """Wilder's average of the true range.
 
     With first_tr 0 the first bar, which has no close before it, is left out and the first value is on bar `window`;
@@ -130,11 +138,11 @@ def atr_seed(high: Series, low: Series, close: Series, window: int, first_tr: in
 
 @kernel
 def natr(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> None:
-    """Average true range in percent of the close. State: that of `atr`."""
+    """Average true range in percent of the close. State: that of `average_ranges`."""
     for start in range(0, len(close), WIDE):
         bars = smaller(WIDE, len(close) - start)
         own, price = view(out, start, bars), view(close, start, bars)
-        atr(view(high, start, bars), view(low, start, bars), price, window, first_tr, state, own)
+        average_ranges(view(high, start, bars), view(low, start, bars), price, window, first_tr, state, own)
         for k in range(bars):
             own[k] = 100.0 * own[k] / price[k]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import allocating, kernel, scratch, smaller, step, truncated, view
-from stockstream_kernels.rolling import ONE, constant_windows, rolling_sum, sma
+from stockstream_kernels.rolling import ONE, block_means, constant_windows, rolling_sum
 
 type Series = NDArray[np.float64]
 
@@ -149,7 +149,7 @@ def dpo(values: Series, window: int, state: Series, out: Series) -> None:
         state[0] = 1.0
         for k in range(lag):
             older[k] = np.nan
-    sma(values, window, view(state, 2 + lag, len(state) - 2 - lag), out)
+    block_means(values, window, view(state, 2 + lag, len(state) - 2 - lag), out)
     oldest = truncated(state[1])
     for t in range(smaller(lag, bars)):
         out[t] = older[(oldest + t) % lag] - out[t]

@@ -10,7 +10,7 @@ from typing import Final
 CHUNK: Final = 256
 #: Bars that are worked on together where a kernel keeps them in its state.
 STRETCH: Final = 512
-#: Tiles are part of the state: an array made in a kernel takes a tenth of a second more to compile.
+#: Tiles that are part of the state.
 TILE: Final = 256
 WIDE: Final = 512
 PART: Final = 2300
