@@ -88,14 +88,24 @@ def sweep(strategy, bars, grid, **options):
 
 def timed(run, rounds=ROUNDS):
     """Return the wall and processor seconds of the best of some rounds, after one that loads kernels."""
-    run()
-    walls, cpus = [], []
-    for _ in range(rounds):
-        wall, cpu = time.perf_counter(), time.process_time()
+    return in_turns([run], rounds)[0]
+
+
+def in_turns(runs, rounds):
+    """Return the same of several, which take turns: what the machine does meanwhile is done to all of them."""
+    walls, cpus = [[] for _ in runs], [[] for _ in runs]
+    for run in runs:
         run()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return {"seconds": min(walls), "median": statistics.median(walls), "cpu": min(cpus)}
+    for _ in range(rounds):
+        for place, run in enumerate(runs):
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            walls[place].append(time.perf_counter() - wall)
+            cpus[place].append(time.process_time() - cpu)
+    return [
+        {"seconds": min(wall), "median": statistics.median(wall), "cpu": min(cpu)}
+        for wall, cpu in zip(walls, cpus, strict=True)
+    ]
 
 
 # ---- the headline ------------------------------------------------------------------------------------------------
@@ -111,8 +121,8 @@ def roofline(rows, pairs, totals):
         totals[pair] = above
 
 
-def raced_roofline(bars, fast, slow):
-    """Return the seconds of the roofline on as many threads as the sweep has."""
+def beside_roofline(run, bars, fast, slow):
+    """Return the seconds of a sweep and of the roofline on as many threads, in turns."""
     from stockstream_kernels._compile import kernel
 
     compiled, close = kernel(roofline), bars.close[0]
@@ -121,15 +131,15 @@ def raced_roofline(bars, fast, slow):
     totals = np.zeros(len(pairs), dtype=np.int64)
     parts = np.array_split(np.arange(len(pairs)), 4 * WORKERS)
     with ThreadPoolExecutor(WORKERS) as pool:
-        return timed(lambda: list(pool.map(lambda part: compiled(rows, pairs[part], totals[part]), parts)), MANY)
+        least = lambda: list(pool.map(lambda part: compiled(rows, pairs[part], totals[part]), parts))  # noqa: E731
+        return in_turns([run, least], MANY)
 
 
 def crossovers():
     """20,000 pairs of moving averages, beside the roofline, with where the time goes."""
     bars, fast, slow = market(), range(5, 105), range(110, 310)
     grid = {"fast_period": fast, "slow_period": slow}
-    best = timed(lambda: sweep(MovingAverageCrossover, bars, grid), MANY)
-    floor = raced_roofline(bars, fast, slow)
+    best, floor = beside_roofline(lambda: sweep(MovingAverageCrossover, bars, grid), bars, fast, slow)
     swept = sweep(MovingAverageCrossover, bars, grid)
     work = swept.bar_runs
     return {

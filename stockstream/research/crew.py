@@ -156,6 +156,13 @@ class Crew:
             self._leave(waiting, done)
             return False
 
+    def aside[T](self, call: Callable[[], T]) -> Callable[[], T]:
+        """Begin a call that nothing waits for yet, in a thread that has nothing to do; return what gives its answer."""
+        if self._threads is None:
+            return call
+        begun = self._threads.submit(call)
+        return lambda: call() if begun.cancelled() else begun.result()
+
     def together(self, calls: Sequence[Callable[[], None]]) -> None:
         """Make some calls at once, the first of them in this thread."""
         others = [self._here().submit(call) for call in calls[1:]]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from stockstream.bars import Bars
     from stockstream.indicators.indicator import Indicator
     from stockstream.research.crew import Crew
-    from stockstream.research.rows import Rows
+    from stockstream.research.rows import Family, Rows
 
 SIMULATE: Final = 0
 BY_CODES: Final = 1
@@ -125,22 +125,26 @@ def _rising(rule: Applied) -> tuple[Expression, Expression] | None:
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """The distinct series of one symbol, shared by all settings."""
+    """The distinct series of one symbol, shared by all settings.
+
+    Attributes
+    ----------
+    series, known
+        ``(R, N)``, and the first known bar of each.
+    session
+        ``(N,)``: session of each own bar.
+    """
 
     bars: Bars
     series: NDArray[np.float64]
+    known: NDArray[np.int64]
     session: NDArray[np.int64]
 
     @classmethod
     def of(cls, rows: Rows, bars: Bars, row: int, whole: Table | None, crew: Crew | None = None) -> Shelf:
         """Compute the series of the symbol in that row of the bars; `whole` is `panel_for` their rules."""
         one = bars.select([bars.symbols[row]])
-        return cls(one, _series(rows, one, row, whole, crew), np.flatnonzero(one.present[0]))
-
-    @cached_property
-    def known(self) -> NDArray[np.int64]:
-        """First known bar of each series."""
-        return _known(self.series)
+        return cls(one, *_series(rows, one, row, whole, crew), np.flatnonzero(one.present[0]))
 
     @cached_property
     def place(self) -> NDArray[np.int32]:
@@ -316,10 +320,16 @@ def panel_for(compiled: CompiledRules, bars: Bars) -> Table | None:
     return Table.from_bars(bars) if any(ranks(expression) for expression in compiled.slots) else None
 
 
-def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None, crew: Crew | None) -> NDArray[np.float64]:
-    """Return ``(R, N)``: every distinct series on one symbol's own bars, computed on the threads of the crew."""
+def _series(
+    rows: Rows, one: Bars, symbol: int, whole: Table | None, crew: Crew | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return every distinct series on one symbol's own bars, ``(R, N)``, and the first known bar of each.
+
+    They are computed on the threads of the crew, and looked at while they are in the cache.
+    """
     table = Table.from_bars(one)
     series = aligned(max(len(rows), 1), len(table.session))
+    known = np.zeros(len(series), dtype=np.int64)
     several: dict[Indicator, dict[str, int]] = {}  # compiled indicators -> output -> row
     for place, expression in enumerate(rows.named):
         if isinstance(expression, Output) and expression.indicator.is_compiled and whole is None:
@@ -337,13 +347,15 @@ def _series(rows: Rows, one: Bars, symbol: int, whole: Table | None, crew: Crew 
         calls.append(functools.partial(_write_several, own_part, read, series))
     for family in rows.families:
         inputs = [as_input(evaluate(part, table)) for part in family.template.input_expressions()]
-        calls += [functools.partial(family.write, inputs, series, part) for part in _parts(len(family.values), hands)]
+        parts = _parts(len(family.values), hands)
+        calls += [functools.partial(_write_family, family, inputs, series, known, part) for part in parts]
     if crew is None or hands == 1:
         for call in calls:
             call()
     else:
         crew.together(calls)
-    return series
+    tapes.first_known(series[: len(rows.named)], known[: len(rows.named)])
+    return series, known
 
 
 def _parts(count: int, hands: int) -> list[range]:
@@ -367,11 +379,19 @@ def _write_several(
         indicator.write(inputs, out, [slice(None)])
 
 
-def _known(series: NDArray[np.float64]) -> NDArray[np.int64]:
-    """First known bar of each row, NEVER where a later one is not known."""
-    first = np.empty(len(series), dtype=np.int64)
-    tapes.first_known(series, first)
-    return first
+def _write_family(
+    family: Family,
+    inputs: list[NDArray[np.float64]],
+    series: NDArray[np.float64],
+    known: NDArray[np.int64],
+    part: range,
+) -> None:
+    """Compute some values of a family into their rows, and find the first known bar of each."""
+    family.write(inputs, series, part)
+    for output in family.outputs or ("",):
+        first = family.row(output)
+        own = slice(first + part.start, first + part.stop)
+        tapes.first_known(series[own], known[own])
 
 
 def _carried(close: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,6 +24,9 @@ type Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 #: Combinations that a constraint is asked about at once.
 LISTED_AT_ONCE: Final = 1_000_000
 
+#: Whole numbers below this are the same as numbers with a fraction.
+EXACT: Final = 1 << 53
+
 #: Grids up to this size are listed once and kept.
 LISTED_ONCE: Final = 100_000
 
@@ -189,9 +192,12 @@ def _product(grid: Mapping[str, Iterable[Any]], known: Mapping[str, Any], where:
     for name in grid:
         _check_name(name, known)
     failures = Failures(tuple(grid))
-    given = {name: _values(name, values) for name, values in grid.items()}
+    given: dict[str, Sequence[Any]] = {name: _values(name, values) for name, values in grid.items()}
     axes: dict[str, NDArray[Any]] = {}
     for place, (name, values) in enumerate(given.items()):
+        if isinstance(values, range):
+            axes[name] = np.arange(values.start, values.stop, values.step)
+            continue
         others = math.prod(len(axis) for axis in axes.values())
         others *= math.prod(len(later) for later in list(given.values())[place + 1 :])
         axes[name] = _axis(name, values, failures, others)
@@ -202,7 +208,7 @@ def _product(grid: Mapping[str, Iterable[Any]], known: Mapping[str, Any], where:
     return Combinations(whole.names, axes, None, where, count, failures)
 
 
-def _axis(name: str, values: list[Any], failures: Failures, others: int) -> NDArray[Any]:
+def _axis(name: str, values: Sequence[Any], failures: Failures, others: int) -> NDArray[Any]:
     """Return the usable values of one parameter; `others` is how many combinations each of them stands in."""
     kept: dict[float, Any] = {}
     for value in values:
@@ -340,7 +346,9 @@ def _check_name(name: str, known: Mapping[str, Any]) -> None:
         raise UnknownNameError(message)
 
 
-def _values(name: str, values: Any) -> list[Any]:
+def _values(name: str, values: Any) -> Sequence[Any]:
+    if isinstance(values, range) and len(values) > 0 and max(abs(values[0]), abs(values[-1])) < EXACT:
+        return values  # whole numbers, of which none can be wrong or be there twice
     if isinstance(values, str) or not isinstance(values, Iterable):
         values = [values]
     listed = [_number(name, value) for value in values]

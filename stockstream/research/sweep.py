@@ -173,37 +173,27 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
         memory = Checkpoint.open(checkpoint, identity(strategy, bars, found, chosen, portfolio, question))
     package = Package(bars, question, strategy if shared else None)
     short = not question.paths and found.count * rows_each * len(bars.dates) < SHORT
-    sketch = functools.cache(lambda: sketch_of(strategy, found))
     with collector_paused() if short else nullcontext(), Crew(package, hands, executor) as crew:
+        sketch = crew.aside(functools.partial(sketch_of, strategy, found)) if record else None
         columns = (*question.names, *question.sums)
         collector = Collector(() if shared else bars.symbols, columns, found.failures, [*outlets, ratios])
         plan = Plan.of(strategy, chosen, found, limits, collector, crew, checkpoint=memory, shared=shared)
-        running = Running(plan, _reporter(progress=progress), sketch if record else nothing)
-        swept = running.finish(outlets, ratios, portfolio)
-    if record:
+        swept = Running(plan, _reporter(progress=progress)).finish(outlets, ratios, portfolio)
+    if sketch is not None:
         record_or_warn(swept.ledger, entry_of(swept, found, sketch()))
     return swept
 
 
-def nothing(*_: int) -> None:
-    """Report no progress, and do nothing meanwhile."""
+def nothing(done: int, total: int) -> None:
+    """Report no progress."""
 
 
 @dataclass(eq=False)
 class Running:
-    """A sweep on its way.
-
-    Attributes
-    ----------
-    progress
-        Hears how many runs are done, of how many.
-    meanwhile
-        Called when the first job is done: the threads are at work without the GIL, and this one would only wait.
-    """
+    """A sweep on its way; `progress` hears how many runs are done, of how many."""
 
     plan: Plan
     progress: Callable[[int, int], None] = nothing
-    meanwhile: Callable[[], object] = nothing
     done: int = 0
     shortened: int = 0
 
@@ -263,8 +253,6 @@ class Running:
 
     def _take(self, job: Job, answer: Answer) -> None:
         plan, batch = self.plan, job.batch
-        if self.done == 0:
-            self.meanwhile()
         batch.open -= 1
         if answer.error and len(job.places) > 1:
             raise ParameterError(answer.error)
