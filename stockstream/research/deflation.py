@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from stockstream.research.results import Sweep
     from stockstream.research.trials import Tried
 
-#: Combinations whose average correlation is taken: 496 pairs give it to about 0.02, which the count of trials, under
+#: Combinations whose average correlation is taken: 276 pairs give it to about 0.025, which the count of trials, under
 #: a logarithm, does not feel; more would be felt beside the fastest sweep of 100,000.
-CORRELATED: Final = 32
+CORRELATED: Final = 24
 
 
 class Deflation(NamedTuple):
@@ -41,7 +41,7 @@ class Deflation(NamedTuple):
     tried
         What the ledger counts on overlapping listings and dates, at least this sweep; the variance is of one period.
     correlation
-        Average of the pairs among 32 runs of the sweep at most; NaN where there is none.
+        Average of the pairs among 24 runs of the sweep at most; NaN where there is none.
     effective
         Independent trials that `tried.trials` are worth at that correlation.
     all_trials, independent

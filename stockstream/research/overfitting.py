@@ -283,10 +283,10 @@ def average_correlation(returns: NDArray[Any]) -> float:
     1.0
     """
     around = returns - returns.mean(axis=1, keepdims=True)
-    norms = np.sqrt((around**2).sum(axis=1))
+    norms = np.sqrt(np.einsum("nt,nt->n", around, around))
     around, norms = around[norms > 0.0], norms[norms > 0.0]
     rows = len(around)
     if rows < 2:  # noqa: PLR2004 a pair
         return math.nan
-    total = (around / norms[:, None]).sum(axis=0)
+    total = (1.0 / norms) @ around
     return float(np.clip((total @ total - rows) / (rows * (rows - 1)), -1.0, 1.0))

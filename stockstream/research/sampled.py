@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 #: Combinations whose whole returns are looked at, at most: their table of ten years of days takes 100 MB.
 MOST: Final = 5_000
 
+#: Place of the sum of returns among what a block reports.
+RETURN: Final = BLOCK_SUMS.index("return")
+
 #: Bar-runs that take less time than starting threads for them.
 SHORT: Final = 200_000
 
 #: Bytes that such a short piece of work may take, without asking what is free.
 FREE: Final = 4e9
-
-#: Place of the first session's return: after the one metric and the number of returns.
-FIRST: Final = 2
 
 #: Numbers that runs leave before they are picked over: 100 MB.
 PLANNED: Final = 12_500_000
@@ -93,7 +93,7 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
         raise ParameterError(message)
     bars = swept.bars.select([symbol]) if alone and symbol is not None else swept.bars
     found, shared = combinations(swept.strategy, rows), swept.portfolio == "shared"
-    question = Question.of(["final_equity"], None, None, len(bars.dates))
+    question = EachReturn.of(["final_equity"], None, None, len(bars.dates))
     package = Package(bars, question, swept.strategy if shared else None)
     crew = Alone(package, 1, None) if len(rows) * len(bars.dates) < SHORT else Crew(package, threads(None), None)
     most = FREE if isinstance(crew, Alone) else None
@@ -112,9 +112,29 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
 
 @dataclass
 class Returns(Collector):
-    """Keeps sums of blocks that are one session long: the returns ``(runs, T)`` of a batch, 0 after a run's ruin."""
+    """Keeps what `EachReturn` asks for: the returns ``(runs, T)`` of a batch, 0 after a run's ruin."""
 
     parts: list[NDArray[np.float64]] = field(default_factory=list)
 
     def _give(self, batch: Batch) -> None:
-        self.parts.append(batch.values[0][FIRST :: len(BLOCK_SUMS), batch.done[0]].T)
+        self.parts.append(batch.values[0][1:, batch.done[0]].T)
+
+
+class EachReturn(Question):
+    """Asks for the sum of the returns of each block and not for the rest: with blocks of a session, for each return."""
+
+    @property
+    def width(self) -> int:
+        """Columns: the metrics, and one for each block."""
+        return len(self.names) + self.blocks
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """Place of each column in a row of the kernels."""
+        every = super().columns
+        metrics = len(self.metrics)
+        return np.concatenate([every[:metrics], every[metrics + RETURN :: len(BLOCK_SUMS)]])
+
+    def summed(self, paths: NDArray[np.float64], cash: float) -> NDArray[np.float64]:
+        """Return ``(blocks, runs)``."""
+        return super().summed(paths, cash)[RETURN :: len(BLOCK_SUMS)]

@@ -50,7 +50,7 @@ class Verdict:
     tried
         What was tried on overlapping listings and dates, this sweep included.
     correlation
-        Average of the pairs among 32 runs of the sweep at most; NaN of a single run.
+        Average of the pairs among 24 runs of the sweep at most; NaN of a single run.
     effective
         Independent trials that `tried.trials` are worth at that correlation.
     deflated, deflated_effective
