@@ -202,7 +202,7 @@ class Sweep:
             The row, with ``deflated_sharpe`` after so many ``trials`` on these listings and dates (`ledger`), and
             ``deflated_sharpe_effective`` after the ``trials_effective`` independent ones that they are worth. All are
             None where nothing can be said, such as of a mean over symbols; ``not_deflated`` then says why. That takes
-            one backtest of the row, and, the first time, a sweep of 32 combinations at most.
+            one backtest of the row, and, the first time, a sweep of 24 combinations at most.
 
         Raises
         ------
