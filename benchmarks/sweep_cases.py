@@ -23,7 +23,7 @@ SESSIONS = 2520
 ROUNDS = 9
 
 #: Rounds of what takes a few milliseconds, where one that nothing disturbs is rare.
-MANY = 60
+MANY = 200
 WORKERS = min(os.cpu_count() or 1, 2)
 
 #: Six measures that all libraries have.
