@@ -46,7 +46,7 @@ def terms_of(commission=0.0, **others):
     one = np.ones((1, 2))
     names = ("open", "high", "low", "close", "volume", "price_factor")
     bars = ss.Bars.from_arrays(symbols=["X"], dates=["2024-01-01", "2024-01-02"], **dict.fromkeys(names, one))
-    return engine._terms(bars, engine.Settings(costs=ss.Costs(commission=commission, **others)))
+    return engine.terms_of(bars, engine.Settings(costs=ss.Costs(commission=commission, **others)))
 
 
 @pytest.mark.parametrize(
