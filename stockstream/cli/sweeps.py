@@ -194,12 +194,16 @@ def run_sweep(
 ) -> Sweep:
     """Return the sweep with its usual metrics and the one that ranks; a warning says which combinations failed."""
     import stockstream as ss
+    from stockstream.research.collect import why_nothing_ran
     from stockstream.research.selection import BLOCKS, FEWEST_IN_BLOCK
     from stockstream.research.sweep import DEFAULT_METRICS
 
     metrics = list(dict.fromkeys([metric, *DEFAULT_METRICS]))
     blocks = BLOCKS if len(bars.dates) >= BLOCKS * FEWEST_IN_BLOCK else 0
     swept = ss.sweep(cls, bars, grid, where=where, metrics=metrics, blocks=blocks, **terms, **options)
+    if swept.complete and not swept.runs:
+        message = f"there is nothing to show: {why_nothing_ran(swept.failures)}"
+        raise ParameterError(message)
     if swept.failed:
         first = swept.failures.row(0, named=True)
         values = ", ".join(f"{name}={first[name]}" for name in swept.parameters if first[name] is not None)

@@ -258,6 +258,12 @@ def test_sweep_says_which_combinations_it_left_out(lake: str) -> None:
     outcome = run("sweep", "--strategy", "picky.py:Picky", "--param", "days=5:8")
     assert "1 combination left out, such as days=7: ValueError: seven" in outcome.stderr
     assert "3 combinations x 2 symbols" in outcome.stdout
+    nothing = CliRunner().invoke(
+        app, ["sweep", "--strategy", "picky.py:Picky", "--param", "days=7", "--output", "r.csv"]
+    )
+    assert nothing.exit_code == 2
+    assert "every combination failed, the first with ValueError: seven" in " ".join(nothing.stderr.split())
+    assert not Path("r.csv").exists()
 
 
 def test_terms_are_read() -> None:
