@@ -190,10 +190,10 @@ class Indicator(Expression):
                 number = bound if bound.parameters() else scalar(bound)
             whole = allowed.kind == "int" and isinstance(number, float) and number.is_integer()
             changes[name] = int(number) if whole else number
-        for f in fields(self):
-            expression = getattr(self, f.name)
-            if f.name not in changes and isinstance(expression, Expression):
-                changes[f.name] = expression.bind(values)
+        for name in field_names(type(self)):
+            expression = getattr(self, name)
+            if name not in changes and isinstance(expression, Expression):
+                changes[name] = expression.bind(values)
         return replace(self, **changes) if changes else self
 
     def binds_to(self, values: Mapping[str, Any], other: object) -> bool:

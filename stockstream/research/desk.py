@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,7 +20,7 @@ from stockstream_kernels.turns import GROUP
 
 from stockstream.backtesting.decisions import NONE, SIGNAL_LIFE, SIZE_KINDS, sizes
 from stockstream.backtesting.engine import Run, Settings, market_of, terms_of
-from stockstream.indicators.calling import as_input
+from stockstream.indicators.calling import aligned, as_input
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import Applied, Expression, Number
 from stockstream.indicators.indicator import Output
@@ -42,9 +41,6 @@ SIMULATE: Final = 0
 BY_CODES: Final = 1
 BY_CROSS: Final = 2
 BY_LEGS: Final = 3
-
-#: Numbers in a line of the cache.
-LINE: Final = 8
 
 #: Numbers of series that are worth computing on several threads.
 SPREAD: Final = 250_000
@@ -407,14 +403,6 @@ def _walk_of(sessions: int, sheet: measures.Sheet) -> legs.Walk:
     blocks = sheet.row[len(measures.MEASURES) :]
     tally, holding = np.zeros(legs.TALLY_SIZE), np.zeros(legs.HOLDING_SIZE)
     return legs.Walk(np.empty(spans), np.empty(spans), tally, holding, np.empty(3), sheet.borders, blocks)
-
-
-def aligned(*shape: int) -> NDArray[np.float64]:
-    """Return an array that begins with a line of the cache: a row of eight is then fetched at once."""
-    count = math.prod(shape)
-    memory = np.empty(count + LINE, dtype=np.float64)
-    first = (-memory.ctypes.data % (8 * LINE)) // 8
-    return memory[first : first + count].reshape(shape)
 
 
 @functools.lru_cache(maxsize=4)

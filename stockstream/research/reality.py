@@ -89,8 +89,8 @@ def reality_check(
         message = f"expected a benchmark of {table.shape[1]:,} returns; found shape {level.shape}"
         raise DataError(message)
     for name, values in (("returns", table), ("returns of the benchmark", level)):
-        if not np.isfinite(values).all():
-            unknown = int((~np.isfinite(values)).sum())
+        unknown = int((~np.isfinite(values)).sum())
+        if unknown:
             message = f"expected finite {name}; found {unknown:,} that are not. Leave out those sessions of all runs"
             raise DataError(message)
     traded = table[np.ptp(table, axis=1) > 0.0]
