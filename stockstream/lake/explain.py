@@ -2,7 +2,8 @@
 
 DuckDB's plan says which columns each scan reads and which filters it is given; the statistics in the files' footers say
 which row groups can hold such rows. Nothing else is read of these files. A filter that is no comparison of a symbol or
-date with constants counts as none, so the figures are upper bounds; symbols that a Bloom filter excludes still count.
+date with constants counts as none, as does one in brackets, by which DuckDB skips no row groups: the figures are upper
+bounds. Symbols that a Bloom filter excludes still count.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _COMPARISON: Final = re.compile(r"(symbol|date)\s*(=|>=|<=|>|<)\s*'((?:[^']|'')*)'(?:::DATE)?")
 _MEMBERSHIP: Final = re.compile(r"(symbol|date) IN \((.*)\)")
 _CONSTANT: Final = re.compile(r"'((?:[^']|'')*)'(?:::DATE)?")
+_WORD: Final = re.compile(r"\w+")
+_TOKEN: Final = re.compile(r"'(?:[^']|'')*'|[()]| AND | OR ")
 
 _CHUNKS: Final = """
 SELECT file_name, row_group_id, path_in_schema, total_compressed_size, row_group_num_rows,
@@ -48,6 +51,10 @@ class _Condition(NamedTuple):
     column: str
     operator: str
     values: tuple[str, ...]
+
+
+#: A filter of a plan: the conditions of one of its branches are all met.
+type _Filter = list[list[_Condition]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +95,9 @@ class _Group:
         self.sizes: dict[str, int] = {}
         self.ranges: dict[str, tuple[str, str]] = {}
 
-    def may_hold(self, conditions: Sequence[_Condition]) -> bool:
-        """Whether rows that meet all conditions can be in it."""
-        return all(self._may_meet(condition) for condition in conditions)
+    def may_hold(self, filters: Sequence[_Filter]) -> bool:
+        """Whether rows that pass all filters can be in it."""
+        return all(any(all(map(self._may_meet, branch)) for branch in branches) for branches in filters)
 
     def _may_meet(self, condition: _Condition) -> bool:
         if condition.column not in self.ranges:
@@ -135,9 +142,9 @@ def explain(
     }
     owner = {path: kind for kind, paths in kinds.items() for path in paths}
     read: set[tuple[str, int, str]] = set()
-    for kind, columns, conditions in _scans(plans):
+    for kind, columns, wanted in _scans(plans):
         for (path, number), group in groups.items():
-            if owner[path] == kind and group.may_hold(conditions):
+            if owner[path] == kind and group.may_hold(wanted):
                 read |= {(path, number, column) for column in columns if column in group.sizes}
     touched = {(path, number) for path, number, _ in read}
     return Explanation(
@@ -163,15 +170,15 @@ def _groups(connection: duckdb.DuckDBPyConnection, files: Files) -> dict[tuple[s
     return found
 
 
-def _scans(nodes: Sequence[Any]) -> Iterator[tuple[str, set[str], list[_Condition]]]:
-    """Yield of each scan of files in some nodes of plans: what it scans, its columns, its conditions."""
+def _scans(nodes: Sequence[Any]) -> Iterator[tuple[str, set[str], list[_Filter]]]:
+    """Yield of each scan of files in some nodes of plans: what it scans, its columns, its filters."""
     for node in nodes:
         told = node.get("extra_info", {})
         if "PARQUET" in str(told.get("Function", "")):
-            filters = listed(told.get("Filters"))
-            conditions = [condition for text in filters for condition in plan_conditions(text)]
-            columns = {*listed(told.get("Projections")), *(condition.column for condition in conditions)}
-            yield _kind(columns), columns or {"symbol"}, conditions
+            texts = filters(told)
+            words = {word for text in texts for word in _WORD.findall(_CONSTANT.sub("", text))}
+            columns = {*_listed(told.get("Projections")), *words}
+            yield _kind(columns), columns or {"symbol"}, [_branches(text) for text in texts]
         yield from _scans(node.get("children", []))
 
 
@@ -194,25 +201,42 @@ def _kind(columns: set[str]) -> str:
     return "verdicts" if columns & {"reason", "hides", "decided_at", "severity", "explanation"} else "prices"
 
 
-def listed(value: object) -> list[str]:
+def filters(told: Mapping[str, Any]) -> list[str]:
+    """Return the filters of a scan that a plan tells of, none where a constant runs over lines: lines are its texts."""
+    texts = _listed(told.get("Filters"))
+    return [] if any(text.count("'") % 2 for text in texts) else texts
+
+
+def _listed(value: object) -> list[str]:
     """Return what a plan tells in one text or in several."""
     texts = value if isinstance(value, list) else [value]
     return [str(text) for text in texts if text]
 
 
-def plan_conditions(text: str) -> Iterator[_Condition]:
-    """Yield the conditions on symbol and date that all rows must meet which pass a filter of a plan."""
-    text = text.removeprefix("optional: ")
-    if " OR " in _CONSTANT.sub("", text):
-        return
-    member = _MEMBERSHIP.fullmatch(text)
+def _branches(text: str) -> _Filter:
+    """Return what a filter of a plan demands of symbol and date.
+
+    Where it shows ``(a OR b) AND c`` without brackets, read as SQL reads it, it says no more than is meant.
+    """
+    branches: _Filter = [[]]
+    depth = begin = 0
+    for token in _TOKEN.finditer(f"{text} OR "):
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+        if depth == 0 and token[0] in {" AND ", " OR "}:
+            branches[-1] += _conditions(text[begin : token.start()].removeprefix("optional: "))
+            begin = token.end()
+            if token[0] == " OR ":
+                branches.append([])
+    return branches[:-1]
+
+
+def _conditions(text: str) -> Iterator[_Condition]:
+    """Yield the condition that a part of a filter is, if it is one on symbol or date."""
+    member, comparison = _MEMBERSHIP.fullmatch(text), _COMPARISON.fullmatch(text)
     if member:
         yield _Condition(member[1], "=", tuple(_plain(value) for value in _CONSTANT.findall(member[2])))
-        return
-    for part in text.split(" AND "):
-        comparison = _COMPARISON.fullmatch(part)
-        if comparison:
-            yield _Condition(comparison[1], comparison[2], (_plain(comparison[3]),))
+    if comparison:
+        yield _Condition(comparison[1], comparison[2], (_plain(comparison[3]),))
 
 
 def _plain(text: str) -> str:

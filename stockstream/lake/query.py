@@ -292,7 +292,8 @@ def _symbols_asked(query: str, params: Sequence[Any] | Mapping[str, Any] | None)
     """Return the symbols that a query is about, where it is about some: the views are made of these alone.
 
     DuckDB passes one symbol on through the joins of the views, but not several, and prices_adjusted is made before the
-    query runs. A query that cannot be planned is about all of them, and fails where it runs.
+    query runs. A query that cannot be planned is about all of them, and fails where it runs; so is one whose conditions
+    lie hundreds deep.
     """
     import duckdb
 
@@ -306,7 +307,7 @@ def _symbols_asked(query: str, params: Sequence[Any] | Mapping[str, Any] | None)
         lock(connection, nothing)
         _one_select(connection, query)
         return symbols_asked(connection, query, _values(params))
-    except duckdb.Error:
+    except (duckdb.Error, RecursionError):
         return None
     finally:
         connection.close()

@@ -88,6 +88,15 @@ def test_values_of_parameters_and_columns_count_too(lake):
     assert narrow.bytes < whole.bytes / 2
 
 
+def test_dates_of_an_or_leave_row_groups_only_where_duckdb_skips_them(lake):
+    day, other = DAYS[-1] + dt.timedelta(days=2), DAYS[-1] + dt.timedelta(days=16)
+    plain = lake.explain(f"SELECT close FROM raw_prices WHERE date = '{day}' OR date = '{other}'")
+    assert (plain.files, plain.rows) == (2, 2 * 60 * 7)
+    bracketed = lake.explain(f"SELECT close FROM raw_prices WHERE date IN ('{day}', '{DAYS[0]}') OR date = '{other}'")
+    assert bracketed.row_groups == bracketed.all_row_groups
+    assert bracketed.bytes == lake.explain("SELECT date, close FROM raw_prices").bytes
+
+
 def test_a_date_beyond_the_large_file_needs_the_small_ones_alone(lake):
     told = lake.explain("SELECT * FROM raw_prices WHERE date > '2005-07-02'")
     assert (told.files, told.rows) == (2, 2 * 60 * 7)
@@ -180,6 +189,76 @@ def test_every_view_passes_several_symbols_on_to_the_files(request, which, view)
     assert one.row_groups < apart.row_groups < whole.row_groups
 
 
+#: Each names S07 and S55, in every branch.
+BRANCHES = (
+    "symbol = 'S07' OR symbol = 'S55'",
+    "'S07' = symbol OR (symbol IN ('S07', 'S55'))",
+    "symbol IN ('S07') OR (symbol = 'S55' OR ((symbol = 'S07')))",
+    "(symbol = 'S07' OR symbol = 'S55') AND date >= '1999-01-01'",
+    "(symbol = 'S07' AND date >= '1999-01-01') OR (symbol = 'S55' AND close > 0)",
+    "(symbol IN ('S07', 'S55') OR symbol = 'S07') AND (close > 0 OR symbol = 'S01')",
+)
+
+
+@pytest.mark.parametrize("view", ["raw_prices", "prices_adjusted"])
+@pytest.mark.parametrize("which", ["lake", "compacted"])
+def test_an_or_whose_branches_all_name_symbols_reads_what_a_list_of_them_reads(request, which, view):
+    place, columns = request.getfixturevalue(which), "symbol, date, close"
+    whole = place.explain(f"SELECT {columns} FROM {view}")
+    listed = place.explain(f"SELECT {columns} FROM {view} WHERE symbol IN ('S07', 'S55')")
+    for branches in BRANCHES:
+        told = place.explain(f"SELECT {columns} FROM {view} WHERE {branches}")
+        assert told.row_groups == listed.row_groups < whole.row_groups
+        assert told.bytes == listed.bytes < whole.bytes
+    by_value = f"SELECT {columns} FROM {view} WHERE symbol = $one OR symbol IN ($two, $one)"
+    assert place.explain(by_value, {"one": "S07", "two": "S55"}) == listed
+    last = f"SELECT * FROM {view} WHERE {BRANCHES[0]} ORDER BY date DESC, symbol LIMIT 3"
+    listed_last = last.replace(BRANCHES[0], "symbol IN ('S07', 'S55')")
+    assert place.explain(last).row_groups == place.explain(listed_last).row_groups
+
+
+#: Each with a branch that names no symbol.
+BEYOND = (
+    "symbol = 'S07' OR close > 1e9",
+    "symbol = 'S07' OR date = '2001-01-01'",
+    "symbol = 'S07' OR symbol > 'S58'",
+    "symbol = 'S07' OR symbol LIKE 'S5%'",
+    "symbol = 'S07' OR upper(symbol) = 'S08'",
+    "symbol = 'S07' OR symbol NOT IN ('S08')",
+    "NOT (symbol <> 'S07' AND symbol <> 'S08')",
+    "(symbol = 'S07' OR symbol = 'S08') IS NOT FALSE",
+    "symbol = 'S07' OR (symbol = 'S08' OR volume = 0)",
+    "symbol = 'S07' OR symbol = fetch_timestamp",
+)
+
+
+def test_an_or_with_a_branch_that_names_no_symbol_is_about_all(lake, monkeypatch):
+    asked = []
+    monkeypatch.setattr(query_module, "symbols_asked", lambda *args: asked.append(symbols_asked(*args)) or asked[-1])
+    for condition in BEYOND:
+        lake.explain(f"SELECT * FROM prices WHERE {condition}")
+    assert asked == [None] * len(BEYOND)
+    whole = lake.explain("SELECT * FROM prices_adjusted")
+    assert lake.explain(f"SELECT * FROM prices_adjusted WHERE {BEYOND[0]}") == whole
+
+
+def test_conditions_hundreds_deep_read_all(lake):
+    deep = "symbol = 'S07'"
+    for _ in range(440):
+        deep = f"symbol = 'S08' OR (symbol IN ('S07', 'S55') AND ({deep}))"
+    assert lake.explain(f"FROM prices WHERE {deep}").row_groups == lake.explain("FROM prices").row_groups
+
+
+def test_a_constant_of_several_lines_hides_no_symbol(tmp_path):
+    lake = Lake(tmp_path)
+    for number, symbol in enumerate(("A", "x\ny")):
+        lake.write_rows(rows([symbol], DAYS[:1]), fetched_at=dt.datetime(2024, 2, 1 + number, tzinfo=dt.UTC))
+    for value, found in (("\nsymbol = '\n", ["A"]), ("x\ny", ["A", "x\ny"]), ("\n' OR symbol = '", ["A"])):
+        for query in ("symbol IN ($value, 'A')", "symbol = $value OR symbol = 'A'"):
+            answer = lake.sql(f"SELECT symbol FROM prices WHERE {query} ORDER BY 1", {"value": value}).fetchall()
+            assert [name for (name,) in answer] == found
+
+
 def test_a_verdict_does_not_keep_a_symbol_from_the_files(lake, tmp_path):
     shutil.copytree(lake.location.root, tmp_path / "lake")
     judged = Lake(tmp_path / "lake")
@@ -245,7 +324,8 @@ def test_a_query_about_some_symbols_answers_as_if_all_were_there(tmp_path, monke
     monkeypatch.setattr(query_module, "symbols_asked", lambda *args: narrowed.append(symbols_asked(*args)))
     assert [lake.sql(query).fetchall() for query in queries] == found
     assert narrowed[:4] == [["B"], ["A", "C"], ["A", "B"], ["A"]]
-    assert narrowed[4:10] == [None] * 6
+    assert narrowed[4:8] + narrowed[9:10] == [None] * 5
+    assert narrowed[8] == ["A", "C"]
     assert found[10] == found[11] == [(0,)]
 
 
