@@ -135,7 +135,7 @@ class Bars:
             cells = (escape(symbol), f"{len(own):,}", first, last, close)
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         left = len(self.symbols) - len(rows)
-        more = f"<small>and {left:,} more symbols</small>" if left else ""
+        more = f"<small>and {counted(left, 'more symbol')}</small>" if left else ""
         head = "".join(f"<th>{name}</th>" for name in ("symbol", "bars", "first", "last", "last close"))
         return f"<div><strong>{escape(repr(self))}</strong><table><tr>{head}</tr>{''.join(rows)}</table>{more}</div>"
 

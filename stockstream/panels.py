@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.schema import OHLCV, PRICES
 
 if TYPE_CHECKING:
@@ -120,8 +120,9 @@ def check_prices(symbols: tuple[str, ...], dates: Dates, panels: Mapping[str, Pa
         if where.any():
             row, column = (int(i) for i in np.argwhere(where)[0])
             found = ", ".join(f"{name} {panels[name][row, column]:g}" for name in OHLCV)
+            bars = counted(int(where.sum()), "such bar")
             message = (
-                f"{symbols[row]} on {dates[column]} has {problem} ({found}); {int(where.sum())} such bars in all. "
+                f"{symbols[row]} on {dates[column]} has {problem} ({found}); {bars} in all. "
                 "Correct or drop these rows: they are never repaired silently."
             )
             raise DataError(message)
@@ -147,9 +148,8 @@ def check_unique(place: NDArray[np.intp], names: NDArray[Any], dates: Dates) -> 
     twice = order[1:][order[1:] == order[:-1]]
     if len(twice):
         symbol, day = names[twice[0] // len(dates)], dates[twice[0] % len(dates)]
-        message = (
-            f"expected one row per symbol and date; {symbol} has several for {day}, {len(twice)} rows too many in all"
-        )
+        rows = counted(len(twice), "row")
+        message = f"expected one row per symbol and date; {symbol} has several for {day}, {rows} too many in all"
         raise DataError(message)
 
 

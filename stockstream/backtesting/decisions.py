@@ -10,7 +10,7 @@ from stockstream_kernels import ledger, portfolio
 
 from stockstream.backtesting.rules import LEVELS, Rules
 from stockstream.backtesting.strategy import RuleStrategy, SignalStrategy, TargetStrategy
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.indicators.evaluate import Table, evaluate, is_true
 from stockstream.indicators.expression import Expression, Number, close
 
@@ -186,7 +186,7 @@ def target_panel(strategy: TargetStrategy, bars: Bars, leverage: float) -> Panel
     if len(beyond):
         message = (
             f"weights on {bars.dates[beyond[0]]} add up to {gross[beyond[0]]:.6g}, beyond the leverage of {leverage:g} "
-            f"({len(beyond)} such sessions): scale them, or pass leverage="
+            f"({counted(len(beyond), 'such session')}): scale them, or pass leverage="
         )
         raise DataError(message)
     weights[:, ~_rebalancing(strategy.rebalance, bars.dates)] = np.nan

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from stockstream_kernels import ledger
 
+from stockstream.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
@@ -161,7 +163,8 @@ class Portfolio:
         )
 
     def __repr__(self) -> str:
-        return f"Portfolio: equity {self.equity:,.2f}, cash {self.cash:,.2f}, {len(self.positions)} positions"
+        held = counted(len(self.positions), "position")
+        return f"Portfolio: equity {self.equity:,.2f}, cash {self.cash:,.2f}, {held}"
 
 
 def _nothing_to_do() -> None:

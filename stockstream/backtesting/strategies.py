@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stockstream.backtesting.rules import Rules
 from stockstream.backtesting.strategy import RuleStrategy, TargetStrategy
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.indicators import ATR, BBANDS, DONCHIAN, MACD, RSI, SMA
 from stockstream.indicators.evaluate import Table, evaluate
 from stockstream.indicators.expression import close
@@ -320,7 +320,7 @@ class PairsMeanReversion(TargetStrategy):
         if self.first is not None or self.second is not None or len(bars.symbols) != LEGS:
             message = (
                 "expected two different symbols as first= and second=, or bars of exactly two; "
-                f"found first={self.first!r}, second={self.second!r} and {len(bars.symbols)} symbols"
+                f"found first={self.first!r}, second={self.second!r} and {counted(len(bars.symbols), 'symbol')}"
             )
             raise DataError(message)
         return [0, 1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Final
 
+from stockstream.errors import counted
+
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
 
@@ -44,10 +46,10 @@ def footnote(result: Result) -> str:
     """Return the counts and the assumptions that a reader must know."""
     settings = result.settings
     fills = "fills at the next open" if settings.fill == "next_open" else "FILLS AT THE CLOSE OF THE DECISION"
-    trades, still_open = len(result.ledgers["trades"]), len(result.ledgers["open"])
-    parts = [f"{trades} closed trades", f"{still_open} open", fills, f"final equity {result.account.equity[-1]:,.2f}"]
+    closed, still_open = counted(len(result.ledgers["trades"]), "closed trade"), len(result.ledgers["open"])
+    parts = [closed, f"{still_open} open", fills, f"final equity {result.account.equity[-1]:,.2f}"]
     if result.ambiguous_bars:
-        parts.append(f"{result.ambiguous_bars} ambiguous bars ({settings.intrabar})")
+        parts.append(f"{counted(result.ambiguous_bars, 'ambiguous bar')} ({settings.intrabar})")
     return "; ".join(parts)
 
 

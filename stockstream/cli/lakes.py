@@ -84,7 +84,7 @@ def _imported(path: Path, answer: Written, lake: Lake) -> str:
     if answer.days_without_bar:
         parts.append(f"{counted(answer.days_without_bar, 'day')} without a bar")
     if answer.quarantined:
-        parts.append(f"{answer.quarantined:,} bad rows set aside in {lake.location}/quarantine")
+        parts.append(f"{counted(answer.quarantined, 'bad row')} set aside in {lake.location}/quarantine")
     if answer.extra_columns:
         parts.append(f"columns not stored: {', '.join(answer.extra_columns)}")
     return "; ".join(parts)

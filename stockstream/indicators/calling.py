@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream.errors import DataError
+from stockstream.errors import DataError, counted
 
 if TYPE_CHECKING:
     from stockstream.indicators.indicator import Indicator
@@ -188,8 +188,8 @@ def answers(indicator: Indicator, given: Any, bars: int) -> list[Series]:
     if len(arrays) != len(names) or not right:
         found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays) or "nothing"
         message = (
-            f"{indicator!r} should give {len(names)} array(s) of numbers of shape ({bars},) for {', '.join(names)}; "
-            f"found {found}"
+            f"{indicator!r} should give {counted(len(names), 'array')} of numbers of shape ({bars},) for "
+            f"{', '.join(names)}; found {found}"
         )
         raise DataError(message)
     return [array.astype(np.float64) for array in arrays]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 
 from stockstream.bars import Bars
-from stockstream.errors import DataError, ParameterError, did_you_mean
+from stockstream.errors import DataError, ParameterError, counted, did_you_mean
 from stockstream.indicators.calling import Series, answers, checked_inputs, readonly, record, run_kernel
 from stockstream.indicators.declaration import (
     LARGEST_WINDOW,
@@ -358,8 +358,8 @@ class Indicator(Expression):
         missing = [name for name in self.column_names() if name not in answer.columns]
         if missing or answer.height != frame.height:
             message = (
-                f"{type(self).__name__}.calculate: expected {frame.height} rows with the column(s) "
-                f"{', '.join(self.column_names())}; found {answer.height} rows with {answer.columns}"
+                f"{type(self).__name__}.calculate: expected {counted(frame.height, 'row')} with "
+                f"{', '.join(self.column_names())}; found {counted(answer.height, 'row')} with {answer.columns}"
             )
             raise DataError(message)
         return tuple(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, counted
 from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Finding, Outcome
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Combined:
         traded = other.columns["volume"] > 0
         missing = np.setdiff1d(other.columns["date"][traded], answer.columns["date"])
         if len(missing):
-            message = f"{self._second_name} has {len(missing)} traded days that {self._first_name} lacks"
+            message = f"{self._second_name} has {counted(len(missing), 'traded day')} that {self._first_name} lacks"
             answer = self._with(answer, "row_missing", missing, message)
         return answer
 
@@ -114,11 +114,13 @@ class Combined:
         missing = np.setdiff1d(other.columns["date"], answer.columns["date"])
         if not len(missing):
             return answer
+        lacking = f"{counted(len(missing), 'day')} that {self._first_name} lacks"
         differ = self._differing(answer, other)
         common = np.intersect1d(answer.columns["date"], other.columns["date"])
         if len(differ) or len(common) < LEAST_COMMON:
-            why = f"their closes differ on {len(differ)} of {len(common)} common days"
-            message = f"{len(missing)} days that {self._first_name} lacks are not taken from {self._second_name}: {why}"
+            shared = counted(len(common), "common day")
+            why = f"their closes differ on {len(differ):,} of {shared}" if len(differ) else f"they have only {shared}"
+            message = f"not taken from {self._second_name}: {lacking}, because {why}"
             return self._with(answer, "not_filled_in", missing, message)
         added = np.isin(other.columns["date"], missing)
         columns = {
@@ -126,13 +128,14 @@ class Combined:
         }
         order = np.argsort(columns["date"], kind="stable")
         filled = replace(answer, columns={name: values[order] for name, values in columns.items()})
-        message = f"{len(missing)} days that {self._first_name} lacks are taken from {self._second_name}"
+        message = f"taken from {self._second_name}: {lacking}"
         return self._with(filled, "filled_in", missing, message)
 
     def _replaced(self, answer: Answer, other: Answer) -> Answer:
         days = other.columns["date"]
-        message = f"all {len(days)} days are {self._second_name}'s: {self._first_name} answered {answer.outcome}"
-        return self._with(other, "filled_in", days, f"{message} ({answer.message})")
+        taken = f"all from {self._second_name}, {counted(len(days), 'day')}"
+        message = f"{taken}: {self._first_name} answered {answer.outcome} ({answer.message})"
+        return self._with(other, "filled_in", days, message)
 
     def _differing(self, answer: Answer, other: Answer) -> NDArray[Any]:
         """Return the days on which both have a close and the two differ."""
@@ -144,7 +147,7 @@ class Combined:
     def _example(self, answer: Answer, other: Answer, days: NDArray[Any]) -> str:
         closes = [float(a.columns["close"][a.columns["date"] == days[0]][0]) for a in (answer, other)]
         return (
-            f"closes differ by more than {self._tolerance:.2%} on {len(days)} days; "
+            f"closes differ by more than {self._tolerance:.2%} on {counted(len(days), 'day')}; "
             f"on {days[0]} {self._first_name} has {closes[0]:g}, {self._second_name} {closes[1]:g}"
         )
 

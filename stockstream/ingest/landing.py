@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stockstream.errors import PluginError
+from stockstream.errors import PluginError, counted
 from stockstream.ingest.sources import ANSWER_COLUMNS, Answer, Event, Finding
 from stockstream.lake.answers import Marks, write_answers
 from stockstream.lake.write import timestamp
@@ -155,8 +155,8 @@ def _checked(step: PipelineStep, rows: Mapping[str, NDArray[Any]]) -> Checked:
     if wrong:
         name, shape = next(iter(wrong.items()))
         message = (
-            f"the pipeline step {step!r} was given {count} rows and must return as many, with a reason each; "
-            f"found {shape} for {name}. Nothing was stored."
+            f"the pipeline step {step!r} was given {counted(count, 'row')} and must return as many, with a reason "
+            f"each; found {shape} for {name}. Nothing was stored."
         )
         raise PluginError(message)
     return checked

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream import sessions
-from stockstream.errors import BatchIncompleteError, ParameterError
+from stockstream.errors import BatchIncompleteError, ParameterError, counted
 from stockstream.ingest import manifest as manifests
 from stockstream.ingest.batches import Batches, fix_batches, has_batches, read_batches
 from stockstream.ingest.fetching import Batch, Wish
@@ -128,7 +128,9 @@ def fetch_batch(event: Mapping[str, Any], *, pace: Pace | None = None, deadline:
     outcomes = Counter(str(receipt[symbol]["outcome"]) for symbol in batch.symbols)
     waiting = sum(outcomes[outcome] for outcome in LATER)
     if waiting:
-        message = f"batch {number} of {session}: {waiting} of {len(batch.symbols)} symbols are still to be asked for"
+        message = (
+            f"batch {number} of {session}: {waiting} of {counted(len(batch.symbols), 'symbol')} still to be asked for"
+        )
         raise BatchIncompleteError(message)
     return {"number": number, "symbols": len(batch.symbols), "outcomes": dict(sorted(outcomes.items()))}
 

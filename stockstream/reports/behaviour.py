@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stockstream.backtesting.periods import monthly_returns
+from stockstream.errors import counted
 from stockstream.reports.charts import AMBER, BLUE, GREEN, RED, VIOLET, Spec, layout, line, plain, safe
-from stockstream.reports.numbers import count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def _rolled(result: Result, name: str, label: str, colour: str, axis: Spec, form
     last, low, high = (form.format(value) for value in (known[-1], known.min(), known.max()))
     text += f"From {low} to {high}; at the end {last}."
     hover = "%{y:.2%}" if "%" in form else "%{y:.2f}"
-    trace = line(result.bars.dates, values, f"{label}, {window} bars", colour, hovertemplate=hover)
+    trace = line(result.bars.dates, values, f"{label}, {counted(window, 'bar')}", colour, hovertemplate=hover)
     return {"data": [trace], "layout": layout(text, yaxis=axis, showlegend=False)}
 
 
@@ -106,7 +106,7 @@ def distribution(result: Result) -> Spec:
     axis = {"title": {"text": "bars"}, "zeroline": False, "automargin": True}
     axes = {"xaxis": {"tickformat": ".1%", "showgrid": False, "automargin": True}, "yaxis": axis}
     moved = returns[returns != 0.0]
-    text = f"{count(len(returns), 'return')} of one bar, {len(returns) - len(moved):,} of them exactly 0"
+    text = f"{counted(len(returns), 'return')} of one bar, {len(returns) - len(moved):,} of them exactly 0"
     if len(moved) < 2 or moved.min() == moved.max():  # noqa: PLR2004 a histogram of one value says nothing
         return {"data": [], "layout": layout(text + "; too few others to draw.", bargap=0, **axes)}
     counts, edges = np.histogram(moved, bins=BINS)
@@ -145,7 +145,7 @@ def years(result: Result) -> Spec:
     """Return the return of every calendar year."""
     names, _, returns = monthly_returns(result)
     known = np.isfinite(returns)
-    text = f"Returns of {count(len(names), 'calendar year')}, the first and the last as long as the run makes them. "
+    text = f"Returns of {counted(len(names), 'calendar year')}, the first and the last as long as the run makes them. "
     if known.any():
         best, worst = int(np.nanargmax(returns)), int(np.nanargmin(returns))
         text += f"Best {names[best]} ({returns[best]:+.1%}), worst {names[worst]} ({returns[worst]:+.1%})."
@@ -169,12 +169,12 @@ def excursions(result: Result) -> Spec:
 
     closed = result.trades.filter(~pl.col("open"))
     shown = closed.top_k(POINTS, by=closed["pnl"].abs()) if closed.height > POINTS else closed
-    text = f"{count(closed.height, 'closed trade')}: the furthest each went against it (MAE) and with it (MFE)."
+    text = f"{counted(closed.height, 'closed trade')}: the furthest each went against it (MAE) and with it (MFE)."
     if shown.height < closed.height:
         text += f" Only the {POINTS:,} largest gains and losses are drawn."
     if closed.height:
         given = closed.filter(pl.col("pnl") <= 0.0, pl.col("mfe") > 0.0).height
-        text += f" {given:,} losing trades had been ahead at some time."
+        text += f" {counted(given, 'losing trade')} had been ahead at some time."
     data = [
         _points(shown.filter(chosen), name, colour, symbol)
         for name, colour, symbol, chosen in (

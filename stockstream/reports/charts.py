@@ -167,7 +167,9 @@ def _price_description(
         return f"{symbol} has no bars."
     open_now = int(trades["open"].sum())
     text = f"{symbol}: close {closes[0]:,.4g} at the start, {closes[-1]:,.4g} at the end; "
-    text += f"{trades.height - open_now} closed trades, {open_now} open, together {trades['pnl'].sum():+,.2f}."
+    text += (
+        f"{counted(trades.height - open_now, 'closed trade')}, {open_now} open, together {trades['pnl'].sum():+,.2f}."
+    )
     if shown.height < trades.height:
         text += f" Only the {shown.height} largest gains and losses are drawn."
     if result.bars.delisted.get(symbol):

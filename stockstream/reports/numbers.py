@@ -55,14 +55,3 @@ def shares(quantity: float) -> str:
     if abs(quantity) < 1.0:
         return trimmed(quantity)
     return f"{quantity:,.0f}" if quantity == round(quantity) else f"{quantity:,.2f}"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    Examples
-    --------
-    >>> count(1, "trade"), count(2500, "trade")
-    ('1 trade', '2,500 trades')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

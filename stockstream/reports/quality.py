@@ -10,7 +10,6 @@ import stockstream
 from stockstream.errors import counted
 from stockstream.lake.quality.judge import DETECTORS
 from stockstream.lake.quality.result import NOUNS
-from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _lead(quality: Quality) -> str:
     hiding = quality.findings.filter(quality.findings["hides"])
     rows = int(hiding["rows"].sum())
     verdict = (
-        f"A verdict on the certain ones would hide {count(rows, 'row')} from readers."
+        f"A verdict on the certain ones would hide {counted(rows, 'row')} from readers."
         if rows
         else "None of them is certain enough to hide a row."
     )

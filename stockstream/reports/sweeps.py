@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import stockstream
 from stockstream.backtesting.measures import DEFINITIONS
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
 from stockstream.reports import landscapes, wording
-from stockstream.reports.numbers import count, trimmed
+from stockstream.reports.numbers import trimmed
 from stockstream.reports.page import write_page
 from stockstream.reports.surface import label, surface
 from stockstream.research.deflation import said_of_best
@@ -125,10 +125,10 @@ def _lead(sweep: Sweep) -> str:
     on = "" if len(sweep.bars.symbols) == 1 else on
     said = said_of_best(sweep)
     worth = f" {said[0].upper()}{said[1:]}." if said else ""
-    failed = f" {count(sweep.failed, 'combination')} could not run." if sweep.failed else ""
+    failed = f" {counted(sweep.failed, 'combination')} could not run." if sweep.failed else ""
     ended = "" if sweep.complete else " The sweep was ended early."
     symbols = len(sweep.bars.symbols)
-    return f"{count(sweep.combinations, 'combination')} on {count(symbols, 'symbol')}{on}.{failed}{ended}{worth}"
+    return f"{counted(sweep.combinations, 'combination')} on {counted(symbols, 'symbol')}{on}.{failed}{ended}{worth}"
 
 
 def _verdict(sweep: Sweep) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _failures(sweep: Sweep) -> list[tuple[str, str]]:
     shown = []
     for row in sweep.failures.head(FAILURES).to_dicts():
         values = ", ".join(f"{name} = {row[name]}" for name in sweep.parameters if row[name] is not None)
-        shown.append((f"{count(row['combinations'], 'combination')}: {values}", row["reason"]))
+        shown.append((f"{counted(row['combinations'], 'combination')}: {values}", row["reason"]))
     return shown
 
 

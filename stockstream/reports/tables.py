@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stockstream.backtesting.measures import DEFINITIONS, Definition
 from stockstream.backtesting.periods import monthly_returns
+from stockstream.errors import counted
 from stockstream.reports.drawdowns import deepest
-from stockstream.reports.numbers import count, price, shares
+from stockstream.reports.numbers import price, shares
 
 if TYPE_CHECKING:
     from stockstream.backtesting.result import Result
@@ -201,7 +202,7 @@ def by_symbol(result: Result) -> Table:
     )
     left_out = ""
     if sums.height > SYMBOLS:
-        left_out = f"The {SYMBOLS} largest gains and losses of {count(sums.height, 'traded symbol')}."
+        left_out = f"The {SYMBOLS} largest gains and losses of {counted(sums.height, 'traded symbol')}."
         sums = sums.top_k(SYMBOLS, by=sums["pnl"].abs())
     ordered = sums.sort("pnl", "symbol", descending=[True, False])
     return Table([_symbol(row) for row in ordered.iter_rows(named=True)], left_out)

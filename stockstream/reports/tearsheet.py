@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import stockstream
 from stockstream.backtesting.periods import MONTHS
-from stockstream.errors import ParameterError, StockstreamError
+from stockstream.errors import ParameterError, StockstreamError, counted
 from stockstream.reports import behaviour, charts, overlays, tables, wording
 from stockstream.reports.evidence import evidence, interval_table
-from stockstream.reports.numbers import count
 from stockstream.reports.page import write_page
 from stockstream.reports.stress import stress_table
 
@@ -167,5 +166,5 @@ def _lead(result: Result) -> str:
     """Say in a sentence what happened."""
     currency, closed, still = result.bars.currency, len(result.ledgers["trades"]), len(result.ledgers["open"])
     start, end = result.settings.cash, result.account.equity[-1]
-    trades = f"{count(closed, 'closed trade')}, {still:,} still open" if still else count(closed, "closed trade")
+    trades = f"{counted(closed, 'closed trade')}, {still:,} still open" if still else counted(closed, "closed trade")
     return f"{wording.money(start, currency)} became {wording.money(float(end), currency)}: {trades}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from stockstream.reports.numbers import count, percent, trimmed
+from stockstream.errors import counted
+from stockstream.reports.numbers import percent, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ def _intrabar(settings: Settings) -> str:
 
 def _ambiguity(result: Result) -> str:
     found = result.ambiguous_bars
-    return f"{count(found, 'ambiguous bar')}" if found else "no ambiguous bars"
+    return f"{counted(found, 'ambiguous bar')}" if found else "no ambiguous bars"
 
 
 def _sizing(sizing: Sizing) -> str:
@@ -114,10 +115,10 @@ def _commission(commission: Commission) -> str:
 
 
 def _venue(venue: Venue) -> str:
-    parts = [f"lots of {count(int(venue.lot), 'share')}"] if venue.lot else []
+    parts = [f"lots of {counted(int(venue.lot), 'share')}"] if venue.lot else []
     parts += [f"first parcel of at least {trimmed(venue.parcel)}"] if venue.parcel else []
     parts += ["price steps of the exchange"] if venue.ticks else []
-    parts += [f"sales settle after {venue.settlement} sessions"] if venue.settlement else []
+    parts += [f"sales settle after {counted(venue.settlement, 'session')}"] if venue.settlement else []
     return "; ".join(parts)
 
 

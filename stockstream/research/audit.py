@@ -192,8 +192,8 @@ class _Work:
         if filled:
             day = self.base["fills"].dates[0]
             text = (
-                f"{filled:,} fills are at the close that the decision was made from, the first on {day}: that close is "
-                "known only when it is too late to trade at it."
+                f"{counted(filled, 'fill')} at the close that the decision was made from, the first on {day}: "
+                "that close is known only when it is too late to trade at it."
             )
             self.findings.append(
                 Finding(
@@ -241,7 +241,7 @@ class _Work:
             return self.subject.answers(altered)
         except ShapeError as error:
             day = self.bars.dates[cut]
-            return Difference("shape", day, "", f"{len(altered.dates)} sessions", f"shape {error.found}")
+            return Difference("shape", day, "", counted(len(altered.dates), "session"), f"shape {error.found}")
         except Exception as error:
             text = " ".join(str(error).split())
             self.notes.append(
@@ -299,7 +299,7 @@ class _Work:
             revised_first = known.revisions.get(found.symbol) or next(iter(known.revisions.values()))
             text = (
                 f"{_where(found)} is another with the bars as they were known on {known.day}: {revised_first}, "
-                f"and {known.rows:,} rows in all were revised after that day."
+                f"and {counted(known.rows, 'row')} in all changed after that day."
             )
             cut = self.bars.dates[known.cut].item()
             self.findings.append(_finding("as of", found, cut, explanation=text))

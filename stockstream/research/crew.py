@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING, Any, Final
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, counted
 from stockstream.research.jobs import Answer, Job, Package, Work, answer
 
 if TYPE_CHECKING:
@@ -208,7 +208,8 @@ class Crew:
                 self._replace(error)
             job.lost += not isinstance(error, BrokenExecutor)  # a broken pool takes innocent jobs with it
             if job.lost > RETRIES:
-                message = f"a job was lost {job.lost} times ({type(error).__name__}: {error}); it is done here instead"
+                times = counted(job.lost, "time")
+                message = f"a job was lost {times} ({type(error).__name__}: {error}); it is done here instead"
                 warnings.warn(message, stacklevel=2)
             return None
         job.carries = found is None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stockstream.backtesting.strategy import constructor_parameters
-from stockstream.errors import ParameterError, UnknownNameError, did_you_mean
+from stockstream.errors import ParameterError, UnknownNameError, counted, did_you_mean
 from stockstream.research.variants import OPTIONS
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _sampled(found: Combinations, sample: int, seed: int) -> Combinations:
         message = f"expected a sample of at least one combination; found {sample!r}"
         raise ParameterError(message)
     if sample > found.count:
-        message = f"expected a sample of at most the {found.count:,} combinations there are; found {sample:,}"
+        message = f"expected a sample of at most all there are, {counted(found.count, 'combination')}; found {sample:,}"
         raise ParameterError(message)
     rows = _some(found, sample, seed)
     return Combinations(found.names, {}, rows, None, rows.height, found.failures)

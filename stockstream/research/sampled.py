@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stockstream.errors import DataError, ParameterError
+from stockstream.errors import DataError, ParameterError, counted
 from stockstream.research.collect import Collector
 from stockstream.research.question import BLOCK_SUMS, Question
 
@@ -105,7 +105,7 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
         plan.symbolic = swept.rules
         Running(plan).through()
     if not any(len(part) for part in returns.parts):
-        message = f"none of the {len(rows):,} combinations that were drawn could run"
+        message = f"{counted(len(rows), 'combination')} drawn, of which none could run"
         raise DataError(message)
     return np.concatenate(returns.parts)
 

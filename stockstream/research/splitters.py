@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stockstream.errors import ParameterError
+from stockstream.errors import ParameterError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,12 @@ class WalkForwardSplit:
         _whole("test", self.test, 1)
         _apart(self.purge, self.embargo)
         if self.purge >= self.train:
-            message = f"a purge of {self.purge} sessions leaves nothing of {self.train} to learn on: train longer"
+            message = (
+                f"a purge of {counted(self.purge, 'session')} leaves nothing of {self.train} to learn on: train longer"
+            )
             raise ParameterError(message)
         if self.embargo >= self.test:
-            message = f"an embargo of {self.embargo} sessions takes whole tests of {self.test}: test longer"
+            message = f"an embargo of {counted(self.embargo, 'session')} takes whole tests of {self.test}: test longer"
             raise ParameterError(message)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Indices, Indices]]:
@@ -79,9 +81,8 @@ class WalkForwardSplit:
     def _sessions(self, X: Any) -> int:
         sessions = len(X)
         if sessions <= self.train:
-            message = (
-                f"expected more than the {self.train} sessions to learn on; found {sessions}: nothing is left to test"
-            )
+            train = counted(self.train, "session")
+            message = f"expected more than the {train} to learn on; found {sessions}: nothing is left to test"
             raise ParameterError(message)
         return sessions
 

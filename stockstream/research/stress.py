@@ -71,16 +71,17 @@ class Stress:
         hedge = "This shows what the result hangs on, not whether it will go on."
         if not base["profitable"]:
             better = sum(row["profitable"] for row in reruns)
-            return f"The run makes no profit; {better} of {len(reruns)} changed runs do. {hedge}"
+            changed = counted(len(reruns), "changed run")
+            return f"The run makes no profit; {better} of {changed} would. {hedge}"
         lost = [row["change"] for row in reruns if not row["profitable"]]
         if not lost:
             worst = min(reruns, key=lambda row: row["total_return"], default=base)
             least = f"{worst['total_return']:+.1%} in place of {base['total_return']:+.1%}, is this: {worst['change']}"
-            return f"A profit is left in all {len(reruns)} changed runs; the least, {least}. {hedge}"
+            return f"A profit is left in all {counted(len(reruns), 'changed run')}; the least, {least}. {hedge}"
         more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""  # noqa: PLR2004 what fits in a sentence
         kept = len(reruns) - len(lost)
         without = f"and none in these: {', '.join(lost[:4])}{more}"
-        return f"A profit is left in {kept} of {len(reruns)} changed runs, {without}. {hedge}"
+        return f"A profit is left in {kept} of {counted(len(reruns), 'changed run')}, {without}. {hedge}"
 
     def __repr__(self) -> str:
         lines = [f"Stress test of {self.strategy}: {self.verdict}"]

@@ -225,4 +225,4 @@ def test_the_revision_that_is_named_is_of_the_symbol_whose_decision_changed(tmp_
     fetched(lake, truth, str(truth.dates[118]))
     (finding,) = audit(ss.close > SMA(10), lake.bars(adjust="none"), lake=lake).findings
     assert f"S0 {truth.dates[80]} closed at" in finding.explanation
-    assert "and 2 rows in all were revised" in finding.explanation
+    assert "and 2 rows in all changed after" in finding.explanation

@@ -68,7 +68,7 @@ def test_import_sets_bad_rows_aside_when_asked(tmp_path: Path) -> None:
     )
     text = run("import", "bad.csv", "--quarantine").stdout
     assert "1 row of 1 symbol" in text
-    assert "1 bad rows set aside in data/lake/quarantine" in text
+    assert "1 bad row set aside in data/lake/quarantine" in text
 
 
 def test_several_files_are_all_stored(lake: str) -> None:

@@ -196,7 +196,7 @@ def test_a_source_that_refuses_for_good_leaves_a_partial_run_that_can_be_complet
     told = manifest(lake)
     assert list(told["failures"]) == ["rate_limited"]
     assert told["failed_batches"] == {
-        "2": "BatchIncompleteError: batch 2 of 2026-05-14: 2 of 2 symbols are still to be asked for"
+        "2": "BatchIncompleteError: batch 2 of 2026-05-14: 2 of 2 symbols still to be asked for"
     }
     server.behave()
     asked(server)
@@ -214,7 +214,7 @@ def test_a_source_that_answers_nothing_is_a_failed_run(server: ReplayServer, lak
 
 def test_a_deadline_leaves_the_rest_to_the_next_call(server: ReplayServer, lake: Path) -> None:
     run = steps.update_symbols({"lake": str(lake), "market": MARKET, "now": NOW.isoformat()})["run"]
-    with pytest.raises(BatchIncompleteError, match="2 of 2 symbols are still to be asked for"):
+    with pytest.raises(BatchIncompleteError, match="2 of 2 symbols still to be asked for"):
         steps.fetch_batch({"run": run, "number": 1}, deadline=0.0)
     assert asked(server) == []
     assert steps.fetch_batch({"run": run, "number": 1})["outcomes"] == {"ok": 2}

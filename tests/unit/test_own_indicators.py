@@ -162,7 +162,7 @@ def test_functions_that_cannot_be_declared_are_refused(function, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda close: close[1:], r"should give 1 array\(s\) of numbers of shape \(90,\) for f; found float64 \(89,\)"),
+        (lambda close: close[1:], r"should give 1 array of numbers of shape \(90,\) for f; found float64 \(89,\)"),
         (lambda close: close[:, None], r"found float64 \(90, 1\)"),
         (lambda close: 1.0, r"found float64 \(\)"),
         (lambda close: np.full(90, "x"), "found <U1"),

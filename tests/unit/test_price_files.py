@@ -176,6 +176,7 @@ def test_a_cross_check_changes_nothing_and_names_each_difference() -> None:
     assert (differs.kind, differs.days, differs.first_day) == ("close_differs", 2, DAYS[3])
     assert "on 2024-01-05 main has 15, other 15.3" in differs.message
     assert (missing.kind, missing.days, missing.first_day) == ("row_missing", 1, DAYS[0])
+    assert missing.message == "other has 1 traded day that main lacks"
     assert joined(first, Fixed(BHP=closes(DAYS[1:], 1.004)), "cross_check").findings == ()
 
 
@@ -187,20 +188,31 @@ def test_filling_in_adds_what_is_missing_when_the_two_agree() -> None:
     assert np.flatnonzero(np.isnan(answer.columns["adjusted_close"])).tolist() == [2, 9]
     (finding,) = answer.findings
     assert (finding.kind, finding.days, finding.first_day) == ("filled_in", 2, DAYS[2])
+    assert finding.message == "taken from other: 2 days that main lacks"
     assert joined(Fixed(BHP=closes(DAYS)), Fixed(BHP=closes(DAYS[3:])), "fill_in").findings == ()
 
 
-@pytest.mark.parametrize("second", [closes(DAYS, 0.5), closes([*DAYS[:4], DAYS[9]])])
-def test_nothing_is_filled_in_from_another_scale_or_without_enough_common_days(second: dict[date, float]) -> None:
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (closes(DAYS, 0.5), "6 days that main lacks, because their closes differ on 4 of 4 common days"),
+        (closes([*DAYS[:4], DAYS[9]]), "1 day that main lacks, because they have only 4 common days"),
+        (closes([DAYS[0], DAYS[9]]), "1 day that main lacks, because they have only 1 common day"),
+    ],
+)
+def test_nothing_is_filled_in_from_another_scale_or_without_enough_common_days(
+    second: dict[date, float], why: str
+) -> None:
     answer = joined(Fixed(BHP=closes(DAYS[:9][:4])), Fixed(BHP=second), "fill_in")
     assert answer.columns["date"].tolist() == DAYS[:4]
     assert [finding.kind for finding in answer.findings] == ["not_filled_in"]
+    assert answer.findings[0].message == f"not taken from other: {why}"
 
 
 def test_a_symbol_that_the_first_lacks_is_taken_from_the_second() -> None:
     answer = joined(Fixed(), Fixed(BHP=closes(DAYS)), "fill_in")
     assert answer.ok
-    assert answer.findings[0].message == "all 10 days are other's: main answered not_found (said so)"
+    assert answer.findings[0].message == "all from other, 10 days: main answered not_found (said so)"
     assert joined(Fixed(), Fixed(BHP=closes(DAYS)), "cross_check").outcome is Outcome.not_found
 
 

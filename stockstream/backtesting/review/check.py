@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from stockstream.errors import counted
+
 type Figures = Mapping[str, Any]
 type Finder = Callable[..., Figures | None]
 
@@ -159,7 +161,8 @@ class Review:
     def summary(self) -> str:
         """One line: how much was found by how many checks."""
         grave, mild = len(self.grave), len(self.findings) - len(self.grave)
-        return f"{len(self.checks)} checks: {grave} grave, {mild} to read with care, {len(self.quiet)} found nothing"
+        checks, quiet = counted(len(self.checks), "check"), len(self.quiet)
+        return f"{checks}: {grave} grave, {mild} to read with care, {quiet} found nothing"
 
     def __repr__(self) -> str:
         lines = [f"Review of {self.summary}"]
