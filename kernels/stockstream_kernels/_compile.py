@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: Versions of Numba that `_target` has been tried with, whose inside it inherits from.
+EXAMINED: Final = frozenset({"0.68.1"})
 #: Numbers between two arrays on the stack: a write to one must not look like a read of the other, 4096 bytes apart.
 APART: Final = 8
 
@@ -72,9 +75,21 @@ def direct[F: Callable[..., Any]](func: F) -> F:
     return cast("F", func.get_overload(signatures[0]))  # type: ignore[attr-defined]
 
 
+@functools.cache
+def target() -> str:
+    """Return the name of what kernels are compiled for: with other versions Numba's own target, in more time."""
+    if numba.__version__ not in EXAMINED:
+        return "cpu"
+    from stockstream_kernels._target import NAME
+
+    return NAME
+
+
 def _compiled[F: Callable[..., Any]](func: F, **options: Any) -> F:
     if getattr(numba.config, "DISABLE_JIT", 0):  # plain Python warns where compiled code divides by zero in silence
         return np.errstate(all="ignore")(func)
+    if "_nrt" in options:  # it makes nothing, and holds nothing but numbers and what it was given
+        options["_target"] = target()
     try:
         return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy", **options)(func))
     except RuntimeError:  # nowhere to write a cache, as on AWS Lambda or a read-only image
