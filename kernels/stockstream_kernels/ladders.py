@@ -22,11 +22,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import smaller, step, truncated
+from stockstream_kernels._compile import pick, smaller, step, truncated
 
 type Series = NDArray[np.float64]
 
 ONE: Final = np.uint64(1)
+TWO: Final = np.uint64(2)
 #: The first bar and the place of the first ladder. Floats, made whole where they are used: a literal int is a type of
 #: its own to the compiler, and steps that are given one here and a variable there would be compiled twice.
 BEGIN: Final = 0.0
@@ -39,25 +40,15 @@ CHUNK: Final = 256
 
 
 @step
-def rungs(window: int) -> int:
-    """Return how many rungs a ladder for windows up to `window` has."""
-    count = 1
-    while (window >> count) > 0:
-        count += 1
-    return count
+def shape(window: int) -> tuple[int, int, int]:
+    """Return how many rungs a ladder for windows up to `window` has, how many bars a chunk, and how long the ladder is.
 
-
-@step
-def room(window: int) -> int:
-    """Return how many bars a chunk has: in proportion to long windows, so that moving the past costs O(1) a bar."""
-    return CHUNK if window >> 3 < CHUNK else window >> 3
-
-
-@step
-def size(window: int, chunk: int) -> int:
-    """Return the length of a ladder."""
-    height = rungs(window)
-    return (1 << height) - 1 + height * chunk
+    Chunks are in proportion to long windows, so that moving the past costs O(1) a bar.
+    """
+    height, chunk = 1, CHUNK if window >> 3 < CHUNK else window >> 3
+    while (window >> height) > 0:
+        height += 1
+    return height, chunk, (1 << height) - 1 + height * chunk
 
 
 @step
@@ -77,30 +68,21 @@ def shift(state: Series, at: int, past: int, chunk: int) -> None:
 
 
 @step
-def climb(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
-    """Fill the rungs above the first with sums, for `count` bars from `cursor` on."""
-    below, back = np.uint64(at + 1 + cursor), np.uint64(1)
-    for _ in range(1, rungs(window)):
-        here = below + np.uint64(chunk) + back + back
-        for k in range(np.uint64(count)):
-            state[here + k] = state[below + k] + state[below - back + k]
-        below, back = here, back + back
+def climb(state: Series, newest: int, last: int, height: int, chunk: int, count: int) -> None:
+    """Fill the rungs above the first with sums, for `count` bars from `newest` on, in all ladders up to `last`'s."""
+    at = newest
+    while at <= last:
+        below, back = np.uint64(at), ONE
+        for _ in range(1, height):
+            here = below + np.uint64(chunk) + back + back
+            for k in range(np.uint64(count)):
+                state[here + k] = state[below + k] + state[below - back + k]
+            below, back = here, back + back
+        at += (1 << height) - 1 + height * chunk
 
 
 @step
-def climb_highest(state: Series, at: int, window: int, chunk: int, cursor: int, count: int) -> None:
-    """Fill the rungs above the first with the larger of two stretches. Values are never NaN: a gap is infinite."""
-    below, back = np.uint64(at + 1 + cursor), np.uint64(1)
-    for _ in range(1, rungs(window)):
-        here = below + np.uint64(chunk) + back + back
-        for k in range(np.uint64(count)):
-            one, two = state[below + k], state[below - back + k]
-            state[here + k] = one if one > two else two
-        below, back = here, back + back
-
-
-@step
-def settle(window: int, chunk: int, last: int, count: int, state: Series) -> None:
+def settle(last: int, height: int, chunk: int, count: int, state: Series) -> None:
     """Move the cursor over the bars taken; a full chunk becomes the past.
 
     State: ``[started, cursor]`` and equal ladders, the last one at `last`.
@@ -109,7 +91,7 @@ def settle(window: int, chunk: int, last: int, count: int, state: Series) -> Non
     if state[1] < chunk:
         return
     state[1] = 0.0
-    at, height = truncated(HEADER), rungs(window)
+    at = truncated(HEADER)
     while at <= last:
         for j in range(height):
             here = np.uint64(at)
@@ -119,16 +101,16 @@ def settle(window: int, chunk: int, last: int, count: int, state: Series) -> Non
 
 
 @step
-def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: int, out: Series, start: int) -> None:
+def sums(state: Series, newest: int, window: int, chunk: int, count: int, out: Series, start: int) -> None:
     """Write the sums of the last `window` values; the ladder may be one for longer windows.
 
     Up to three parts are added in one pass; a pass for each after the second made the ultimate oscillator, whose
     windows have three, take 4.6 ms a million bars instead of 4.1.
     """
-    there, here, offset, seen = np.uint64(start), np.uint64(at + 1 + cursor), np.uint64(0), 0
+    there, here, offset, seen, digit = np.uint64(start), np.uint64(newest), np.uint64(0), 0, 1
     first, second, end = np.uint64(0), np.uint64(0), np.uint64(count)
-    for j in range(rungs(window)):
-        if (window >> j) & 1 == 1:
+    while digit <= window:
+        if window & digit != 0:
             part = here - offset
             seen += 1
             if seen == 1:
@@ -141,8 +123,9 @@ def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: in
             else:
                 for k in range(end):
                     out[there + k] += state[part + k]
-            offset += np.uint64(1 << j)
-        here += np.uint64(chunk + (2 << j))
+            offset += np.uint64(digit)
+        digit += digit
+        here += np.uint64(chunk + digit)
     if seen == 1:
         for k in range(end):
             out[there + k] = state[first + k]
@@ -152,26 +135,41 @@ def sums(state: Series, at: int, window: int, chunk: int, cursor: int, count: in
 
 
 @step
-def take(high: Series, low: Series, close: Series, start: int, count: int, length: int, state: Series) -> None:
-    """Put bars in the first rungs of a ladder of highs and of one of negated lows.
+def take(
+    high: Series, low: Series, close: Series, start: int, count: int, height: int, chunk: int, state: Series
+) -> None:
+    """Put bars in a ladder of highs and in one of negated lows; rungs above the first hold the larger of two stretches.
 
     A bar is a gap when any of the three is NaN. A gap, and what lies before the first bar, is infinite: so are the
     extremes while it is in the window, and what is computed from them is no finite number.
     State: ``[started, cursor]`` and two ladders.
     """
+    bars, end = np.uint64(start), np.uint64(count)
+    length = np.uint64((1 << height) - 1 + height * chunk)
     if state[0] == 0.0:
         state[0] = 1.0
-        begin(state, truncated(HEADER), 2 * length, np.inf)
-    bars, up, down = np.uint64(start), np.uint64(3 + state[1]), np.uint64(3 + length + state[1])
-    for k in range(np.uint64(count)):
+        for k in range(length + length):
+            state[TWO + k] = np.inf
+    up = np.uint64(3 + state[1])
+    for k in range(end):
         total = high[bars + k] + low[bars + k] + close[bars + k]
-        state[up + k] = high[bars + k] if total == total else np.inf
-        state[down + k] = -low[bars + k] if total == total else np.inf
+        state[up + k] = pick(total == total, high[bars + k], np.inf)
+        state[up + length + k] = pick(total == total, -low[bars + k], np.inf)
+    last = up + length
+    while up <= last:
+        below, back = up, ONE
+        for _ in range(1, height):
+            here = below + np.uint64(chunk) + back + back
+            for k in range(end):
+                one, two = state[below + k], state[below - back + k]
+                state[here + k] = pick(one > two, one, two)
+            below, back = here, back + back
+        up += length
 
 
 @step
-def means(window: int, state: Series, values: Series) -> None:
-    """Replace values by the mean of the last `window`, summed by the blocks of `rolling`.
+def means(window: int, state: Series, values: Series, out: Series) -> None:
+    """Write the mean of the last `window` values, summed by the blocks of `rolling`; `out` may be the values.
 
     On top of a kernel that is not short of time: a third of the compile time of a ladder.
     State: ``[started, position, prefix]``, held values, window, + suffixes, window + 1.
@@ -187,7 +185,7 @@ def means(window: int, state: Series, values: Series) -> None:
         prefix += value
         state[held + position] = value
         position += ONE
-        values[t] = (state[after + position] + prefix) / window
+        out[t] = (state[after + position] + prefix) / window
         if position == n:
             prefix = 0.0
             for k in range(ONE, n):

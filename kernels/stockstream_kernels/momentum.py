@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
 from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
     HEADER,
     begin,
     climb,
-    copy,
     means,
-    room,
     settle,
+    shape,
     shift,
-    size,
     sums,
     whole,
 )
@@ -66,7 +64,7 @@ def past(values: Series, window: int, state: Series, out: Series) -> int:
 
     State: ``[started, place of the oldest]`` and the last `window` values.
     """
-    ring = state[2 : 2 + window]
+    ring = view(state, 2, window)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(ring, truncated(BEGIN), window, np.nan)
@@ -105,8 +103,9 @@ def efficiency(values: Series, window: int, signed: int, state: Series, out: Ser
     Signed 0: its size, 0 to 1. Signed 1: in percent, -100 to 100, which is gains less losses over gains plus losses.
     State: ``[started, cursor]``, a ladder, and a track of prices with `window` of the past.
     """
-    chunk, lag, at = room(window), np.uint64(window), truncated(HEADER)
-    track = at + size(window, chunk)
+    height, chunk, length = shape(window)
+    lag, at = np.uint64(window), truncated(HEADER)
+    track = at + length
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, track + window - at, np.nan)
@@ -119,8 +118,8 @@ def efficiency(values: Series, window: int, signed: int, state: Series, out: Ser
             state[prices + k] = values[bars + k]
         for k in range(np.uint64(count)):
             state[sizes + k] = abs(state[prices + k] - state[prices - np.uint64(1) + k])
-        climb(state, at, window, chunk, cursor, count)
-        sums(state, at, window, chunk, cursor, count, out, start)
+        climb(state, 3 + cursor, 3 + cursor, height, chunk, count)
+        sums(state, 3 + cursor, window, chunk, count, out, start)
         for k in range(np.uint64(count)):
             share = (state[prices + k] - state[prices - lag + k]) / out[bars + k]
             share = 1.0 if share > 1.0 else share
@@ -128,7 +127,7 @@ def efficiency(values: Series, window: int, signed: int, state: Series, out: Ser
             out[bars + k] = 100.0 * share if signed == 1 else abs(share)
         if cursor + count == chunk:
             shift(state, track, window, chunk)
-        settle(window, chunk, at, count, state)
+        settle(at, height, chunk, count, state)
         start += count
 
 
@@ -147,7 +146,7 @@ def coppock(values: Series, window: int, first: int, second: int, state: Series,
     State: ``[started, cursor]``, that of `ramp_mean`, and a track of prices with ``max(first, second)`` of the past.
     """
     longest = max(first, second)
-    chunk, at = room(longest), 7 + window
+    chunk, at = shape(longest)[1], 7 + window
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, longest, np.nan)
@@ -166,7 +165,7 @@ def coppock(values: Series, window: int, first: int, second: int, state: Series,
         if cursor + count == chunk:
             shift(state, at, longest, chunk)
         start += count
-    ramp_mean(window, state[2:at], out)
+    ramp_mean(window, view(state, 2, at - 2), out)
 
 
 @step
@@ -215,17 +214,17 @@ def kst(
     State: for each rate that of `roc` and of `means`; that of `means` for the signal.
     """
     at = 0
-    line[:] = 0.0
+    for t in range(np.uint64(len(line))):
+        line[t] = 0.0
     for rate in range(4):
         middle = at + 2 + changes[rate]
         end = middle + 4 + 2 * windows[rate]
-        roc(values, changes[rate], state[at:middle], signals)
-        means(windows[rate], state[middle:end], signals)
+        roc(values, changes[rate], view(state, at, middle - at), signals)
+        means(windows[rate], view(state, middle, end - middle), signals, signals)
         for t in range(len(values)):
             line[t] += (rate + 1.0) * signals[t]
         at = end
-    copy(line, signals)
-    means(signal, state[at:], signals)
+    means(signal, view(state, at, len(state) - at), line, signals)
 
 
 @kernel
@@ -280,7 +279,8 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
     while start < len(values):
         stop = whole(values, values, values, start, CHUNK)
         if stop > start:
-            strengths(values[start:stop], window, streaks, rank, state, out[start:stop])
+            bars = stop - start
+            strengths(view(values, start, bars), window, streaks, rank, state, view(out, start, bars))
         else:
             out[start] = np.nan
             stop += 1
@@ -291,11 +291,11 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
 def strengths(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
     """Compute at most a chunk of bars, none of them a gap."""
     changes, past, now = 11 + rank, np.uint64(rank), np.uint64(11 + rank)
-    runs, ranked = state[changes + CHUNK : changes + 2 * CHUNK], state[changes + 2 * CHUNK : changes + 3 * CHUNK]
-    seen = state[0]
-    changes_and_streaks(values, state, state[changes : changes + CHUNK], runs)
-    rsi(values, window, state[3:7], out)
-    rsi(runs[: len(values)], streaks, state[7:11], ranked[: len(values)])
+    bars, seen = len(values), state[0]
+    runs, ranked = view(state, changes + CHUNK, bars), view(state, changes + 2 * CHUNK, bars)
+    changes_and_streaks(values, state, view(state, changes, CHUNK), runs)
+    rsi(values, window, view(state, 3, 4), out)
+    rsi(runs, streaks, view(state, 7, 4), ranked)
     for k in range(np.uint64(len(values))):
         below, today = 0, state[now + k]
         for lag in range(past):

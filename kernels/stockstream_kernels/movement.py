@@ -31,7 +31,7 @@ def vhf(values: Series, window: int, state: Series, out: Series) -> None:
             moves[t] = abs(part[t] - part[t - 1])
         last = part[bars - 1]
         pair_extremes(part, part, window, view(state, 2, extremes - 2), top, bottom)
-        means(window, view(state, extremes, tiles - extremes), moves)
+        means(window, view(state, extremes, tiles - extremes), moves, moves)
         for t in range(bars):
             top[t] = (top[t] - bottom[t]) / (window * moves[t])
     if len(values) > 0:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
+from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
@@ -17,10 +17,9 @@ from stockstream_kernels.ladders import (
     begin,
     climb,
     means,
-    room,
     settle,
+    shape,
     shift,
-    size,
     sums,
     whole,
 )
@@ -52,10 +51,8 @@ def cci(high: Series, low: Series, close: Series, window: int, state: Series, ou
         for k in range(end):
             state[prices + k] = (high[bars + k] + low[bars + k] + close[bars + k]) / 3.0
             state[distances + k] = 0.0
-        for k in range(end):
-            state[means_at + k] = state[prices + k]
-        at = used + past + CHUNK
-        means(window, state[: used - 1], state[at : at + count])
+        at = used + past
+        means(window, view(state, 0, used - 1), view(state, at, count), view(state, at + CHUNK, count))
         for lag in range(np.uint64(window)):
             for k in range(end):
                 state[distances + k] += abs(state[prices - lag + k] - state[means_at + k])
@@ -78,9 +75,8 @@ def ultosc(
     The three shares are put over one denominator: one division a bar.
     State: ``[started, cursor]``, two ladders for windows up to `third`, the last close, five chunks.
     """
-    chunk = room(third)
-    length = size(third, chunk)
-    at, used = truncated(HEADER), 2 + 2 * length
+    height, chunk, length = shape(third)
+    at, used, windows = truncated(HEADER), 2 + 2 * length, (first, second, third)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, used - 1, np.nan)
@@ -89,16 +85,12 @@ def ultosc(
         cursor = truncated(state[1])
         count = smaller(chunk - cursor, len(close) - start)
         pressures(high, low, close, start, count, 3 + cursor, 3 + length + cursor, used, state)
-        climb(state, at, third, chunk, cursor, count)
-        climb(state, at + length, third, chunk, cursor, count)
-        sums(state, at, first, chunk, cursor, count, state, used + 1)
-        sums(state, at + length, first, chunk, cursor, count, state, used + 1 + chunk)
-        sums(state, at, second, chunk, cursor, count, state, used + 1 + 2 * chunk)
-        sums(state, at + length, second, chunk, cursor, count, state, used + 1 + 3 * chunk)
-        sums(state, at, third, chunk, cursor, count, state, used + 1 + 4 * chunk)
-        sums(state, at + length, third, chunk, cursor, count, out, start)
-        shares_of_range(state[used + 1 :], chunk, out[start : start + count])
-        settle(third, chunk, at + length, count, state)
+        climb(state, 3 + cursor, 3 + cursor + length, height, chunk, count)
+        for n in range(6):  # one call: a step that is called six times is compiled six times
+            into, place = (state, used + 1 + n * chunk) if n < 5 else (out, start)
+            sums(state, 3 + cursor + (n & 1) * length, windows[n >> 1], chunk, count, into, place)
+        shares_of_range(view(state, used + 1, 5 * chunk), chunk, view(out, start, count))
+        settle(at + length, height, chunk, count, state)
         start += count
 
 
@@ -108,9 +100,10 @@ def shares_of_range(sums_by_chunk: Series, chunk: int, out: Series) -> None:
 
     Given in chunks: pressure and range of the first window, of the second, pressure of the third, whose range is `out`.
     """
-    first, one = sums_by_chunk[: len(out)], sums_by_chunk[chunk : chunk + len(out)]
-    second, two = sums_by_chunk[2 * chunk : 2 * chunk + len(out)], sums_by_chunk[3 * chunk : 3 * chunk + len(out)]
-    third = sums_by_chunk[4 * chunk : 4 * chunk + len(out)]
+    bars = len(out)
+    first, one = view(sums_by_chunk, 0, bars), view(sums_by_chunk, chunk, bars)
+    second, two = view(sums_by_chunk, 2 * chunk, bars), view(sums_by_chunk, 3 * chunk, bars)
+    third = view(sums_by_chunk, 4 * chunk, bars)
     for k in range(len(out)):
         three = out[k]
         shares = 4.0 * first[k] * (two[k] * three) + 2.0 * second[k] * (one[k] * three) + third[k] * (one[k] * two[k])
@@ -153,8 +146,8 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
 
     State: ``[started, cursor]``, a ladder, the run of equal medians and a chunk.
     """
-    chunk, at = room(slow), truncated(HEADER)
-    used = 2 + size(slow, chunk)
+    height, chunk, length = shape(slow)
+    at, used = truncated(HEADER), 2 + length
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, used - 2, np.nan)
@@ -166,15 +159,15 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
         bars, here, equal = np.uint64(start), np.uint64(3 + cursor), 0
         for k in range(np.uint64(count)):
             state[here + k] = high[bars + k] + low[bars + k]
-        climb(state, at, slow, chunk, cursor, count)
-        sums(state, at, fast, chunk, cursor, count, state, used + 1)
-        sums(state, at, slow, chunk, cursor, count, out, start)
+        climb(state, 3 + cursor, 3 + cursor, height, chunk, count)
+        sums(state, 3 + cursor, fast, chunk, count, state, used + 1)
+        sums(state, 3 + cursor, slow, chunk, count, out, start)
         for k in range(np.uint64(count)):
             out[bars + k] = quick * state[work + k] - steady * out[bars + k]
         for k in range(np.uint64(count)):
             equal += state[here + k] == state[here - np.uint64(1) + k]
-        state[used] = flatten(state, 3 + cursor, state[used], slow, out[start : start + count]) if equal > 0 else 0.0
-        settle(slow, chunk, at, count, state)
+        state[used] = flatten(state, 3 + cursor, state[used], slow, view(out, start, count)) if equal > 0 else 0.0
+        settle(at, height, chunk, count, state)
         start += count
 
 
@@ -199,10 +192,11 @@ def bop(open_: Series, high: Series, low: Series, close: Series, state: Series, 
 @kernel
 def qstick(open_: Series, close: Series, window: int, state: Series, out: Series) -> None:
     """Mean of the candle bodies. State: ``[started, cursor]`` and a ladder."""
-    chunk, share, at = room(window), 1.0 / window, truncated(HEADER)
+    height, chunk, length = shape(window)
+    share, at = 1.0 / window, truncated(HEADER)
     if state[0] == 0.0:
         state[0] = 1.0
-        begin(state, at, size(window, chunk), np.nan)
+        begin(state, at, length, np.nan)
     start = truncated(BEGIN)
     while start < len(close):
         cursor = truncated(state[1])
@@ -210,11 +204,11 @@ def qstick(open_: Series, close: Series, window: int, state: Series, out: Series
         bars, here = np.uint64(start), np.uint64(3 + cursor)
         for k in range(np.uint64(count)):
             state[here + k] = close[bars + k] - open_[bars + k]
-        climb(state, at, window, chunk, cursor, count)
-        sums(state, at, window, chunk, cursor, count, out, start)
+        climb(state, 3 + cursor, 3 + cursor, height, chunk, count)
+        sums(state, 3 + cursor, window, chunk, count, out, start)
         for k in range(np.uint64(count)):
             out[bars + k] *= share
-        settle(window, chunk, at, count, state)
+        settle(at, height, chunk, count, state)
         start += count
 
 
@@ -228,8 +222,9 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
     while start < len(low):
         stop = whole(high, low, low, start, CHUNK)
         if stop > start:
-            cut = slice(start, stop)
-            transform(high[cut], low[cut], window, state, line[cut], signals[cut])
+            bars = stop - start
+            highs, lows = view(high, start, bars), view(low, start, bars)
+            transform(highs, lows, window, state, view(line, start, bars), view(signals, start, bars))
         else:
             line[start], signals[start] = np.nan, np.nan
             stop += 1
@@ -239,10 +234,10 @@ def fisher(high: Series, low: Series, window: int, state: Series, line: Series, 
 @spliced
 def transform(high: Series, low: Series, window: int, state: Series, line: Series, signals: Series) -> None:
     """Compute at most a chunk of bars, none of them a gap. Without a range the recursion is carried over."""
-    place, last, median = state[0], state[1], state[2 : 2 + len(low)]
+    place, last, median = state[0], state[1], view(state, 2, len(low))
     for k in range(len(low)):
         median[k] = 0.5 * (high[k] + low[k])
-    ranges(median, median, window, state[2 + CHUNK :], line, signals)
+    ranges(median, median, window, view(state, 2 + CHUNK, len(state) - 2 - CHUNK), line, signals)
     for k in range(len(low)):
         share = (median[k] - signals[k]) / (line[k] - signals[k])
         line[k], signals[k] = np.nan, np.nan

@@ -6,19 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels import tiles
-from stockstream_kernels._compile import kernel, smaller, step, truncated
+from stockstream_kernels._compile import kernel, pick, smaller, spliced, step, truncated, view
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
-    HEADER,
     STRETCH,
-    climb_highest,
-    copy,
     means,
-    room,
-    rungs,
     settle,
-    size,
+    shape,
     take,
     whole,
 )
@@ -29,7 +24,7 @@ from stockstream_kernels.tiles import pair_extremes, ranges
 type Series = NDArray[np.float64]
 
 
-@step
+@spliced
 def place(high: Series, low: Series, close: Series, window: int, upper: bool, state: Series, out: Series) -> None:
     """Where the close stands between lowest low (0) and highest high (100) of the last `window` bars.
 
@@ -37,26 +32,25 @@ def place(high: Series, low: Series, close: Series, window: int, upper: bool, st
     range and while a gap is in the window, because a gap makes the extremes infinite. `out` may be one of the inputs.
     State: that of `take`.
     """
-    chunk, last, first = room(window), rungs(window) - 1, truncated(HEADER)
-    length = size(window, chunk)
+    height, chunk, length = shape(window)
+    last = height - 1
     across, back = np.uint64(length), np.uint64(window - (1 << last))
+    lowest, highest = pick(upper, -100.0, -np.inf), pick(upper, 0.0, np.inf)
     start = truncated(BEGIN)
     while start < len(close):
         cursor = truncated(state[1])
         count = smaller(chunk - cursor, len(close) - start)
-        take(high, low, close, start, count, length, state)
-        climb_highest(state, first, window, chunk, cursor, count)
-        climb_highest(state, first + length, window, chunk, cursor, count)
+        take(high, low, close, start, count, height, chunk, state)
         bars, newest = np.uint64(start), np.uint64(1 + (2 << last) + last * chunk + cursor)
         for k in range(np.uint64(count)):
             one, two = state[newest + k], state[newest - back + k]
-            top = one if one > two else two
+            top = pick(one > two, one, two)
             one, two = state[newest + across + k], state[newest + across - back + k]
-            bottom = -(one if one > two else two)
-            share = 100.0 * (close[bars + k] - (top if upper else bottom)) / (top - bottom)
-            share = 0.0 if upper and share > 0.0 else share
-            out[bars + k] = -100.0 if upper and share < -100.0 else share
-        settle(window, chunk, first + length, count, state)
+            bottom = -pick(one > two, one, two)
+            share = 100.0 * (close[bars + k] - pick(upper, top, bottom)) / (top - bottom)
+            share = pick(share > highest, highest, share)
+            out[bars + k] = pick(share < lowest, lowest, share)
+        settle(2 + length, height, chunk, count, state)
         start += count
 
 
@@ -68,13 +62,12 @@ def stoch(
 
     State: that of `place` and of two `means`.
     """
-    first = 2 + 2 * size(window, room(window))
+    first = 2 + 2 * shape(window)[2]
     second = first + 4 + 2 * smooth
-    place(high, low, close, window, False, state[:first], k)
+    place(high, low, close, window, False, state, k)
     if smooth > 1:
-        means(smooth, state[first:second], k)
-    copy(k, d)
-    means(signal, state[second:], d)
+        means(smooth, view(state, first, second - first), k, k)
+    means(signal, view(state, second, len(state) - second), k, d)
 
 
 @kernel
@@ -91,16 +84,16 @@ def stochrsi(
     while start < len(values):
         stop = whole(values, values, values, start, STRETCH)
         if stop > start:
-            index, part = state[len(state) - STRETCH : len(state) - STRETCH + stop - start], slice(start, stop)
-            first, second = k[part], d[part]
-            rsi(values[part], rsi_window, state[2:6], index)
-            hold(values[part], state, index)
-            pair_extremes(index, index, window, state[6:middle], first, second)
-            for t in range(len(index)):
+            bars = stop - start
+            part, index = view(values, start, bars), view(state, len(state) - STRETCH, bars)
+            first, second = view(k, start, bars), view(d, start, bars)
+            rsi(part, rsi_window, view(state, 2, 4), index)
+            hold(part, state, index)
+            pair_extremes(index, index, window, view(state, 6, middle - 6), first, second)
+            for t in range(np.uint64(bars)):
                 first[t] = 100.0 * (index[t] - second[t]) / (first[t] - second[t])
-            means(smooth, state[middle:last], first)
-            copy(first, second)
-            means(signal, state[last:], second)
+            means(smooth, view(state, middle, last - middle), first, first)
+            means(signal, view(state, last, len(state) - last), first, second)
         else:
             k[start], d[start] = np.nan, np.nan
             stop += 1
@@ -143,17 +136,17 @@ def kdj(
     while start < len(close):
         stop = whole(high, low, close, start, STRETCH)
         if stop > start:
-            part = slice(start, stop)
-            top, bottom = k[part], d[part]
-            ranges(high[part], low[part], window, state[8:], top, bottom)
+            bars = stop - start
+            top, bottom = view(k, start, bars), view(d, start, bars)
+            ranges(view(high, start, bars), view(low, start, bars), window, view(state, 8, len(state) - 8), top, bottom)
             for t in range(start, stop):
                 k[t] = 100.0 * (close[t] - d[t]) / (k[t] - d[t])
         else:
             k[start], d[start], j[start] = np.nan, np.nan, np.nan
             stop += 1
         for t in range(start, stop):  # a gap changes no average
-            k[t] = average(k[t], smooth, keep_k, state[0:4])
-            d[t] = average(k[t], signal, keep_d, state[4:8])
+            k[t] = average(k[t], smooth, keep_k, view(state, 0, 4))
+            d[t] = average(k[t], signal, keep_d, view(state, 4, 4))
             j[t] = 3.0 * k[t] - 2.0 * d[t]
         start = stop
 
@@ -179,10 +172,11 @@ def smi(
     while start < len(close):
         stop = whole(high, low, close, start, STRETCH)
         if stop > start:  # in parts: what one pass writes is still in the cache for the next
-            cut = slice(start, stop)
-            index, average = line[cut], signals[cut]
-            averaged_ranges(high[cut], low[cut], close[cut], window, first, second, state[5:], index, average)
-            for k in range(np.uint64(len(index))):  # apart, divisions are taken several at a time
+            bars = stop - start
+            index, average, rest = view(line, start, bars), view(signals, start, bars), view(state, 5, len(state) - 5)
+            highs, lows, closes = view(high, start, bars), view(low, start, bars), view(close, start, bars)
+            averaged_ranges(highs, lows, closes, window, first, second, rest, index, average)
+            for k in range(np.uint64(bars)):  # apart, divisions are taken several at a time
                 index[k] = 100.0 * index[k] / (0.5 * average[k])
             exponential(index, signal, 2.0 / (signal + 1.0), 0, state, average)
         else:
@@ -225,10 +219,10 @@ def averaged_ranges(
         count = smaller(smaller(n - position, end - t), np.uint64(left))
         for k in range(count):
             a, b, place = high[t + k], low[t + k], position + k
-            best, worst = a if a > best else best, b if b < worst else worst
+            best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
             state[held_a + place], state[held_b + place] = a, b
             top, bottom = state[after_a + place + ONE], state[after_b + place + ONE]
-            top, bottom = top if top > best else best, bottom if bottom < worst else worst
+            top, bottom = pick(top > best, top, best), pick(bottom < worst, bottom, worst)
             once = keep * once + new * (close[t + k] - 0.5 * (top + bottom))
             twice = keep_two * twice + new_two * once
             once_reach = keep * once_reach + new * (top - bottom)
@@ -243,7 +237,7 @@ def averaged_ranges(
             best, worst = -np.inf, np.inf
             for k in range(ONE, n):
                 a, b = state[held_a + n - k], state[held_b + n - k]
-                best, worst = a if a > best else best, b if b < worst else worst
+                best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
                 state[after_a + n - k], state[after_b + n - k] = best, worst
             position, best, worst = np.uint64(0), -np.inf, np.inf
     state[0], state[1], state[2], state[3] = float(seen), float(position), best, worst

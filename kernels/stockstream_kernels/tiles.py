@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import smaller, step, truncated
+from stockstream_kernels._compile import pick, smaller, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -129,11 +129,13 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
         for k in range(n + n - ONE):
             state[FOUR + k] = np.nan
         state[FOUR + n - ONE], state[FOUR + n + n - ONE] = 0.0, 0.0
-    here, position, sum_a, sum_b = np.uint64(state[0]), np.uint64(state[1]), state[2], state[3]
+    here, position = np.uint64(state[0]), np.uint64(state[1])
+    sum_a, sum_b = state[2], state[3]
     there = FOUR + FOUR + n + n - here
     while t < end:
         if position == 0 and end - t >= n:
-            sum_a, sum_b, tail_a, tail_b = 0.0, 0.0, 0.0, 0.0
+            sum_a, sum_b = 0.0, 0.0
+            tail_a, tail_b = 0.0, 0.0
             for k in range(n):
                 later = n - ONE - k
                 sum_a += first[t + k]
@@ -143,7 +145,8 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
                 tail_a += first[t + later]
                 tail_b += second[t + later]
             t += n
-            here, there, sum_a, sum_b = there, here, 0.0, 0.0
+            here, there = there, here
+            sum_a, sum_b = 0.0, 0.0
             continue
         count = smaller(n - position, end - t)
         for k in range(count):
@@ -162,8 +165,10 @@ def pair_sums(first: Series, second: Series, window: int, state: Series, one: Se
                 state[place], state[place + n] = sum_a, sum_b
                 sum_a += a
                 sum_b += b
-            here, there, position, sum_a, sum_b = there, here, np.uint64(0), 0.0, 0.0
-    state[0], state[1], state[2], state[3] = float(here), float(position), sum_a, sum_b
+            here, there, position = there, here, np.uint64(0)
+            sum_a, sum_b = 0.0, 0.0
+    state[0], state[1] = float(here), float(position)
+    state[2], state[3] = sum_a, sum_b
 
 
 @step
@@ -180,28 +185,30 @@ def pair_extremes(first: Series, second: Series, window: int, state: Series, top
         state[0], state[2], state[3] = 1.0, -np.inf, np.inf
         for k in range(n + ONE):
             state[after_a + k], state[after_b + k] = -np.inf, np.inf
-    position, best, worst, run = np.uint64(state[1]), state[2], state[3], state[4]
+    position, best = np.uint64(state[1]), state[2]
+    worst, run = state[3], state[4]
     while t < end:
         count = smaller(n - position, end - t)
         for k in range(count):
             place = position + k
             a, b = first[t + k], second[t + k]
-            run = 0.0 if np.isnan(a + b) else run + 1.0
-            best, worst = a if a > best else best, b if b < worst else worst
+            run = pick(np.isnan(a + b), 0.0, run + 1.0)
+            best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
             state[held_a + place], state[held_b + place] = a, b
             high, low = state[after_a + place + ONE], state[after_b + place + ONE]
-            top[t + k] = (high if high > best else best) if run >= window else np.nan
-            bottom[t + k] = (low if low < worst else worst) if run >= window else np.nan
+            top[t + k] = pick(run >= window, pick(high > best, high, best), np.nan)
+            bottom[t + k] = pick(run >= window, pick(low < worst, low, worst), np.nan)
         t += count
         position += count
         if position == n:
             best, worst = -np.inf, np.inf
             for k in range(ONE, n):
                 a, b = state[held_a + n - k], state[held_b + n - k]
-                best, worst = a if a > best else best, b if b < worst else worst
+                best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
                 state[after_a + n - k], state[after_b + n - k] = best, worst
             position, best, worst = np.uint64(0), -np.inf, np.inf
-    state[1], state[2], state[3], state[4] = position, best, worst, run
+    state[1], state[2] = position, best
+    state[3], state[4] = worst, run
 
 
 @step
@@ -226,17 +233,17 @@ def ranges(high: Series, low: Series, window: int, state: Series, top: Series, b
         for k in range(count):
             place = position + k
             a, b = high[t + k], low[t + k]
-            best, worst = a if a > best else best, b if b < worst else worst
+            best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
             state[held_a + place], state[held_b + place] = a, b
             higher, lower = state[after_a + place + ONE], state[after_b + place + ONE]
-            top[t + k], bottom[t + k] = higher if higher > best else best, lower if lower < worst else worst
+            top[t + k], bottom[t + k] = pick(higher > best, higher, best), pick(lower < worst, lower, worst)
         t += count
         position += count
         if position == n:
             best, worst = -np.inf, np.inf
             for k in range(ONE, n):
                 a, b = state[held_a + n - k], state[held_b + n - k]
-                best, worst = a if a > best else best, b if b < worst else worst
+                best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
                 state[after_a + n - k], state[after_b + n - k] = best, worst
             position, best, worst = np.uint64(0), -np.inf, np.inf
     state[1], state[2], state[3] = position, best, worst

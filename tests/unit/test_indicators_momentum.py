@@ -267,11 +267,10 @@ def test_tiles_in_the_state_are_as_long_as_the_kernels_take_them_to_be():
 
 @pytest.mark.parametrize("window", [1, 2, 3, 14, 16, 255, 256, 257, 2047, 2048, 2049, 100_000])
 def test_declared_lengths_of_state_are_those_of_the_kernels(window):
-    plain = {step: getattr(step, "py_func", step) for step in (ladders.room, ladders.rungs)}
-    chunk, rungs = plain[ladders.room](window), plain[ladders.rungs](window)
+    rungs, chunk, length = getattr(ladders.shape, "py_func", ladders.shape)(window)
     assert lengths.room(window) == chunk
     assert 2 ** (rungs - 1) <= window < 2**rungs
-    assert lengths.ladder(window) == 2**rungs - 1 + rungs * chunk
+    assert lengths.ladder(window) == length == 2**rungs - 1 + rungs * chunk
 
 
 def test_columns_on_frames_have_the_common_names():

@@ -1,4 +1,4 @@
-"""Arrays that kernels make for the time of a call, and stretches of those they are given."""
+"""What kernels use in place of Python: arrays for the time of a call, stretches of others, one of two numbers."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from stockstream_kernels._compile import allocating, kernel, scratch, smaller, view
+from stockstream_kernels._compile import allocating, kernel, pick, scratch, smaller, view
 
 ROOM = 8
 
@@ -44,6 +44,19 @@ def test_views_and_scratch_are_arrays_of_their_length(length):
 def test_a_kernel_that_allocates_gives_its_array_away():
     results = [doubled(np.full(10_000, float(k))) for k in range(20)]
     assert [result.sum() for result in results] == [20_000.0 * k for k in range(20)]
+
+
+@kernel
+def larger_of_each(first, second, out):
+    for k in range(len(out)):
+        out[k] = pick(first[k] > second[k], first[k], second[k])
+
+
+def test_the_first_of_two_numbers_is_picked_where_the_condition_holds():
+    first, second = np.array([1.0, 3.0, np.nan, 2.0, -0.0]), np.array([2.0, -np.inf, 5.0, np.nan, 0.0])
+    out = np.zeros(5)
+    larger_of_each(first, second, out)
+    np.testing.assert_array_equal(out, np.where(first > second, first, second))
 
 
 #: A view that goes past the end, in a process of its own: whether subscripts are checked is settled on loading.
