@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
+MEASURED := $(BIN)/coverage run -m pytest
 PYTEST_ARGS ?=
 # Two processes share the tests of a part, each with servers of its own.
 BOTH := --numprocesses 2 --dist worksteal
@@ -59,15 +60,18 @@ test-bounds: $(VENV)/.installed-dev ## Run the kernels' tests with every array i
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(PYTEST) $(KERNEL_TESTS) $(BOTH) $(PYTEST_ARGS)
 
-# Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python.
+# Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python. In the same parts
+# and processes as the tests; those of the distribution look at what a process imports, and would find coverage there.
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## Measure line coverage (floor in pyproject.toml); HTML in .coverage/html
 	@rm -rf .coverage && mkdir -p .coverage
-	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(KERNEL_TESTS) -m "not slow and not compiled" $(PYTEST_ARGS)
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage html --quiet --fail-under=0
-	@$(BIN)/coverage report
+	@result=0; \
+	for part in "tests/integration $(ALONE:%=--ignore=%)" tests/laws "tests/unit kernels stockstream"; do \
+		$(MEASURED) $$part $(BOTH) $(PYTEST_ARGS) || result=$$?; \
+	done; \
+	NUMBA_DISABLE_JIT=1 $(MEASURED) $(KERNEL_TESTS) -m "not slow and not compiled" $(BOTH) $(PYTEST_ARGS) || result=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet --fail-under=0 && $(BIN)/coverage report || result=$$?; \
+	exit $$result
 	@echo "Open .coverage/html/index.html"
 
 .PHONY: lint

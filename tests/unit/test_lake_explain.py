@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import numpy as np
@@ -240,6 +241,17 @@ def test_an_or_with_a_branch_that_names_no_symbol_is_about_all(lake, monkeypatch
     assert asked == [None] * len(BEYOND)
     whole = lake.explain("SELECT * FROM prices_adjusted")
     assert lake.explain(f"SELECT * FROM prices_adjusted WHERE {BEYOND[0]}") == whole
+
+
+def test_queries_of_several_threads_and_after_a_failed_one_are_about_their_own_symbols(lake, monkeypatch):
+    told = {}
+    monkeypatch.setattr(query_module, "symbols_asked", lambda *args: told.setdefault(args[1], symbols_asked(*args)))
+    queries = {f"FROM prices WHERE symbol = 'S{n:02}' OR symbol = 'S59'": [f"S{n:02}", "S59"] for n in range(6)}
+    with pytest.raises(LakeError):
+        lake.explain("SELECT nothing FROM prices WHERE symbol = 'S01'")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lake.explain, queries))
+    assert told == queries
 
 
 def test_conditions_hundreds_deep_read_all(lake):
