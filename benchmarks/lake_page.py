@@ -8,6 +8,7 @@ MEGA = 1e6
 FILTERED = "`scan_parquet(…).filter(…)` of one ideal file"
 TITLES = {
     "few": ("ten symbols of the compacted lake", "`load_symbols`", FILTERED, 1.5),
+    "few_prices": ("their prices and volumes alone", "`scan().filter(…).select(…)`", FILTERED, 1.5),
     "bars": ("all bars into `Bars`", "`bars`", "the ideal file into such panels by hand, unchecked", 2),
     "frame": ("all bars into `Bars`", "`bars`", "the ideal file into a frame, and no more", None),
     "rows": ("all rows", "`load_all_data`", "the ideal file into a frame", None),
@@ -18,12 +19,16 @@ TITLES = {
     "market_bars": ("the real market into `Bars`", "`bars`", "one ideal file into such panels by hand, unchecked", 2),
 }
 
-#: What is read, our comparison, ArcticDB's case.
+#: What is read, our comparison, ArcticDB's case, and whether not to be slower is aimed at.
 ARCTIC_CASES = (
-    ("ten symbols, against prices and volumes alone", "few", "few"),
-    ("ten symbols, against all that a row holds", "few", "few_whole"),
-    ("all symbols, against prices and volumes alone", "rows", "all"),
+    ("ten symbols, prices and volumes alone", "few_prices", "few", True),
+    ("ten symbols, all that a row holds", "few", "few_whole", True),
+    ("ten symbols, all that a row holds, against prices and volumes alone", "few", "few", False),
+    ("all symbols, all that a row holds, against prices and volumes alone", "rows", "all", True),
 )
+
+#: Readings: the first on a machine, the first of a process, the best of the later ones.
+READINGS = ("cold", "first", "again")
 
 #: What a result may take in memory at most, as a multiple of itself.
 MEMORY = 2.5
@@ -61,28 +66,31 @@ def introduction(found):
         "them, which Polars reads several times as fast as what it writes itself.\n\n"
         "Seconds are those of the processor, all threads together. Each way runs in processes of its own, in turns "
         "with what it is compared with, modules loaded and the files in the system's cache; *first* is the first "
-        "reading of a process, *again* the best of the later ones, each the best of two processes. Of raw batches a "
-        "process remembers what they told, so *again* lists and looks at them but does not decode them. Both sides "
-        "were found to hold the same prices, to the last bit."
+        "reading of a process, *again* the best of the later ones, each the best of two processes. What many raw "
+        "batches told is remembered by the process, and kept for the next one in the user's cache folder: *on a new "
+        "machine* is the first reading of the first process, which decodes them all; later ones list the batches and "
+        "look at them, as long as they are the same. Both sides were found to hold the same prices, to the last bit."
     )
 
 
 def table(found):
     """Return the comparisons."""
     lines = [
-        "| what is read | by | first, s | again, s | beside | first, s | again, s | times, first | times, again "
-        "| at most |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| what is read | by | on a new machine, s | first, s | again, s | beside | first, s | again, s "
+        "| times, new | times, first | times, again | at most |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, (what, ours, theirs, bound) in TITLES.items():
         pair = found["compared"][name]
         if "missing" in pair:
-            lines.append(f"| {what} | {ours} | not measured: {pair['missing']} | | {theirs} | | | | | {bound or ''} |")
+            lines.append(
+                f"| {what} | {ours} | not measured: {pair['missing']} | | | {theirs} | | | | | | {bound or ''} |"
+            )
             continue
         one, other = pair["ours"], pair["theirs"]
-        cells = [f"{one[turn][0]:.3f}" for turn in ("first", "again")]
+        cells = [f"{one[turn][0]:.3f}" for turn in READINGS]
         others = [f"{other[turn][0]:.3f}" for turn in ("first", "again")]
-        ratios = [f"{times(pair, turn):.2f}" for turn in ("first", "again")]
+        ratios = [f"{times(pair, turn):.2f}" for turn in READINGS]
         lines.append(
             f"| {what} | {ours} | {' | '.join(cells)} | {theirs} | {' | '.join(others)} | {' | '.join(ratios)} "
             f"| {bound or 'no aim'} |"
@@ -91,8 +99,8 @@ def table(found):
 
 
 def times(pair, turn):
-    """Return how many times as long ours takes."""
-    return pair["ours"][turn][0] / pair["theirs"][turn][0]
+    """Return how many times as long ours takes; theirs keeps nothing for a next process."""
+    return pair["ours"][turn][0] / pair["theirs"]["again" if turn == "again" else "first"][0]
 
 
 def memory(found):
@@ -112,17 +120,16 @@ def memory(found):
 
 
 def floor(found):
-    """Say what the first reading of raw batches takes at least."""
+    """Say what the first reading of raw batches on a machine takes at least."""
     least, pair = found["floor"], found["compared"]["raw_rows"]
     compacted = pair["theirs"]["first"][0]
     return (
-        f"What the first reading of the raw batches takes at least: {least['bytes']:.3f} s to open, look at and read "
-        f"{least['files']:,} files, {least['footers']:.3f} s for PyArrow to read their footers and no more, "
+        f"What the first reading of the raw batches on a machine takes at least: {least['bytes']:.3f} s to open, look "
+        f"at and read {least['files']:,} files, {least['footers']:.3f} s for PyArrow to read their footers alone, "
         f"{least['decoded']:.3f} s for Polars to decode all {least['rows']:,} rows at once and to tell nothing "
         "of them. "
         f"Five times their rows compacted would be {5 * compacted:.3f} s: the runs overlap, so that every bar is in "
-        "ten batches, and ten times as many rows are decoded. Only a second copy of the lake could be faster, and "
-        "that is what a compaction is."
+        "ten batches, and ten times as many rows are decoded. So what they told is kept, and a compaction is better."
     )
 
 
@@ -136,35 +143,36 @@ def arctic(found):
         "| | stockstream, first | again | ArcticDB, first | again | times, again |",
         "|---|---|---|---|---|---|",
     ]
-    for title, name, case in ARCTIC_CASES:
+    for title, name, case, _ in ARCTIC_CASES:
         ours, other = found["compared"][name]["ours"], theirs[case]
         lines.append(
             f"| {title} | {ours['first'][0]:.3f} | {ours['again'][0]:.3f} | {other['first'][0]:.3f} | "
             f"{other['again'][0]:.3f} | {ours['again'][0] / other['again'][0]:.2f} |"
         )
     return (
-        f"ArcticDB on LMDB ({versions}, in an environment of its own), one table a symbol, read by "
-        "`read_batch`; ours are `load_symbols` and `load_all_data`, which return the adjusted close and the instant of "
-        "each row too:\n\n" + "\n".join(lines)
+        f"ArcticDB on LMDB ({versions}, in an environment of its own), one table a symbol, read by `read_batch`. Ours "
+        "are `scan` with prices and volumes selected, and `load_symbols` and `load_all_data`, which return the "
+        "adjusted close and the instant of each row too. Aimed at is not to be slower at reading the same:\n\n"
+        + "\n".join(lines)
     )
 
 
 def missed(found):
-    """Return what was aimed at and not reached, by the first reading of a process or by later ones."""
+    """Return what was aimed at and not reached, by the first reading of a machine or a process or by later ones."""
     aims = []
     for name, (what, _, theirs, bound) in TITLES.items():
         pair = found["compared"][name]
         if bound is not None and "missing" not in pair:
-            for reading in ("first", "again"):
+            for reading, when in zip(READINGS, ("on a new machine", "first", "again"), strict=True):
                 taken = times(pair, reading)
-                aims.append((taken <= bound, f"{what}, {reading}: {taken:.1f} times {theirs}, {bound} aimed at"))
+                aims.append((taken <= bound, f"{what}, {when}: {taken:.1f} times {theirs}, {bound} aimed at"))
     for name in ("bars", "rows", "year_bars", "year_rows"):
         row = found["compared"][name]["ours"]
         aims.append(
             (row["peak"] <= MEMORY * row["size"], f"memory of {row['way']}: {row['peak'] / row['size']:.1f} times")
         )
     if "missing" not in found["arctic"]:
-        for title, name, case in ARCTIC_CASES:
+        for title, name, case in (each[:3] for each in ARCTIC_CASES if each[3]):
             for reading in ("first", "again"):
                 ours, other = found["compared"][name]["ours"][reading][0], found["arctic"][case][reading][0]
                 aims.append((ours <= other, f"not slower than ArcticDB ({title}, {reading}): {ours / other:.2f} times"))

@@ -102,10 +102,12 @@ class Settings(BaseSettings):
         None, description="Proxy for requests to sources, such as http://user:password@host:8080."
     )
     cache_folder: Path | None = Field(
-        None, description="Folder for copies of a bucket's files; unset: in the user's cache folder."
+        None,
+        description="Folder for what is kept of lakes (copies of a bucket's files, digests of many batches); "
+        "unset: in the user's cache folder.",
     )
     cache_megabytes: int = Field(
-        2048, ge=0, description="Most that the cache folder may hold, megabytes; 0: no copies are made."
+        2048, ge=0, description="Most that the cache folder may hold, megabytes; 0: nothing is kept."
     )
 
     athena_table: str | None = Field(

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from stockstream import plugins
+from stockstream.lake import cache
 
 if TYPE_CHECKING:
     from tests.object_store import ObjectStore
@@ -40,6 +41,15 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real market data: set STOCKSTREAM_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is kept of lakes out of the user's own cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "default_folder", lambda: folder)
+        yield
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import duckdb
     from botocore.exceptions import ClientError
 
+    from stockstream.lake.cache import FileCache
+
 #: Marks who wrote an object, so that a put which arrived although its answer was lost is not taken for another's.
 _WRITER: Final = "stockstream-writer"
 
@@ -134,11 +136,15 @@ class Bucket(Location):
 
     def readable(self, files: Sequence[Stored]) -> list[str]:
         """Return paths of copies on this machine where there are or can be some, else addresses."""
-        cache = self.options.file_cache()
+        cache = self.file_cache()
         if cache is None or not files:
             return super().readable(files)
         copies = cache.copies(f"{self.access.endpoint}/{self}", files, self._download)
         return [str(copies[file]) if file in copies else self.url(file.name) for file in files]
+
+    def file_cache(self) -> FileCache | None:
+        """Return the folder of copies that the options name; see `Location.file_cache`."""
+        return self.options.file_cache()
 
     def storage_options(self) -> dict[str, str]:
         """Return what Polars must be told to read this bucket; see `Location.storage_options`."""

@@ -1,8 +1,8 @@
-"""Copies of a bucket's files on this machine: fetched once, read as long as there is room for them.
+"""What is kept on this machine: copies of a bucket's files, and what many files of a lake told.
 
 A file of a lake never changes under its name, and a copy is known by address, version and size: it cannot be stale. The
 folder is shared by all processes of a user and never grows beyond its bound. What was read within the last hour is not
-removed for what is new: the new is then read from the bucket.
+removed for what is new: the new is then read from the bucket, or told again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from stockstream.errors import SettingsError
 from stockstream.lake.folder import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from stockstream.lake.location import Stored
 
@@ -38,21 +40,21 @@ _THREADS: Final = 16
 
 
 class _Claim(NamedTuple):
-    file: Stored
+    size: int
     path: Path
     temporary: Path
 
 
 @dataclass(frozen=True)
 class FileCache:
-    """A folder of copies.
+    """A folder of files that can be had again.
 
     Parameters
     ----------
     folder
         Where they are; it is made when needed.
     max_bytes
-        What all copies together never exceed.
+        What all of them together never exceed.
     max_file_bytes
         The largest file of which a copy is made.
     """
@@ -76,45 +78,80 @@ class FileCache:
             Writes a file's content over a claim of its size; False when the bucket holds another version by now, or
             none.
         """
-        wanted = {file: self._path(address, file) for file in files if file.size <= self.max_file_bytes}
+        wanted = {file: self._path_of(address, file) for file in files if file.size <= self.max_file_bytes}
         found = {file: path for file, path in wanted.items() if _touch(path, file.size)}
-        missing = [(file, path) for file, path in wanted.items() if file not in found]
+        missing = {path: file for file, path in wanted.items() if file not in found}
         try:
-            reserved = self._reserve(missing) if missing else []
+            reserved = self._reserve({path: file.size for path, file in missing.items()}) if missing else []
         except OSError:  # nowhere to write, as in a function of the cloud: the bucket itself is read
             return found
         try:
             with ThreadPoolExecutor(_THREADS) as pool:
-                fetched = pool.map(lambda claim: self._fill(claim, fetch), reserved)
-                found |= {claim.file: claim.path for claim, done in zip(reserved, fetched, strict=True) if done}
+                fetched = pool.map(lambda claim: self._fill(claim, partial(fetch, missing[claim.path])), reserved)
+                done = [claim.path for claim, whole in zip(reserved, fetched, strict=True) if whole]
         finally:
             for claim in reserved:
                 claim.temporary.unlink(missing_ok=True)
-        return found
+        return found | {missing[path]: path for path in done}
 
-    def _path(self, address: str, file: Stored) -> Path:
+    def kept(self, identity: str, name: str) -> Path | None:
+        """Return the file that `keep` stored, None where there is none."""
+        path = self._path(identity, name)
+        return path if _touch(path) else None
+
+    def keep(self, identity: str, name: str, content: bytes) -> bool:
+        """Store a file, whole or not at all, as far as there is room; return whether it is there.
+
+        Parameters
+        ----------
+        identity
+            What the content is made of: the same identity never stands for another content.
+        name
+            The file's own name, for people who look into the folder.
+        content
+            Its bytes.
+        """
+
+        def write(path: Path) -> bool:
+            path.write_bytes(content)
+            return True
+
+        try:
+            for claim in self._reserve({self._path(identity, name): len(content)}):
+                try:
+                    return self._fill(claim, write)
+                finally:
+                    claim.temporary.unlink(missing_ok=True)
+        except OSError:  # nowhere to write
+            pass
+        return False
+
+    def _path_of(self, address: str, file: Stored) -> Path:
         identity = "\0".join((address, file.name, file.stamp, str(file.size)))
-        return self.folder / hashlib.sha256(identity.encode()).hexdigest()[:40] / file.name.rpartition("/")[2]
+        return self._path(identity, file.name.rpartition("/")[2])
 
-    def _reserve(self, missing: Sequence[tuple[Stored, Path]]) -> list[_Claim]:
+    def _path(self, identity: str, name: str) -> Path:
+        return self.folder / hashlib.sha256(identity.encode()).hexdigest()[:40] / name
+
+    def _reserve(self, missing: Mapping[Path, int]) -> list[_Claim]:
         """Make room, and claim it by empty files of the final size, which other processes see."""
         self.folder.mkdir(parents=True, exist_ok=True)
         reserved = []
         with locked(self.folder / _LOCK):
-            room = self._make_room(sum(file.size for file, _ in missing))
-            for file, path in missing:
-                if file.size > room:
+            room = self._make_room(sum(missing.values()))
+            for path, size in missing.items():
+                if size > room:
                     continue
                 temporary = self.folder / f"{path.parent.name}-{uuid.uuid4().hex}.tmp"
                 with temporary.open("wb") as claimed:
-                    claimed.truncate(file.size)
-                reserved.append(_Claim(file, path, temporary))
-                room -= file.size
+                    claimed.truncate(size)
+                reserved.append(_Claim(size, path, temporary))
+                room -= size
         return reserved
 
-    def _fill(self, claim: _Claim, fetch: Callable[[Stored, Path], bool]) -> bool:
+    def _fill(self, claim: _Claim, write: Callable[[Path], bool]) -> bool:
         try:
-            if fetch(claim.file, claim.temporary) and claim.temporary.stat().st_size == claim.file.size:
+            if write(claim.temporary) and claim.temporary.stat().st_size == claim.size:
                 with locked(self.folder / _LOCK):  # or one who counts would miss it under both names
                     claim.path.parent.mkdir(exist_ok=True)
                     claim.temporary.replace(claim.path)
@@ -124,7 +161,7 @@ class FileCache:
         return False
 
     def _make_room(self, needed: int) -> int:
-        """Remove copies, the longest unread first, until so many bytes are free or the rest is in use.
+        """Remove files, the longest unread first, until so many bytes are free or the rest is in use.
 
         Returns the free bytes.
         """
@@ -142,14 +179,31 @@ class FileCache:
         return free
 
     def _held(self) -> Iterator[tuple[float, int, Path]]:
-        """Yield when each copy was read, its size and path; other files of the folder are none of ours."""
+        """Yield when each file was read, its size and path; other files of the folder are none of ours."""
         with os.scandir(self.folder) as entries:
             ours = [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]
         for path in ours:
             with contextlib.suppress(OSError):  # a claim just given up
                 for each in [path] if path.suffix else path.iterdir():
                     found = each.stat()
-                    yield found.st_mtime, found.st_size, each
+                    yield found.st_atime, found.st_size, each
+
+
+def configured_cache() -> FileCache | None:
+    """Return what the settings say to keep on this machine; None when that is nothing.
+
+    Where nothing sets any of it, the settings are not read: loading them takes longer than most readings.
+    """
+    names = ("STOCKSTREAM_CACHE_FOLDER", "STOCKSTREAM_CACHE_MEGABYTES")
+    if not any(name in os.environ for name in names) and not Path(".env").exists():
+        folder = default_folder()
+        return None if folder is None else FileCache(folder)
+    from stockstream.lake.bucket_access import configured_options
+
+    try:
+        return configured_options().file_cache()
+    except SettingsError:  # a lake in a folder needs no settings: nothing is kept of it
+        return None
 
 
 def default_folder() -> Path | None:
@@ -166,12 +220,13 @@ def default_folder() -> Path | None:
     return None
 
 
-def _touch(path: Path, size: int) -> bool:
-    """Whether there is a copy of this size; it counts as read now."""
+def _touch(path: Path, size: int | None = None) -> bool:
+    """Whether there is a file, of this size; it counts as read now."""
     try:
-        if path.stat().st_size != size:  # cut short by a crash of the machine
+        found = path.stat()
+        if size is not None and found.st_size != size:  # cut short by a crash of the machine
             return False
-        os.utime(path)
+        os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
     except OSError:
         return False
     return True

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from stockstream.lake.cache import FileCache
+
 #: Held while a file is compared and replaced. The system drops the lock of a process that dies.
 _LOCK: Final = ".lock"
 
@@ -154,6 +156,12 @@ class LocalFolder(Location):
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Do nothing: DuckDB reads paths as it is."""
+
+    def file_cache(self) -> FileCache | None:
+        """Return the folder that the settings name; see `Location.file_cache`."""
+        from stockstream.lake.cache import configured_cache
+
+        return configured_cache()
 
     def _path(self, name: str) -> Path:
         return self.root / check_name(name)

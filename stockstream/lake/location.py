@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from stockstream.lake.bucket_access import BucketOptions
+    from stockstream.lake.cache import FileCache
 
 RAW_DATA: Final = "raw-data"
 RAW_EVENTS: Final = "raw-events"
@@ -135,6 +136,10 @@ class Location(ABC):
     @abstractmethod
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make a DuckDB connection able to read the URLs of this place."""
+
+    @abstractmethod
+    def file_cache(self) -> FileCache | None:
+        """Return what is kept on this machine of this place, None when nothing is to be."""
 
     def batch_files(self, folder: str, session: date | None = None) -> list[Stored]:
         """Return the batch files of a folder of the lake, oldest session first.

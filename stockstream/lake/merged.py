@@ -144,7 +144,7 @@ def _newer(contents: Contents, files: Files, reading: Reading, symbols: Sequence
         found = answers(contents, files.prices, reading, symbols)
         return None if found is None else found.counted()
 
-    return remembered(files.prices, ("rows", reading, symbols and tuple(symbols)), told)
+    return remembered(contents.location, files.prices, ("rows", reading, symbols and tuple(symbols)), told)
 
 
 def judged_symbols(contents: Contents, files: Files) -> set[str]:

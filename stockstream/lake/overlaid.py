@@ -109,7 +109,7 @@ def _newer(
         return newer.counted()
 
     below = [] if files.curated is None else list(files.curated.parts.values())
-    return remembered([*below, *files.prices], ("bars", reading, symbols and tuple(symbols)), told)
+    return remembered(contents.location, [*below, *files.prices], ("bars", reading, symbols and tuple(symbols)), told)
 
 
 def _told(newer: Counted, others: set[str], held: set[str], table: Table) -> Overlaid | None:

@@ -1,7 +1,7 @@
-"""What was told of files that never change, kept for the next reading in the same process.
+"""What was told of files that never change, kept for the next reading: in the process, and of many files on the disk.
 
 A file is known by its path, inode, size and time of change: another one under its name is another file. Only so many
-bytes are kept, those of the latest readings; nothing is written anywhere.
+bytes are kept, those of the latest readings.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from stockstream.lake.digests import LEAST_FILES, digested
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from stockstream.lake.location import Location
     from stockstream.lake.tail import Counted
 
 #: Bytes that are kept at most.
@@ -24,11 +27,15 @@ _kept: OrderedDict[Hashable, Counted] = OrderedDict()
 _lock: Final = Lock()
 
 
-def remembered(paths: Sequence[str], question: Hashable, tell: Callable[[], Counted | None]) -> Counted | None:
+def remembered(
+    location: Location, paths: Sequence[str], question: Hashable, tell: Callable[[], Counted | None]
+) -> Counted | None:
     """Return what is told of files, or what was told of the same ones before.
 
     Parameters
     ----------
+    location
+        Where the lake is, which knows what of it may be kept on this machine.
     paths
         Files of this machine. Anything else is told anew.
     question
@@ -52,7 +59,8 @@ def remembered(paths: Sequence[str], question: Hashable, tell: Callable[[], Coun
         if found is not None:
             _kept.move_to_end(asked)
     if found is None:
-        found = tell()
+        store = location.file_cache() if len(paths) >= LEAST_FILES else None
+        found = digested(store, asked, tell)
         if found is None:
             return None
         _keep(asked, found)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: What bars are made of, besides the symbol and the date.
 VALUES: Final = (*PRICES, "volume", "adjusted_close", "segment", "price_basis", "volume_basis", "fetch_timestamp")
 
+#: Pieces of fewer rows than this, on average, are taken row by row.
+_ROWS_A_PIECE: Final = 32
+
 
 class Table(Base):
     """Rows whose columns are those of the latest rows of a compaction.
@@ -160,31 +163,39 @@ class Merged(Table):
         # One number a bar, in the order of symbols and days.
         one = own << 32 | (base.days[kept].astype(np.int64) + 2**31)
         other = their << 32 | (others.days.astype(np.int64) + 2**31)
-        self._inserted = np.zeros(len(one) + len(other), dtype=np.bool_)
-        self._inserted[np.searchsorted(one, other) + np.arange(len(other))] = True
+        inserted = np.zeros(len(one) + len(other), dtype=np.bool_)
+        inserted[np.searchsorted(one, other) + np.arange(len(other))] = True
+        del one, other
         counts = np.bincount(own, minlength=len(self.names)) + np.bincount(their, minlength=len(self.names))
         self.names = [name for name, count in zip(self.names, counts.tolist(), strict=True) if count]
         self.counts = counts[counts > 0].astype(np.int64)
         self.begins = np.cumsum(self.counts) - self.counts
-        self.days = self._placed(base.days[kept], others.days)
+        origin = np.empty(len(inserted), dtype=np.intp)
+        origin[~inserted] = np.flatnonzero(kept)
+        origin[inserted] = len(kept) + np.arange(len(others.days))
+        self._origin, self._pieces = _pieces(origin, len(kept))
+        self.days = self._joined(base.days, others.days)
 
-    def _placed[T: np.generic](self, base: NDArray[T], newer: NDArray[T]) -> NDArray[T]:
-        values = np.empty(len(self._inserted), dtype=base.dtype)
-        values[~self._inserted] = base
-        values[self._inserted] = newer
-        return values
+    def _joined[T: np.generic](self, base: NDArray[T], newer: NDArray[T]) -> NDArray[T]:
+        """Return the rows of both in their order."""
+        if self._origin is not None:
+            return np.concatenate([base, newer])[self._origin]
+        count = len(base)
+        return np.concatenate(
+            [base[begin:end] if begin < count else newer[begin - count : end - count] for begin, end in self._pieces]
+        )
 
     def read(self, name: str) -> NDArray[np.float64]:
         """Return a column of numbers; see `Table.read`."""
-        return self._placed(self._base.read(name)[self._kept], self._newer.read(name))
+        return self._joined(self._base.read(name), self._newer.read(name))
 
     def series(self, name: str) -> pl.Series:
         """Return a column as it lies; see `Table.series`."""
         import polars as pl
 
-        base, newer = self._base.series(name).filter(pl.Series(self._kept)), self._newer.series(name)
-        places = self._placed(np.arange(len(base)), len(base) + np.arange(len(newer)))
-        return pl.concat([base, newer]).gather(places)
+        base, newer = self._base.series(name), self._newer.series(name)
+        numbers = np.arange(len(base) + len(newer))
+        return pl.concat([base, newer]).gather(self._joined(numbers[: len(base)], numbers[len(base) :]))
 
     def mixed(self) -> bool:
         """Return False: see the parameters."""
@@ -205,3 +216,14 @@ class Merged(Table):
         base = self._base.series("fetch_timestamp")
         newer = self._newer.last_answer() if self._newer.names else ""
         return newer if newer >= str(base.max()) else max(newer, str(base.filter(pl.Series(self._kept)).max() or ""))
+
+
+def _pieces(origin: NDArray[np.intp], border: int) -> tuple[NDArray[np.intp] | None, list[tuple[int, int]]]:
+    """Return the runs of places that follow one another, on one side of a border; of many, all places instead."""
+    starts = np.ones(len(origin), dtype=np.bool_)
+    starts[1:] = (origin[1:] != origin[:-1] + 1) | (origin[1:] == border)
+    begins = np.flatnonzero(starts)
+    if len(begins) * _ROWS_A_PIECE > len(origin):
+        return origin, []
+    first, last = origin[begins], origin[np.append(begins[1:], len(origin)) - 1]
+    return None, list(zip(first.tolist(), (last + 1).tolist(), strict=True))

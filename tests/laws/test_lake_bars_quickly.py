@@ -20,6 +20,7 @@ from tests.reference.lake_cases import (
     file_by_file,
     filled,
     histories,
+    read_before,
     snapshots,
     verdict,
     write_verdict,
@@ -61,7 +62,7 @@ def priced(draw, symbol):
     return answers
 
 
-def told(lake, monkeypatch, *, quickly, **how):
+def told(lake, monkeypatch, *, quickly, kept=False, **how):
     """Return all of some bars as bytes, or the error instead of them; and whether the views were asked."""
     with monkeypatch.context() as patch:
         asked = []
@@ -72,6 +73,8 @@ def told(lake, monkeypatch, *, quickly, **how):
         if not quickly:
             patch.setattr(bars_reading, "present", lambda *_, **__: None)
         try:
+            if kept:
+                read_before(patch, lake, lambda: lake.bars(**how))
             bars = lake.bars(**how)
         except (DataError, LakeError, UnknownNameError) as error:
             return (type(error), str(error)), bool(asked)
@@ -80,8 +83,8 @@ def told(lake, monkeypatch, *, quickly, **how):
     return (bars.symbols, bars.dates.tobytes(), bars.provenance, data), bool(asked)
 
 
-def same(lake, monkeypatch, **how):
-    quick, asked = told(lake, monkeypatch, quickly=True, **how)
+def same(lake, monkeypatch, *, kept=False, **how):
+    quick, asked = told(lake, monkeypatch, quickly=True, kept=kept, **how)
     slow, asked_always = told(lake, monkeypatch, quickly=False, **how)
     assert asked_always
     assert quick == slow, how
@@ -171,7 +174,7 @@ def batches_over_a_compaction(parts, moment, verdicts, readings):
                 moment = 0
                 lake.compact(expire=True, grace=NOW, keep=0)
         for how in readings if answers else ():
-            same(lake, patch, **how)
+            same(lake, patch, kept=True, **how)
 
 
 HISTORIES = st.tuples(*(histories().map(lambda part, name=name: renamed(part, name)) for name in "AB"), priced("C"))

@@ -17,6 +17,7 @@ from tests.reference.lake_cases import (
     MONDAY,
     bar,
     file_by_file,
+    read_before,
     snapshots,
     stamp,
     verdict,
@@ -31,8 +32,8 @@ def put(lake, rows):
     lake.write_rows(columns | {"fetch_timestamp": [row["fetched"] for row in rows]}, session=MONDAY)
 
 
-def read(lake, patch, *, quickly, **how):
-    """Return all rows, and whether they were told from arrays."""
+def read(lake, patch, *, quickly, kept=False, **how):
+    """Return all rows, and whether they were told from arrays; `kept`: as a process before this one left them."""
     told = []
 
     def rows(*args):
@@ -46,13 +47,15 @@ def read(lake, patch, *, quickly, **how):
         patched.setattr(merged, "MOST_ODD", 1.0)
         file_by_file(patched)
         try:
+            if kept:
+                read_before(patched, lake, lambda: lake.load_all_data(**how))
             return lake.load_all_data(**how), any(told)
         except LakeError as error:
             return str(error), any(told)
 
 
-def same(lake, patch, **how):
-    quick, told = read(lake, patch, quickly=True, **how)
+def same(lake, patch, *, kept=False, **how):
+    quick, told = read(lake, patch, quickly=True, kept=kept, **how)
     slow, _ = read(lake, patch, quickly=False, **how)
     if isinstance(quick, str) or isinstance(slow, str):
         assert quick == slow
@@ -72,7 +75,7 @@ def check(answers, verdicts, moments):
             if number in moments:
                 lake.compact(expire=True, grace=NOW, keep=0)
         for how in ({}, {"provisional": True}, {"as_of": stamp(9)}, {"as_of": stamp(5)}):
-            same(lake, patch, **how)
+            same(lake, patch, kept=True, **how)
 
 
 @st.composite

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 from hypothesis import strategies as st
 
-from stockstream.lake import Lake, gathered
+from stockstream.lake import Lake, cache, gathered, remembered
 
 MONDAY = dt.date(2024, 1, 1)
 CONTENT = ("open", "high", "low", "close", "volume", "adjusted_close")
@@ -50,6 +50,16 @@ def file_by_file(patch):
     """Let batches be read one after the other, as those of a large lake are."""
     patch.setattr(gathered, "_AT_ONCE", 1)
     patch.setattr(gathered, "_session", lambda path: path)
+
+
+def read_before(patch, lake, read):
+    """Let a process read and end, which leaves what it was told of the batches on the disk for the next reading."""
+    folder = Path(str(lake.location)) / "kept"
+    patch.setattr(remembered, "LEAST_FILES", 1)
+    patch.setattr(cache, "default_folder", lambda: folder)
+    remembered.forget()
+    read()
+    remembered.forget()
 
 
 def filled(folder, answers, verdicts):

@@ -133,6 +133,34 @@ def test_a_failing_fetch_leaves_nothing_behind(cache, bucket):
     assert used(cache) == 0
 
 
+def test_reading_a_copy_does_not_make_it_another_file(cache, bucket):
+    path = cache.copies("s3://b", [stored(1)], bucket.fetch)[stored(1)]
+    unread(path, 100)
+    before = path.stat()
+    cache.copies("s3://b", [stored(1)], bucket.fetch)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert path.stat().st_atime > before.st_atime
+
+
+def test_what_is_kept_is_found_by_what_it_is_made_of(cache):
+    assert cache.kept("a", "digest") is None
+    assert cache.keep("a", "digest", b"x" * 600)
+    assert cache.kept("a", "digest").read_bytes() == b"x" * 600
+    assert cache.kept("b", "digest") is None
+    assert not cache.keep("b", "digest", b"y" * 600)  # the first was read within the hour
+    unread(cache.kept("a", "digest"), 2)
+    assert cache.keep("b", "digest", b"y" * 600)
+    assert cache.kept("a", "digest") is None
+    assert not cache.keep("c", "digest", b"z" * 1_001)
+    assert used(cache) == 600
+
+
+def test_nothing_is_kept_where_nobody_may_write(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert not FileCache(tmp_path / "file" / "cache").keep("a", "digest", b"x")
+    assert FileCache(tmp_path / "file" / "cache").kept("a", "digest") is None
+
+
 def test_a_folder_that_cannot_be_made_means_no_copies(tmp_path, bucket):
     (tmp_path / "file").write_text("in the way")
     assert FileCache(tmp_path / "file" / "cache").copies("s3://b", [stored(1)], bucket.fetch) == {}

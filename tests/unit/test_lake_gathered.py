@@ -168,7 +168,7 @@ def test_a_reader_cannot_change_what_is_remembered(tmp_path):
     lake = filled(tmp_path)
     before = lake.load_all_data()
     asked, kept = list(remembered._kept.items())[-1]
-    taken = remembered.remembered([path for path, *_ in asked[1]], asked[0], lambda: None)
+    taken = remembered.remembered(lake.location, [path for path, *_ in asked[1]], asked[0], lambda: None)
     taken.odd[:] = True
     assert not kept.odd.any()
     assert lake.load_all_data().equals(before)
