@@ -223,7 +223,7 @@ def _pieces(origin: NDArray[np.intp], border: int) -> tuple[NDArray[np.intp] | N
     starts = np.ones(len(origin), dtype=np.bool_)
     starts[1:] = (origin[1:] != origin[:-1] + 1) | (origin[1:] == border)
     begins = np.flatnonzero(starts)
-    if len(begins) * _ROWS_A_PIECE > len(origin):
+    if len(begins) * _ROWS_A_PIECE >= len(origin):
         return origin, []
     first, last = origin[begins], origin[np.append(begins[1:], len(origin)) - 1]
     return None, list(zip(first.tolist(), (last + 1).tolist(), strict=True))
