@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stockstream.errors import LakeError
-from stockstream.lake import Lake
+from stockstream.lake import Lake, merged, remembered
 from tests.counting_proxy import counting_proxy
 
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(days=n) for n in range(5)]
@@ -135,6 +135,23 @@ def test_an_answer_is_never_stale(store, proxy, tmp_path):
             assert reader.load_symbols(["A"])["close"].unique().to_list() == [10.0 + version]
             answer = reader.sql("SELECT (SELECT max(close) FROM prices), count(*) FROM raw_prices").fetchone()
             assert answer == (10.0 + version, 5 * (version + 1))
+
+
+def test_what_copies_told_is_kept_beside_them_for_the_next_process(open_lake, tmp_path, monkeypatch):
+    monkeypatch.setattr(remembered, "LEAST_FILES", BATCHES)
+    decoded = []
+    answers = merged.answers
+    monkeypatch.setattr(merged, "answers", lambda *args, **more: decoded.append(1) or answers(*args, **more))
+    frames = []
+    for expected in (1, 1, 2):
+        remembered.forget()
+        frames.append(open_lake().load_all_data())
+        assert len(decoded) == expected
+        if len(frames) == 2:
+            for copy in (tmp_path / "cache").glob("*/2024-01-05-batch-1.parquet"):
+                copy.unlink()  # as when there is no room: it is fetched again, another file to a digest
+    assert frames[0].equals(frames[1])
+    assert frames[0].equals(frames[2])
 
 
 def test_a_query_cannot_leave_the_lakes_files_or_learn_the_credentials(store, open_lake, bucket):
