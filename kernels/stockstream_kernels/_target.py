@@ -61,25 +61,6 @@ DECLARED: Final = ("numba.core.typing.mathdecl", "numba.core.typing.npydecl")
 LISTED: Final = ("numba.cpython.mathimpl", "numba.np.npyimpl")
 #: What has no type of its own to Numba, but one in the list of what is declared.
 PLAIN: Final = (BuiltinFunctionType, FunctionType, np.ufunc, core.extending._Intrinsic)
-#: The passes that kernels need, before and after their types are known.
-UNTYPED: Final = (
-    "TranslateByteCode",
-    "FixupArgs",
-    "IRProcessing",
-    "GenericRewrites",
-    "InlineInlinables",
-    "DeadBranchPrune",
-    "ReconstructSSA",
-)
-TYPED: Final = (
-    "NopythonTypeInference",
-    "PreLowerStripPhis",
-    "InlineOverloads",
-    "IRLegalization",
-    "AnnotateTypes",
-    "NativeLowering",
-    "NoPythonBackend",
-)
 
 
 def lists(modules: tuple[str, ...]) -> list[Any]:
@@ -161,16 +142,63 @@ class Knowledge(core.typing.Context):
         return super().resolve_value_type(val) if known is None else known
 
 
+untyped: Any = core.untyped_passes
+typed: Any = core.typed_passes
+passing = core.compiler_machinery.register_pass(mutates_CFG=True, analysis_only=False)
+
+
+@passing
+class Versions(untyped.ReconstructSSA):
+    """The pass that names each value of a variable, but leaves it to a later one to look where each is last used."""
+
+    _name = f"{NAME}_versions"
+
+    def run_pass(self, state: Any) -> bool:
+        """Change the function."""
+        state.func_ir = core.ssa.reconstruct_ssa(state.func_ir)
+        state.func_ir._definitions = core.ir_utils.build_definitions(state.func_ir.blocks)
+        return True
+
+
+@passing
+class Joined(typed.PreLowerStripPhis):
+    """The pass that takes those names back where branches meet, likewise."""
+
+    _name = f"{NAME}_joined"
+
+    def run_pass(self, state: Any) -> bool:
+        """Change the function."""
+        state.func_ir = self._strip_phi_nodes(state.func_ir)
+        state.func_ir._definitions = core.ir_utils.build_definitions(state.func_ir.blocks)
+        return True
+
+
+#: The passes over a kernel: Numba's, without those for closures, contexts, exceptions, literals and threads.
+PASSES: Final = (
+    untyped.TranslateByteCode,
+    untyped.FixupArgs,
+    untyped.GenericRewrites,
+    untyped.InlineInlinables,
+    untyped.DeadBranchPrune,
+    Versions,
+    typed.NopythonTypeInference,
+    Joined,
+    typed.InlineOverloads,
+    typed.IRLegalization,
+    typed.NativeLowering,
+    typed.NoPythonBackend,
+)
+
+
 class Compilation(core.compiler.CompilerBase):
-    """The passes over a kernel: Numba's, without those for closures, contexts, exceptions, literals and threads."""
+    """The way from the lines of a kernel to its code."""
 
     def define_pipelines(self) -> list[Any]:
         """Return the passes in their order."""
+        self.state.type_annotation = ""  # a text with the type of all in each line, which would be kept on disk
         manager = core.compiler_machinery.PassManager(NAME)
-        for name in UNTYPED:
-            manager.add_pass(getattr(core.untyped_passes, name), name)
-        for name in TYPED:
-            manager.add_pass(getattr(core.typed_passes, name), name)
+        for one in PASSES:
+            manager.add_pass(one, one.__name__)
         manager.finalize()
         return [manager]
 
