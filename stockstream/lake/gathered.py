@@ -125,7 +125,7 @@ class Gatherer:
     def __init__(self, reading: Reading, *, closes: bool) -> None:
         self.first: str | None = None
         self._exchange, self._provisional = reading.exchange, reading.provisional
-        self._names: dict[str, int] = {}
+        self._symbols = _Symbols()
         self._stamps: dict[str, int] = {}
         self._seen = _Seen()
         self._runs: list[Runs] = []
@@ -138,16 +138,15 @@ class Gatherer:
     @property
     def names(self) -> list[str]:
         """The symbols of all rows so far."""
-        return list(self._names)
+        return list(self._symbols.places)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take rows, which are before all others so far in the order of their files; at least one."""
         import polars as pl
 
         number = frame.get_column("date").to_physical().to_numpy()
-        names, codes = coded(frame.get_column("symbol"))
+        codes = self._symbols.numbered(frame.get_column("symbol"))
         stamps, instants = coded(frame.get_column("fetch_timestamp"))
-        codes = codes._replace(value=_known(self._names, names)[codes.value])
         runs = _runs(codes, instants, number)
         final = self._final(runs, stamps, number)
         counts = np.ones_like(final) if self._provisional else final
@@ -186,7 +185,7 @@ class Gatherer:
         """Return all rows, once."""
         import polars as pl
 
-        names, code_of = _ordered(self._names)
+        names, code_of = _ordered(self._symbols.places)
         stamps, stamp_of = _ordered(self._stamps)
         runs = Runs(*map(np.concatenate, zip(*self._runs[::-1], strict=True)))
         code, stamp, number, counts = map(np.concatenate, zip(*self._rows[::-1], strict=True))
@@ -226,6 +225,29 @@ def _runs(codes: Texts, stamps: Texts, number: NDArray[np.int32]) -> Runs:
         bars=(ends - begins).astype(np.int32),
         ordered=np.logical_and.reduceat(starts, begins),
     )
+
+
+class _Symbols:
+    """Numbers symbols as they come. Run after run answers about the same ones, which are not looked up again.
+
+    Attributes
+    ----------
+    places
+        The number of each symbol so far.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+        self._last: pl.Series | None = None
+        self._numbers = np.empty(0, dtype=np.int32)
+
+    def numbered(self, symbols: pl.Series) -> Texts:
+        """Return the numbers of a column's symbols."""
+        pieces, lengths = _pieces(symbols)
+        if self._last is None or not pieces.equals(self._last):
+            names, codes = _distinct(pieces)
+            self._last, self._numbers = pieces, _known(self.places, names)[codes]
+        return Texts(np.cumsum(lengths) - lengths, self._numbers)
 
 
 class _Backwards:
@@ -306,13 +328,23 @@ def _settled(day: int, exchange: str) -> str:
 
 def coded(texts: pl.Series) -> tuple[list[str], Texts]:
     """Return the distinct texts of a column, sorted, and where they are."""
+    pieces, lengths = _pieces(texts)
+    names, found = _distinct(pieces)
+    return names, Texts(np.cumsum(lengths) - lengths, found)
+
+
+def _pieces(texts: pl.Series) -> tuple[pl.Series, NDArray[np.intp]]:
+    """Return the texts of a column, alike ones that follow one another once, and how many these are."""
+    pieces = texts.rle().struct.unnest()
+    return pieces.get_column("value"), pieces.get_column("len").to_numpy().astype(np.intp)
+
+
+def _distinct(texts: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the distinct texts, sorted, and the place of each among them."""
     import polars as pl
 
-    pieces = texts.rle().struct.unnest()
-    values, lengths = pieces.get_column("value"), pieces.get_column("len").to_numpy().astype(np.intp)
-    names = values.unique().sort()
-    found = values.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
-    return names.to_list(), Texts(np.cumsum(lengths) - lengths, found)
+    names = texts.unique().sort()
+    return names.to_list(), texts.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
 
 
 def placed(numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
