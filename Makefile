@@ -21,6 +21,9 @@ FAR_FROM_KERNELS := audit batches budget cli_* company_* ingest_* lake_* lambda_
 	price_files quality report* resampling review sessions settings stress symbol_* trials yahoo
 KERNEL_TESTS := kernels tests/unit tests/laws $(foreach name,$(FAR_FROM_KERNELS),--ignore-glob='*/test_$(name).py')
 
+# Every process would compile the library anew, and rewrite the assertions of all its tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 # --- what people type ---------------------------------------------------------------------------------------------
@@ -32,15 +35,21 @@ demo: $(VENV)/.installed-demo ## Run the demonstration: real prices, a backtest,
 .PHONY: install
 install: $(VENV)/.installed-dev ## Set up .venv with everything for development
 
+# Runs parts one after the other, and fails where one did. 5: the arguments chose none of a part.
+define each_part
+@result=0; \
+for part in $(2); do \
+	$(1) $$part $(PYTEST_ARGS); code=$$?; \
+	case $$code in 0 | 5) ;; *) result=$$code ;; esac; \
+done; \
+exit $$result
+endef
+LAWS := "tests/laws $(BOTH)"
+UNITS := "tests/unit kernels stockstream $(BOTH)"
+
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run every test but the slow ones
-	@result=0; \
-	for part in "tests/distribution tests/integration $(ALONE:%=--ignore=%) $(BOTH)" "tests/laws $(BOTH)" \
-		"tests/unit kernels stockstream $(BOTH)" "$(ALONE)"; do \
-		$(PYTEST) $$part $(PYTEST_ARGS); code=$$?; \
-		case $$code in 0 | 5) ;; *) result=$$code ;; esac; \
-	done; \
-	exit $$result # 5: the arguments chose none of a part
+	$(call each_part,$(PYTEST),"tests/distribution tests/integration $(ALONE:%=--ignore=%) $(BOTH)" $(LAWS) $(UNITS) "$(ALONE)")
 
 .PHONY: test-unit
 test-unit: $(VENV)/.installed-dev ## Run the unit tests, the laws and the examples in the docstrings
@@ -60,18 +69,16 @@ test-bounds: $(VENV)/.installed-dev ## Run the kernels' tests with every array i
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$$cache" $(PYTEST) $(KERNEL_TESTS) $(BOTH) $(PYTEST_ARGS)
 
-# Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python. In the same parts
-# and processes as the tests; those of the distribution look at what a process imports, and would find coverage there.
+# Two passes, because coverage cannot see into compiled code: all tests, then the kernels as plain Python. The tests of the
+# distribution look at what a process imports, and would find coverage there.
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## Measure line coverage (floor in pyproject.toml); HTML in .coverage/html
 	@rm -rf .coverage && mkdir -p .coverage
-	@result=0; \
-	for part in "tests/integration $(ALONE:%=--ignore=%)" tests/laws "tests/unit kernels stockstream"; do \
-		$(MEASURED) $$part $(BOTH) $(PYTEST_ARGS) || result=$$?; \
-	done; \
-	NUMBA_DISABLE_JIT=1 $(MEASURED) $(KERNEL_TESTS) -m "not slow and not compiled" $(BOTH) $(PYTEST_ARGS) || result=$$?; \
-	$(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet --fail-under=0 && $(BIN)/coverage report || result=$$?; \
-	exit $$result
+	$(call each_part,$(MEASURED),"tests/integration $(ALONE:%=--ignore=%) $(BOTH)" $(LAWS) $(UNITS))
+	NUMBA_DISABLE_JIT=1 $(MEASURED) $(KERNEL_TESTS) -m "not slow and not compiled" $(BOTH) $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet --fail-under=0
+	@$(BIN)/coverage report
 	@echo "Open .coverage/html/index.html"
 
 .PHONY: lint
