@@ -15,8 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
-from stockstream_kernels.averages import pack, unpack
+from stockstream_kernels._compile import kernel, pick, smaller, step, truncated, view
 from stockstream_kernels.rolling import first_nan, rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
 from stockstream_kernels.statistics import moments
@@ -36,13 +35,15 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
 
     Memory (5): ``[last value, distance at the start of the group, reach, part, place in the group]``.
     """
-    last, distance, reach, part, place = memory[0], memory[1], memory[2], memory[3], truncated(memory[4])
+    last, distance, reach = memory[0], memory[1], memory[2]
+    part, place = memory[3], truncated(memory[4])
     t, end = np.uint64(0), np.uint64(len(out))
     while t < end:
         if place == 0 and end - t >= FOUR:
             keep1, keep2 = 1.0 - weights[t], 1.0 - weights[t + ONE]
             keep3, keep4 = 1.0 - weights[t + TWO], 1.0 - weights[t + THREE]
-            one, two, three, four = values[t], values[t + ONE], values[t + TWO], values[t + THREE]
+            one, two = values[t], values[t + ONE]
+            three, four = values[t + TWO], values[t + THREE]
             part1 = keep1 * (one - last)
             part2 = keep2 * (part1 + (two - one))
             part3 = keep3 * (part2 + (three - two))
@@ -59,24 +60,17 @@ def follow(values: Series, weights: Series, memory: Series, out: Series) -> None
                 t += FOUR
                 continue
         keep, change = 1.0 - weights[t], values[t] - last
-        reach = keep if place == 0 else keep * reach
-        part = keep * change if place == 0 else keep * (part + change)
+        reach = keep * pick(place == 0, 1.0, reach)
+        part = keep * pick(place == 0, change, part + change)
         behind = reach * distance + part
         last = values[t]
         out[t] = last - behind
         place += 1
-        if behind != behind:
-            distance, place = 0.0, 0
-        elif place == 4:
-            distance, place = behind, 0
+        if behind != behind or place == 4:
+            distance, place = pick(behind != behind, 0.0, behind), 0
         t += ONE
-    memory[0], memory[1], memory[2], memory[3], memory[4] = last, distance, reach, part, place
-
-
-@spliced
-def tile_of(window: int) -> int:
-    """Return how many bars a tile has: whole blocks of `rolling`."""
-    return window * ((511 + window) // window)
+    memory[0], memory[1], memory[2] = last, distance, reach
+    memory[3], memory[4] = part, place
 
 
 @kernel
@@ -84,11 +78,10 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
     """Kaufman's adaptive average: it keeps up with a price that goes straight and stays put in noise.
 
     The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
-    The weight is the square of slowest + efficiency * (fastest - slowest), the efficiency the net change of `window`
     bars over the sum of its changes. State: ``[started, -, -]`` + 5 + that of a sum, 6 + 2 * window, + the last window
-    values and three tiles, see `tile_of`.
+    values and three tiles of whole blocks of `rolling`.
     """
-    tile, at = tile_of(window), 14 + 2 * window
+    tile, at = window * ((511 + window) // window), 14 + 2 * window
     joined = view(state, at, window + tile)
     weights, found = view(state, at + window + tile, tile), view(state, at + window + 2 * tile, tile)
     if state[0] == 0.0:
@@ -102,20 +95,20 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
         if start >= window and first_nan(view(values, start - window, window + count), 0) == window + count:
             source = view(values, start - window, window + count)
         else:
-            bars = pack(part, joined, window)
+            bars = squeeze(part, part, view(joined, window, tile))
         now, yesterday, past = view(source, window, bars), view(source, window - 1, bars), view(source, 0, bars)
         for t in range(bars):
             found[t] = abs(now[t] - yesterday[t])
         rolling_sum(view(found, 0, bars), window, view(state, 8, 6 + 2 * window), weights)
         for t in range(bars):
             net, path = abs(now[t] - past[t]), weights[t]
-            efficiency = net / path if net < path else 1.0 + 0.0 * path  # the net change of one way is all of it
+            efficiency = pick(net < path, net / path, 1.0 + 0.0 * path)  # the net change of one way is all of it
             weight = slowest + efficiency * (fastest - slowest)
             weights[t] = weight * weight
         result = own if bars == count else view(found, 0, bars)
         follow(now, weights, view(state, 3, 5), result)
         if bars < count:
-            unpack(part, result, own)
+            expand(result, part, own)
         for k in range(window):
             joined[k] = source[bars + k]
 

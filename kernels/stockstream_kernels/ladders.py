@@ -107,8 +107,9 @@ def sums(state: Series, newest: int, window: int, chunk: int, count: int, out: S
     Up to three parts are added in one pass; a pass for each after the second made the ultimate oscillator, whose
     windows have three, take 4.6 ms a million bars instead of 4.1.
     """
-    there, here, offset, seen, digit = np.uint64(start), np.uint64(newest), np.uint64(0), 0, 1
-    first, second, end = np.uint64(0), np.uint64(0), np.uint64(count)
+    there, here, offset = np.uint64(start), np.uint64(newest), np.uint64(0)
+    first, second, end = offset, offset, np.uint64(count)
+    seen, digit = np.int64(0), np.int64(1)  # typed: from literals, types take one more round to settle
     while digit <= window:
         if window & digit != 0:
             part = here - offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
+from stockstream_kernels._compile import kernel, pick, smaller, step, truncated, view
 from stockstream_kernels.ladders import (
     BEGIN,
     CHUNK,
@@ -30,15 +30,17 @@ def rsi(values: Series, window: int, state: Series, out: Series) -> None:
     NaN when both averages are zero (a suspended stock says nothing), 100 when only the loss is.
     State: ``[count of finite values, average gain, average loss, last value]``.
     """
-    count, gain, loss, last = truncated(state[0]), state[1], state[2], state[3]
-    start = 0
+    count, gain = truncated(state[0]), state[1]
+    loss, last = state[2], state[3]
+    start = truncated(np.int64(0))  # typed: from a literal, types take one more round to settle
     while start < len(values) and count <= window:
         value = values[start]
         out[start] = np.nan
         if value == value:
             if count > 0:
-                gain += max(value - last, 0.0) / window
-                loss += max(last - value, 0.0) / window
+                change = value - last
+                gain += pick(change < 0.0, 0.0, change) / window
+                loss += pick(change > 0.0, 0.0, -change) / window
             last = value
             count += 1
             if count > window:
@@ -49,13 +51,14 @@ def rsi(values: Series, window: int, state: Series, out: Series) -> None:
         value = values[t]
         if value == value:
             change = value - last
-            gain = keep * gain + newest * max(change, 0.0)
-            loss = keep * loss + newest * max(-change, 0.0)
+            gain = keep * gain + newest * pick(change < 0.0, 0.0, change)
+            loss = keep * loss + newest * pick(change > 0.0, 0.0, -change)
             last = value
             out[t] = 100.0 * gain / (gain + loss)
         else:
             out[t] = np.nan
-    state[0], state[1], state[2], state[3] = count, gain, loss, last
+    state[0], state[1] = count, gain
+    state[2], state[3] = loss, last
 
 
 @step
@@ -105,7 +108,7 @@ def efficiency(values: Series, window: int, signed: int, state: Series, out: Ser
     """
     height, chunk, length = shape(window)
     lag, at = np.uint64(window), truncated(HEADER)
-    track = at + length
+    track, scale = at + length, pick(signed == 1, 100.0, 1.0)
     if state[0] == 0.0:
         state[0] = 1.0
         begin(state, at, track + window - at, np.nan)
@@ -122,9 +125,9 @@ def efficiency(values: Series, window: int, signed: int, state: Series, out: Ser
         sums(state, 3 + cursor, window, chunk, count, out, start)
         for k in range(np.uint64(count)):
             share = (state[prices + k] - state[prices - lag + k]) / out[bars + k]
-            share = 1.0 if share > 1.0 else share
-            share = -1.0 if share < -1.0 else share
-            out[bars + k] = 100.0 * share if signed == 1 else abs(share)
+            share = pick(share > 1.0, 1.0, share)
+            share = pick(share < -1.0, -1.0, share)
+            out[bars + k] = scale * pick(signed == 1, share, abs(share))
         if cursor + count == chunk:
             shift(state, track, window, chunk)
         settle(at, height, chunk, count, state)
@@ -275,34 +278,28 @@ def crsi(values: Series, window: int, streaks: int, rank: int, state: Series, ou
     Gaps are left out. State: ``[count of values, streak, last value]``, two of `rsi`, a track of changes with `rank` of
     the past, two chunks.
     """
-    start = truncated(BEGIN)
+    at, past = 11 + rank, np.uint64(rank)
+    start, now = truncated(BEGIN), np.uint64(11 + rank)
     while start < len(values):
         stop = whole(values, values, values, start, CHUNK)
-        if stop > start:
-            bars = stop - start
-            strengths(view(values, start, bars), window, streaks, rank, state, view(out, start, bars))
-        else:
+        if stop == start:
             out[start] = np.nan
-            stop += 1
+            start += 1
+            continue
+        bars, seen = stop - start, state[0]
+        part, own = view(values, start, bars), view(out, start, bars)
+        runs, ranked = view(state, at + CHUNK, bars), view(state, at + 2 * CHUNK, bars)
+        changes_and_streaks(part, state, view(state, at, CHUNK), runs)
+        rsi(part, window, view(state, 3, 4), own)
+        rsi(runs, streaks, view(state, 7, 4), ranked)
+        for k in range(np.uint64(bars)):
+            below, today = np.int64(0), state[now + k]
+            for lag in range(past):
+                below += state[now + k - past + lag] < today
+            place = pick(seen + np.float64(k) > rank, 100.0 * below / rank, np.nan)
+            own[k] = (own[k] + ranked[k] + place) / 3.0
+        shift(state, 11, rank, bars)
         start = stop
-
-
-@spliced
-def strengths(values: Series, window: int, streaks: int, rank: int, state: Series, out: Series) -> None:
-    """Compute at most a chunk of bars, none of them a gap."""
-    changes, past, now = 11 + rank, np.uint64(rank), np.uint64(11 + rank)
-    bars, seen = len(values), state[0]
-    runs, ranked = view(state, changes + CHUNK, bars), view(state, changes + 2 * CHUNK, bars)
-    changes_and_streaks(values, state, view(state, changes, CHUNK), runs)
-    rsi(values, window, view(state, 3, 4), out)
-    rsi(runs, streaks, view(state, 7, 4), ranked)
-    for k in range(np.uint64(len(values))):
-        below, today = 0, state[now + k]
-        for lag in range(past):
-            below += state[now + k - past + lag] < today
-        place = 100.0 * below / rank if seen + np.float64(k) > rank else np.nan
-        out[k] = (out[k] + ranked[k] + place) / 3.0
-    shift(state, 11, rank, len(values))
 
 
 @step
@@ -314,9 +311,10 @@ def changes_and_streaks(values: Series, state: Series, changes: Series, streaks:
     count, streak, last = state[0], state[1], state[2]
     for k in range(len(values)):
         value = values[k]
-        changes[k] = (value - last) / last if count > 0.0 else np.nan
-        rise, fall = count > 0.0 and value > last, count > 0.0 and value < last
-        streak = max(streak, 0.0) + 1.0 if rise else (min(streak, 0.0) - 1.0 if fall else 0.0)
+        changes[k] = pick(count > 0.0, (value - last) / last, np.nan)
+        rise, fall = (count > 0.0) & (value > last), (count > 0.0) & (value < last)
+        rises, falls = pick(streak > 0.0, streak, 0.0) + 1.0, pick(streak < 0.0, streak, 0.0) - 1.0
+        streak = pick(rise, rises, pick(fall, falls, 0.0))
         streaks[k] = streak
         last = value
         count += 1.0

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
+from stockstream_kernels._compile import kernel, pick, smaller, spliced, step, truncated, view
 from stockstream_kernels.convergence import average
 from stockstream_kernels.ladders import (
     BEGIN,
@@ -135,9 +135,8 @@ def pressures(
 def push(high: float, low: float, close: float, last: float) -> tuple[float, float]:
     """Return buying pressure and true range of a bar."""
     total = high + low + close + last
-    floor = low if low < last else last
-    ceiling = high if high > last else last
-    return (close - floor if total == total else np.nan), (ceiling - floor if total == total else np.nan)
+    floor, ceiling = pick(low < last, low, last), pick(high > last, high, last)
+    return pick(total == total, close - floor, np.nan), pick(total == total, ceiling - floor, np.nan)
 
 
 @kernel
@@ -175,7 +174,7 @@ def ao(high: Series, low: Series, fast: int, slow: int, state: Series, out: Seri
 def flatten(state: Series, at: int, run: float, window: int, out: Series) -> float:
     """Write 0 where a window of equal values ends; return the number of bars in a row that equal the one before."""
     for k in range(len(out)):
-        run = run + 1.0 if state[at + k] == state[at + k - 1] else 0.0
+        run = pick(state[at + k] == state[at + k - 1], run + 1.0, 0.0)
         if run >= window - 1.0:
             out[k] = 0.0
     return run

@@ -31,7 +31,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated
+from stockstream_kernels._compile import kernel, pick, smaller, spliced, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def first_nan(values: Series, start: int) -> int:
     """
     t, end = np.uint64(start), np.uint64(len(values))
     while end - t >= SCANNED:
-        found = 0
+        found = np.int64(0)  # typed: from a literal, types take one more round to settle
         for k in range(SCANNED):
             found += values[t + k] != values[t + k]
         if found > 0:
@@ -93,7 +93,7 @@ def rolling_sum(values: Series, window: int, state: Series, out: Series) -> None
             t = sum_bars(values, t, window, 1.0, False, state, out)
 
 
-@spliced
+@step
 def open_blocks(window: int, state: Series) -> None:
     """Mark that before the first full block there is no window."""
     if state[0] == 0.0:
@@ -106,24 +106,25 @@ def open_blocks(window: int, state: Series) -> None:
 def sum_bars(values: Series, start: int, window: int, share: float, exact: bool, state: Series, out: Series) -> int:
     """Write the sums up to the end of the block or of the input; return the bar after."""
     held, suffix = np.uint64(5), np.uint64(5 + window)  # places, not slices: those take longer to compile
-    position, prefix, run, last = np.uint64(state[1]), state[2], state[3], state[4]
-    stop = start + window - truncated(state[1])
-    stop = stop if stop < len(values) else len(values)
+    position, prefix = np.uint64(state[1]), state[2]
+    run, last = state[3], state[4]
+    stop = smaller(start + window - truncated(state[1]), len(values))
     for t in range(np.uint64(start), np.uint64(stop)):
         value = values[t]
-        run = run + 1.0 if value == last and exact else 1.0
+        run = pick((value == last) & exact, run + 1.0, 1.0)
         last = value
         prefix += value
         state[held + position] = value
         position += ONE
-        out[t] = value if run >= window and exact else (state[suffix + position] + prefix) * share
+        out[t] = pick((run >= window) & exact, value, (state[suffix + position] + prefix) * share)
     if position == np.uint64(window):
         total = 0.0
         for k in range(ONE, position):
             total += state[held + position - k]
             state[suffix + position - k] = total
         position, prefix = np.uint64(0), 0.0
-    state[1], state[2], state[3], state[4] = float(position), prefix, run, last
+    state[1], state[2] = float(position), prefix
+    state[3], state[4] = run, last
     return stop
 
 

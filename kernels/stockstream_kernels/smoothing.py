@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, spliced, step, truncated
+from stockstream_kernels._compile import kernel, pick, step, truncated
 
 type Series = NDArray[np.float64]
 
@@ -34,10 +34,12 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
     t, end = np.uint64(seeded(values, window if seed == 0 else 1, state, out)), np.uint64(len(values))
     keep = 1.0 - alpha
     keep2, keep3, keep4 = keep * keep, keep * keep * keep, keep * keep * keep * keep
-    distance, last, place, part = state[1], state[2], truncated(state[3]), state[4]
+    distance, last = state[1], state[2]
+    place, part = truncated(state[3]), state[4]
     while t < end:
         if place == 0 and end - t >= FOUR:
-            one, two, three, four = values[t], values[t + ONE], values[t + TWO], values[t + THREE]
+            one, two = values[t], values[t + ONE]
+            three, four = values[t + TWO], values[t + THREE]
             part1 = keep * (one - last)
             part2 = keep * (part1 + (two - one))
             part3 = keep * (part2 + (three - two))
@@ -54,7 +56,8 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
         value = values[t]
         out[t] = np.nan
         if value == value:
-            part = keep * (value - last) if place == 0 else keep * (part + (value - last))
+            change = value - last
+            part = keep * pick(place == 0, change, part + change)
             behind = (keep, keep2, keep3, keep4)[place] * distance + part
             out[t] = value - behind
             last = value
@@ -62,10 +65,11 @@ def exponential(values: Series, window: int, alpha: float, seed: int, state: Ser
             if place == 4:
                 distance, place = behind, 0
         t += ONE
-    state[1], state[2], state[3], state[4] = distance, last, place, part
+    state[1], state[2] = distance, last
+    state[3], state[4] = place, part
 
 
-@spliced
+@step
 def seeded(values: Series, needed: int, state: Series, out: Series) -> int:
     """Take values until the mean of `needed` of them starts the recursion; return the bar after.
 
@@ -73,12 +77,12 @@ def seeded(values: Series, needed: int, state: Series, out: Series) -> int:
     state is ``[count, sum of the distances, -, -, first value]``.
     """
     count, total, first = truncated(state[0]), state[1], state[4]
-    t = 0
+    t = truncated(np.int64(0))  # typed: from a literal, types take one more round to settle
     while t < len(values) and count < needed:
         value = values[t]
         out[t] = np.nan
         if value == value:
-            first = value if count == 0 else first
+            first = pick(count == 0, value, first)
             count += 1
             total += value - first
             if count == needed:

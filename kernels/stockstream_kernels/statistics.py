@@ -30,7 +30,8 @@ def moments(values: Series, window: int, ddof: int, state: Series, away: Series,
     """
     n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(values))
     held, first, second = np.uint64(5), np.uint64(5 + window), np.uint64(6 + 2 * window)
-    position, total, squares, anchor = np.uint64(state[1]), state[2], state[3], state[4]
+    position, total = np.uint64(state[1]), state[2]
+    squares, anchor = state[3], state[4]
     share, scale = 1.0 / window, 1.0 / (window - ddof)
     if state[0] == 0.0:  # before the first full block there is no window
         for k in range(n):
@@ -60,7 +61,8 @@ def moments(values: Series, window: int, ddof: int, state: Series, away: Series,
         if position == n:
             position = np.uint64(0)
             state[0] = 1.0
-    state[1], state[2], state[3], state[4] = position, total, squares, anchor
+    state[1], state[2] = position, total
+    state[3], state[4] = squares, anchor
 
 
 @kernel

@@ -105,7 +105,7 @@ def hold(values: Series, state: Series, index: Series) -> None:
     """Keep the index where the price has not moved: both averages shrink alike, and rounding must not make a range."""
     last, held = state[0], state[1]
     for t in range(len(values)):
-        held = held if values[t] == last and held == held else index[t]
+        held = pick((values[t] == last) & (held == held), held, index[t])
         last = values[t]
         index[t] = held
     state[0], state[1] = last, held
@@ -205,7 +205,8 @@ def averaged_ranges(
     State: ``[bars seen, position, highest, lowest, averages of distance, of range]``, held bars, 2 * window, +
     suffixes, 2 * window + 2.
     """
-    n, t, end, seen = np.uint64(window), np.uint64(0), np.uint64(len(close)), truncated(state[0])
+    n, t, end = np.uint64(window), np.uint64(0), np.uint64(len(close))
+    seen, left = truncated(state[0]), truncated(np.int64(0))
     held_a, held_b = np.uint64(8), np.uint64(8 + window)
     after_a, after_b = np.uint64(8 + 2 * window), np.uint64(9 + 3 * window)
     if seen == 0:
@@ -213,9 +214,13 @@ def averaged_ranges(
         for k in range(n + ONE):
             state[after_a + k], state[after_b + k] = -np.inf, np.inf
     position, best, worst = np.uint64(state[1]), state[2], state[3]
-    once, twice, once_reach, twice_reach = state[4], state[5], state[6], state[7]
-    left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
+    once, twice = state[4], state[5]
+    once_reach, twice_reach = state[6], state[7]
+    new, keep, shown = 0.0, 0.0, 0.0
+    new_two, keep_two = 0.0, 0.0
     while t < end:
+        if left == 0:
+            left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
         count = smaller(smaller(n - position, end - t), np.uint64(left))
         for k in range(count):
             a, b, place = high[t + k], low[t + k], position + k
@@ -231,8 +236,6 @@ def averaged_ranges(
         t += count
         position += count
         seen, left = seen + truncated(np.int64(count)), left - truncated(np.int64(count))
-        if left == 0:
-            left, new, keep, new_two, keep_two, shown = weights(seen, window - 1, first, second)
         if position == n:
             best, worst = -np.inf, np.inf
             for k in range(ONE, n):
@@ -240,8 +243,10 @@ def averaged_ranges(
                 best, worst = pick(a > best, a, best), pick(b < worst, b, worst)
                 state[after_a + n - k], state[after_b + n - k] = best, worst
             position, best, worst = np.uint64(0), -np.inf, np.inf
-    state[0], state[1], state[2], state[3] = float(seen), float(position), best, worst
-    state[4], state[5], state[6], state[7] = once, twice, once_reach, twice_reach
+    state[0], state[1] = float(seen), float(position)
+    state[2], state[3] = best, worst
+    state[4], state[5] = once, twice
+    state[6], state[7] = once_reach, twice_reach
 
 
 @step
@@ -255,9 +260,9 @@ def weights(seen: int, begin: int, first: int, second: int) -> tuple[int, float,
     ready = middle + second - 1
     left = truncated(np.int64(1 << 62))
     for bar in (ready + 1, ready, middle + 1, middle, begin):
-        left = bar - seen if bar > seen else left
+        left = pick(bar > seen, bar - seen, left)
     new, new_two = 2.0 / (first + 1.0), 2.0 / (second + 1.0)
-    keep, keep_two = 1.0 - new if seen > middle else 1.0, 1.0 - new_two if seen > ready else 1.0
-    new = new if seen > middle else 1.0 / first if seen >= begin else 0.0
-    new_two = new_two if seen > ready else 1.0 / second if seen >= middle else 0.0
-    return left, new, keep, new_two, keep_two, 1.0 if seen >= ready else 0.0
+    keep, keep_two = pick(seen > middle, 1.0 - new, 1.0), pick(seen > ready, 1.0 - new_two, 1.0)
+    new = pick(seen > middle, new, pick(seen >= begin, 1.0 / first, 0.0))
+    new_two = pick(seen > ready, new_two, pick(seen >= middle, 1.0 / second, 0.0))
+    return left, new, keep, new_two, keep_two, pick(seen >= ready, 1.0, 0.0)

@@ -61,7 +61,7 @@ def carry(values: Series, known: Series, last: float, previous: Series) -> float
 @step
 def squeeze(values: Series, known: Series, dense: Series) -> int:
     """Copy the values of the known bars to the front of `dense` and return how many there are."""
-    count = 0
+    count = truncated(np.int64(0))
     for k in range(len(values)):
         dense[count] = values[k]
         count += 0 if np.isnan(known[k]) else 1
@@ -75,7 +75,7 @@ def expand(dense: Series, known: Series, out: Series) -> None:
         for k in range(len(out)):
             out[k] = dense[k]
         return
-    count = 0
+    count = truncated(np.int64(0))
     for k in range(len(out)):
         out[k] = np.nan
         if not np.isnan(known[k]):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels import tiles
-from stockstream_kernels._compile import kernel, smaller, spliced, step, truncated, view
+from stockstream_kernels._compile import kernel, pick, smaller, spliced, step, truncated, view
 from stockstream_kernels.ladders import (
     BEGIN,
     ONE,
@@ -43,8 +43,7 @@ def climb_ages(state: Series, newest: int, length: int, height: int, chunk: int,
             here, ages, older = below + np.uint64(chunk) + back + back, below + across, below - back
             for k in range(np.uint64(count)):
                 newer = state[below + k] >= state[older + k]
-                past = state[ages - back + k] + bars
-                state[here + across + k] = state[ages + k] if newer else past
+                state[here + across + k] = pick(newer, state[ages + k], state[ages - back + k] + bars)
             below, back, bars = here, back + back, bars + bars
         at += length
 
@@ -55,8 +54,8 @@ def since(state: Series, newest: int, across: int, back: int, start: int, count:
     here, there, ages, bars = np.uint64(newest), np.uint64(newest - back), np.uint64(across), np.uint64(start)
     for k in range(np.uint64(count)):
         one, two = state[here + k], state[there + k]
-        age = state[here + ages + k] if one >= two else state[there + ages + k] + back
-        out[bars + k] = age if (one if one >= two else two) < np.inf else np.nan
+        age = pick(one >= two, state[here + ages + k], state[there + ages + k] + back)
+        out[bars + k] = pick(pick(one >= two, one, two) < np.inf, age, np.nan)
 
 
 @spliced

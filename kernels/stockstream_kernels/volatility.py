@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockstream_kernels._compile import kernel, scratch, smaller, spliced, step, truncated, view
+from stockstream_kernels._compile import kernel, pick, scratch, smaller, spliced, step, truncated, view
 from stockstream_kernels.smoothing import exponential
 from stockstream_kernels.statistics import moments
 from stockstream_kernels.tiles import ONE, TWO, WIDE, expand, gaps, pair_extremes, pair_sums, room, squeeze
@@ -23,9 +23,8 @@ def true_range(high: float, low: float, previous_close: float) -> float:
 
     Written so that a NaN in high or low gives NaN, while an unknown close before leaves high - low.
     """
-    top = previous_close if previous_close > high else high
-    bottom = previous_close if previous_close < low else low
-    return top - bottom
+    top = pick(previous_close > high, previous_close, high)
+    return top - pick(previous_close < low, previous_close, low)
 
 
 @step
@@ -89,7 +88,8 @@ def average_ranges(
     State: ``[started, true ranges summed, average before the pair, last close, half a pair is held, its share]``.
     """
     t, end = np.uint64(atr_seed(high, low, close, window, first_tr, state, out)), np.uint64(len(close))
-    average, last, half, held = state[2], state[3], state[4], state[5]
+    average, last = state[2], state[3]
+    half, held = state[4], state[5]
     newest, keep = 1.0 / window, 1.0 - 1.0 / window
     square = keep * keep
     while t < end:
@@ -114,25 +114,28 @@ def average_ranges(
                 out[t] = average
             half = 1.0 - half
         t += ONE
-    state[2], state[3], state[4], state[5] = average, last, half, held
+    state[2], state[3] = average, last
+    state[4], state[5] = half, held
 
 
 @step
 def atr_seed(high: Series, low: Series, close: Series, window: int, first_tr: int, state: Series, out: Series) -> int:
     """Take bars until the mean of `window` true ranges is known; return the bar after."""
-    started, summed, average, last = state[0], truncated(state[1]), state[2], state[3]
-    t = 0
+    started, summed = state[0], truncated(state[1])
+    average, last = state[2], state[3]
+    t = truncated(np.int64(0))
     while t < len(close) and summed < window:
         out[t] = np.nan
-        reach = true_range(high[t], low[t], last if started == 1.0 else np.nan)
+        reach = true_range(high[t], low[t], pick(started == 1.0, last, np.nan))
         if not np.isnan(reach + close[t]):
             if started == 1.0 or first_tr == 1:
                 summed += 1
                 average += reach / window
-                out[t] = average if summed == window else np.nan
+                out[t] = pick(summed == window, average, np.nan)
             started, last = 1.0, close[t]
         t += 1
-    state[0], state[1], state[2], state[3] = started, summed, average, last
+    state[0], state[1] = started, summed
+    state[2], state[3] = average, last
     return t
 
 
@@ -169,7 +172,7 @@ def chop(high: Series, low: Series, close: Series, window: int, state: Series, o
         pair_extremes(top, bottom, window, view(state, 2 + size, size), highest, lowest)
         for k in range(bars):
             whole = highest[k] - lowest[k]
-            own[k] = scale * np.log10(own[k] / whole) if whole > 0.0 else np.nan
+            own[k] = pick(whole > 0.0, scale * np.log10(own[k] / whole), np.nan)
     state[0], state[1] = 1.0, last
 
 
@@ -256,11 +259,10 @@ def rvi(values: Series, window: int, deviation: int, state: Series, out: Series)
             last = value[k]
         moments(value, deviation, 0, view(state, 18, len(state) - 18), rise, swing)
         for k in range(count):
-            swing[k] = np.sqrt(swing[k])
-            swing[k] = np.nan if np.isnan(previous[k]) else swing[k]
-            known = swing[k] - swing[k]  # 0, or NaN where there is no deviation yet
-            rise[k] = (swing[k] if value[k] > previous[k] else 0.0) + known
-            fall[k] = (swing[k] if value[k] < previous[k] else 0.0) + known
+            size = pick(np.isnan(previous[k]), np.nan, np.sqrt(swing[k]))
+            known = size - size  # 0, or NaN where there is no deviation yet
+            rise[k] = pick(value[k] > previous[k], size, 0.0) + known
+            fall[k] = pick(value[k] < previous[k], size, 0.0) + known
         exponential(rise, window, 1.0 / window, 0, view(state, 2, 8), value)
         exponential(fall, window, 1.0 / window, 0, view(state, 10, 8), previous)
         for k in range(count):
