@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockstream_kernels._compile import kernel, pick, smaller, step, truncated, view
-from stockstream_kernels.rolling import first_nan, rolling_sum
+from stockstream_kernels.rolling import rolling_sum
 from stockstream_kernels.smoothing import FOUR, ONE, THREE, TWO
 from stockstream_kernels.statistics import moments
-from stockstream_kernels.tiles import WIDE, expand, squeeze
+from stockstream_kernels.tiles import WIDE, expand, gaps, squeeze
 
 type Series = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def kama(values: Series, window: int, fast: int, slow: int, state: Series, out: 
     for start in range(0, len(values), tile):
         count = smaller(tile, len(values) - start)
         part, own, source, bars = view(values, start, count), view(out, start, count), joined, count
-        if start >= window and first_nan(view(values, start - window, window + count), 0) == window + count:
+        if start >= window and gaps(view(values, start - window, window + count)) == 0:
             source = view(values, start - window, window + count)
         else:
             bars = squeeze(part, part, view(joined, window, tile))
