@@ -80,7 +80,7 @@ def _imported(path: Path, answer: Written, lake: Lake) -> str:
         f"{answer.first_date} to {answer.last_date}"
     ]
     if answer.events:
-        parts.append(f"{answer.events:,} dividends and splits")
+        parts.append(counted(answer.events, "dividend or split", "dividends and splits"))
     if answer.days_without_bar:
         parts.append(f"{counted(answer.days_without_bar, 'day')} without a bar")
     if answer.quarantined:

@@ -179,8 +179,12 @@ def test_the_command_fills_a_lake(tmp_path: Path) -> None:
             "PYTHONPATH": os.pathsep.join([str(root), str(root / "kernels")]),
         }
         command = [sys.executable, "-m", "stockstream", "ingest", "--symbols", ",".join(symbols), "--lake", "lake"]
-        first = subprocess.run([*command, "--json"], env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
-        again = subprocess.run(command, env=env, capture_output=True, text=True, check=True, cwd=tmp_path)
+        first, again = (
+            subprocess.run(each, env=env, capture_output=True, text=True, check=False, cwd=tmp_path)
+            for each in ([*command, "--json"], command)
+        )
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert again.returncode == 0, again.stdout + again.stderr
     assert json.loads(first.stdout)["outcomes"] == {"ok": 9}
     assert first.stderr == ""
     assert again.stdout.startswith("nothing to do: the session of ")
