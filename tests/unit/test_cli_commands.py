@@ -71,6 +71,15 @@ def test_import_sets_bad_rows_aside_when_asked(tmp_path: Path) -> None:
     assert "1 bad row set aside in data/lake/quarantine" in text
 
 
+def test_import_counts_events_and_days_without_a_bar() -> None:
+    head = "symbol,date,open,high,low,close,volume,dividend,split\n"
+    Path("one.csv").write_text(f"{head}A,2024-01-02,1,1,1,1,5,,\nA,2024-01-03,1,1,1,1,5,0.1,\nA,2024-01-04,,,,,,,\n")
+    Path("two.csv").write_text(f"{head}B,2024-01-02,1,1,1,1,5,,\nB,2024-01-03,1,1,1,1,5,0.1,2\n")
+    one, two = run("import", "one.csv", "two.csv").stdout.splitlines()[:2]
+    assert one == "one.csv: 2 rows of 1 symbol, 2024-01-02 to 2024-01-03; 1 dividend or split; 1 day without a bar"
+    assert two == "two.csv: 2 rows of 1 symbol, 2024-01-02 to 2024-01-03; 2 dividends and splits"
+
+
 def test_several_files_are_all_stored(lake: str) -> None:
     assert ss.Lake(lake).symbols() == ("BHP", "CBA")
     assert len(list(Path(lake, "raw-data").iterdir())) == 2
