@@ -98,6 +98,7 @@ def _kernels() -> Finding:
     """Say where compiled kernels are kept, and how many are."""
     import numba
     from stockstream_kernels import rolling
+    from stockstream_kernels._compile import target
 
     if getattr(numba.config, "DISABLE_JIT", 0):
         return Finding("kernels", NOTE, "plain Python, hundreds of times slower", "unset NUMBA_DISABLE_JIT")
@@ -109,6 +110,8 @@ def _kernels() -> Finding:
     kept = list(Path(folder).glob("*.nbc"))
     size = sum(file.stat().st_size for file in kept) / 1e6
     advice = "" if kept else "the first run compiles for some seconds"
+    if target() == "cpu":
+        advice = f"kernels were not tried with Numba {numba.__version__} yet: they compile for a third longer"
     return Finding("kernels", OK, f"{len(kept)} compiled, {size:.0f} MB in {folder}", advice)
 
 

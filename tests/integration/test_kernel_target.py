@@ -6,6 +6,10 @@ import sys
 
 import numba
 import pytest
+from stockstream_kernels import _compile
+from stockstream_kernels._compile import EXAMINED, target
+
+from stockstream.cli import doctor
 
 pytestmark = pytest.mark.compiled
 
@@ -118,16 +122,25 @@ def run(code, cache, *arguments):
     return done
 
 
-def test_the_installed_version_of_numba_has_been_tried():
-    from stockstream_kernels._compile import EXAMINED, target
+#: What kernels are compiled for with the installed Numba; `stockstream doctor` says when it was not tried yet.
+TARGET = "stockstream_kernels" if numba.__version__ in EXAMINED else "cpu"
 
-    assert numba.__version__ in EXAMINED, "try `_target` with it, then say so there"
-    assert target() == "stockstream_kernels"
+
+def test_a_version_of_numba_that_nobody_has_tried_is_compiled_for_its_own_target(monkeypatch):
+    assert target.__wrapped__() == TARGET
+    monkeypatch.setattr(numba, "__version__", "0.99.0")
+    assert target.__wrapped__() == "cpu"
+
+
+@pytest.mark.parametrize(("chosen", "advice"), [("cpu", True), ("stockstream_kernels", False)])
+def test_the_doctor_says_that_nobody_has_tried_it(monkeypatch, chosen, advice):
+    monkeypatch.setattr(_compile, "target", lambda: chosen)
+    assert (f"not tried with Numba {numba.__version__}" in doctor._kernels().advice) is advice
 
 
 def test_both_targets_and_what_is_kept_on_disk_give_the_same_bits(tmp_path):
     own = run(BITS, tmp_path / "own", "")
-    assert own.stderr.strip() == "stockstream_kernels"
+    assert own.stderr.strip() == TARGET
     other = run(BITS, tmp_path / "other", "0.99.0")
     assert other.stderr.strip() == "cpu"
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "own").rglob("*.nbc")}
