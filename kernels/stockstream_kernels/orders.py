@@ -375,7 +375,7 @@ def execute(
     account[TURNOVER] += shares * price
     if quantity < 0.0 < held and terms.settle:  # proceeds of a short are collateral, settled or not
         sold = min(shares, held)
-        account[UNSETTLED] += sold * price - charge * sold / shares
+        account[UNSETTLED] += max(sold * price - charge * sold / shares, 0.0)  # a fee beyond them is paid at once
     record = book.fills[book.counts[FILLS]]
     book.counts[FILLS] += 1
     record["order"], record["session"], record["symbol"], record["quantity"] = number, t, s, quantity

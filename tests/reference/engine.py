@@ -605,7 +605,7 @@ class Twin:
         self.cash -= quantity * price + charge
         if holding.quantity > 0.0 > quantity:
             sold = min(-quantity, holding.quantity)
-            self.proceeds[self.t] += sold * price - charge * sold / -quantity
+            self.proceeds[self.t] += max(sold * price - charge * sold / -quantity, 0.0)
         self.fills.append(Fill(order.number, self.t, s, quantity, price, charge, order.cause))
         order.filled, order.filled_on = order.filled + quantity, self.t
         before = holding.side

@@ -378,3 +378,13 @@ def test_unsettled_cash_buys_and_earns_nothing_for_two_sessions():
         bars, {0: Action.buy(quantity=100), 1: Action.close(), 2: Action.buy(quantity=100, symbol="B")}, costs=costs
     )
     assert fills(buys)[2] == (3, "B", 100.0, 10.0)
+
+
+def test_a_fee_beyond_the_proceeds_is_paid_at_once_and_lends_nothing():
+    costs = ss.Costs(commission=ss.Commission(minimum=30.0), cash_rate=0.365, venue=ss.Venue(settlement=2))
+    actions = {0: Action.buy(quantity=2), 1: Action.close()}
+    result = play(market(A=FLAT, B=FLAT), actions, costs=costs)
+    cash, years = result.account.cash, 1 / 365
+    # sold in session 2 for 20 less 30: the night before session 3 earns on the cash that is there, and no more
+    assert cash[2] == pytest.approx(cash[1] * (1 + 0.365 * years) - 10.0)
+    assert cash[3] == pytest.approx(cash[2] * (1 + 0.365 * years), rel=1e-12)
