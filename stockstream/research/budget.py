@@ -10,16 +10,29 @@ from typing import TYPE_CHECKING, Final
 from stockstream.errors import ParameterError, counted
 
 if TYPE_CHECKING:
+    from stockstream.research.grid import Combinations
     from stockstream.research.question import Question
 
 #: Combinations planned at once at most: their numbers, places and results are then some twenty megabytes.
 LARGEST_BATCH: Final = 100_000
 
-#: Shares of the budget: results that are kept, and of the rest what is planned and what series take.
-KEPT, PLANNED, SERIES = 0.6, 0.4, 0.4
+#: Shares of the budget: results that are kept, and of the rest what is planned and what series take, what the equity
+#: paths of all threads take, and what waits for a checkpoint. The last share is left to the allocators, which keep
+#: some of what was given back.
+KEPT, PLANNED, SERIES, PATHS, WAITING = 0.6, 0.4, 0.4, 0.1, 0.05
 
 #: Bytes per combination while it is planned: codes, places, orders of sorting.
 PLANNING: Final = 96
+
+#: Bytes per combination of an open batch beside its parameters and results: its place, settings and series.
+JOBS: Final = 32
+
+#: Tapes of symbols that are kept for later pieces: their share, and the most bytes, since large pieces are few.
+TAPES: Final = 0.1
+LARGEST_TAPES: Final = 16_000_000
+
+#: Batches that are there at once at least: one is written while the next one runs.
+OPEN: Final = 2
 
 FALLBACK: Final = 2 << 30
 
@@ -34,32 +47,52 @@ class Budget:
         The bound.
     batch
         Combinations planned at once.
+    open
+        Batches that may be there at once, from being planned until they are written.
     series
         Bytes that the series of one symbol may take.
+    paths
+        Bytes that the equity paths of one job may take.
+    tapes
+        Bytes that tapes may take that are kept.
+    waiting
+        Numbers that may wait to be written to a checkpoint.
     """
 
     max_bytes: int
     batch: int
+    open: int
     series: int
+    paths: int
+    tapes: int
+    waiting: int
 
 
 def limits_of(
-    max_bytes: float | None, question: Question, count: int, rows_each: int, parameters: int, *, hands: int, keeps: bool
+    max_bytes: float | None, question: Question, found: Combinations, rows_each: int, *, hands: int, keeps: bool
 ) -> Budget:
     """Return how much memory may be taken, and how many combinations are planned at once."""
-    metrics = question.width
+    metrics, parameters = question.width, len(found.names)
     return budget(
         max_bytes,
-        runs=rows_each * count,
+        runs=rows_each * found.count,
         keeps=keeps,
         row_bytes=8 * (metrics + parameters) + 16,
-        batch_bytes=rows_each * (8 * metrics + 1) + 8 * parameters,
-        in_flight=2 * hands,
+        batch_bytes=JOBS + 20 * parameters + rows_each * (1 if keeps else 8 * metrics + 1),
+        listed=found.kept_bytes,
+        hands=hands,
     )
 
 
 def budget(
-    max_bytes: float | None, *, runs: int, keeps: bool, row_bytes: int, batch_bytes: int, in_flight: int
+    max_bytes: float | None,
+    *,
+    runs: int,
+    keeps: bool,
+    row_bytes: int,
+    batch_bytes: int,
+    listed: int,
+    hands: int,
 ) -> Budget:
     """Divide the memory.
 
@@ -75,8 +108,10 @@ def budget(
         Bytes of one of them.
     batch_bytes
         Bytes per combination of a batch until it is written.
-    in_flight
-        Symbols whose series are held at once.
+    listed
+        Bytes of the combinations that are listed as a whole.
+    hands
+        Threads: twice as many jobs, each with the series of a symbol, are under way.
 
     Raises
     ------
@@ -92,8 +127,8 @@ def budget(
             "metrics, or raise max_bytes"
         )
         raise ParameterError(message)
-    rest = limit - kept
-    each = PLANNING + (0 if keeps else 2 * batch_bytes)  # a batch is written while the next one runs
+    rest = limit - kept - listed
+    each = PLANNING + OPEN * batch_bytes + row_bytes  # rows are made of a batch, symbol by symbol, when it is done
     batch = min(LARGEST_BATCH, int(PLANNED * rest / each))
     if batch < 1:
         message = (
@@ -101,7 +136,15 @@ def budget(
             "raise max_bytes, or sweep fewer symbols or metrics"
         )
         raise ParameterError(message)
-    return Budget(limit, batch, int(SERIES * rest / (in_flight + 3)))  # 3: what it takes to compute one more
+    return Budget(
+        limit,
+        batch,
+        open=max(OPEN, OPEN * int(PLANNED * rest / (each * batch))),
+        series=int(SERIES * rest / (2 * hands + 3)),  # 3: what it takes to compute one more
+        paths=int(PATHS * rest / hands),
+        tapes=min(LARGEST_TAPES, int(TAPES * rest)),
+        waiting=int(WAITING * rest / 16),  # what waits is there twice when it is written
+    )
 
 
 def _checked(max_bytes: float) -> int:

@@ -33,15 +33,16 @@ MANIFEST: Final = "sweep.json"
 
 @dataclass(eq=False)
 class Checkpoint:
-    """Results on disk, in parts that are written as a whole or not at all."""
+    """Results on disk, in parts that are written as a whole or not at all; `numbers` is the most that waits."""
 
     folder: Path
+    numbers: int = NUMBERS
     parts: list[tuple[int, int, Path]] = field(default_factory=list)
     _waiting: list[tuple[int, NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
     _since: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def open(cls, folder: str | Path, identity: Mapping[str, str]) -> Checkpoint:
+    def open(cls, folder: str | Path, identity: Mapping[str, str], numbers: int = NUMBERS) -> Checkpoint:
         """Begin, or go on with what is there.
 
         Raises
@@ -49,7 +50,7 @@ class Checkpoint:
         ParameterError
             The folder belongs to another sweep, or is not one that can be written to.
         """
-        checkpoint = cls(Path(folder))
+        checkpoint = cls(Path(folder), min(numbers, NUMBERS))
         manifest = checkpoint.folder / MANIFEST
         try:
             if manifest.exists():
@@ -86,7 +87,7 @@ class Checkpoint:
         """Take ``(M, n)`` results of combinations by their number among all."""
         self._waiting.append((symbol, places, values))
         waiting = sum(values.size for _, _, values in self._waiting)
-        if waiting >= NUMBERS or time.monotonic() - self._since >= SECONDS:
+        if waiting >= self.numbers or time.monotonic() - self._since >= SECONDS:
             self.flush()
 
     def flush(self) -> None:

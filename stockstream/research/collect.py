@@ -151,8 +151,10 @@ class Best:
 
     def take(self, symbol: int, rows: pl.DataFrame) -> None:
         """Keep what is among the best; NaN never is before a number."""
-        self.held = ranked(rows if self.held is None else self.held.vstack(rows), self.metric, largest=self.largest)
-        self.held = self.held.head(self.count).rechunk()
+        best = ranked(rows, self.metric, largest=self.largest, most=self.count)
+        if self.held is not None:
+            best = ranked(self.held.vstack(best), self.metric, largest=self.largest, most=self.count)
+        self.held = best
 
     def close(self) -> None:
         """Nothing is left to do."""
@@ -170,11 +172,13 @@ def why_nothing_ran(failures: pl.DataFrame) -> str:
     return f"every combination failed, the first with {failures['reason'][0]}"
 
 
-def ranked(frame: pl.DataFrame, metric: str, *, largest: bool) -> pl.DataFrame:
-    """Return rows best first, those without a value last."""
+def ranked(frame: pl.DataFrame, metric: str, *, largest: bool, most: int | None = None) -> pl.DataFrame:
+    """Return rows best first, those without a value last, `most` of them at most; only what is returned is copied."""
     import polars as pl
 
-    return frame.sort(pl.col(metric).fill_nan(None), descending=largest, nulls_last=True, maintain_order=True)
+    key = pl.col(metric).fill_nan(None)
+    order = pl.arg_sort_by(key, descending=largest, nulls_last=True, maintain_order=True)
+    return frame.select(pl.all().gather(order if most is None else order.head(most)))
 
 
 class ParquetFile:
@@ -218,6 +222,14 @@ class ParquetFile:
         self._part.unlink(missing_ok=True)
 
 
+def _whole(values: NDArray[np.float64], done: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Turn counts into whole numbers where they stand: kept rows share the memory of their batch."""
+    values[~done] = 0.0
+    whole = values.view(np.int64)
+    whole[:] = values
+    return whole
+
+
 @dataclass
 class Collector:
     """Fills batches and hands them on, in order."""
@@ -230,6 +242,11 @@ class Collector:
     refused: int = 0
     _open: deque[Batch] = field(default_factory=deque)
     _seen: Batch | None = None
+
+    @property
+    def held(self) -> int:
+        """Batches that have not left."""
+        return len(self._open)
 
     def begin(self, batch: Batch) -> None:
         """Hear of a new batch."""
@@ -280,7 +297,6 @@ class Collector:
         if self.symbols:
             columns.insert(0, pl.Series("symbol", [self.symbols[symbol]]).new_from_index(0, batch.table.height))
         for name, values in zip(self.metrics, batch.values[symbol], strict=True):
-            counts = np.where(done, values, 0.0).astype(np.int64) if name in COUNTS else values
-            columns.append(pl.Series(name, counts))
+            columns.append(pl.Series(name, _whole(values, done) if name in COUNTS else values))
         frame = pl.DataFrame(columns)
         return frame if done.all() else frame.filter(pl.Series(done))

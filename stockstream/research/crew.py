@@ -130,8 +130,11 @@ class Crew:
         """Jobs under way at once."""
         return REMOTE_WINDOW if self.remote else 2 * self.workers
 
-    def run(self, jobs: Iterator[Job], done: Callable[[Job, Answer], None]) -> bool:
-        """Do all jobs; False when Ctrl-C ended it, with everything that was done handed to `done`."""
+    def run(self, jobs: Iterator[Job | None], done: Callable[[Job, Answer], None]) -> bool:
+        """Do all jobs; False when Ctrl-C ended it, with everything that was done handed to `done`.
+
+        A None among the jobs: no more until one of those under way is done.
+        """
         waiting: dict[Future[Any], tuple[Job, Executor | None]] = {}
         again: deque[Job] = deque()
         try:
@@ -292,10 +295,11 @@ class Alone(Crew):
     def __enter__(self) -> Alone:
         return self
 
-    def run(self, jobs: Iterator[Job], done: Callable[[Job, Answer], None]) -> bool:
+    def run(self, jobs: Iterator[Job | None], done: Callable[[Job, Answer], None]) -> bool:
         """Do all jobs."""
         for job in jobs:
-            done(job, answer(job.work, self.package))
+            if job is not None:
+                done(job, answer(job.work, self.package))
         return True
 
     def together(self, calls: Sequence[Callable[[], None]]) -> None:

@@ -156,6 +156,9 @@ class Shelf:
         return ranges
 
 
+type Prepared = tuple[tapes.Tape | None, ledger.Market | None, ledger.Terms | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Desk:
     """Everything the runs of one symbol under one set of settings share, read-only."""
@@ -170,14 +173,28 @@ class Desk:
     way: int
 
     @classmethod
-    def of(cls, compiled: CompiledRules, shelf: Shelf, settings: Settings, question: Question) -> Desk:
-        """Prepare a desk; it has a tape where the short way is open."""
+    def of(
+        cls,
+        compiled: CompiledRules,
+        shelf: Shelf,
+        settings: Settings,
+        question: Question,
+        prepared: Prepared | None = None,
+    ) -> Desk:
+        """Prepare a desk; it has a tape where the short way is open, that of another desk where one is given."""
         way = SIMULATE if question.paths else short_way(compiled, settings, shelf.bars)[0]
         if way == SIMULATE:
             return cls(compiled, shelf, settings, question, None, None, None, way)
+        if prepared is not None:
+            return cls(compiled, shelf, settings, question, *prepared, way)
         market, terms = market_of(shelf.bars, quiet=True), terms_of(shelf.bars, settings)
         tape = _tape(shelf, market, terms, hurdle_of(settings))
         return cls(compiled, shelf, settings, question, tape, market, terms, way)
+
+    @property
+    def prepared(self) -> Prepared:
+        """What other desks of the same symbol and settings need too."""
+        return self.tape, self.market, self.terms
 
     def run(
         self,

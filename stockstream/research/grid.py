@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 type Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 
 #: Combinations that a constraint is asked about at once.
-LISTED_AT_ONCE: Final = 1_000_000
+LISTED_AT_ONCE: Final = 100_000
 
 #: Whole numbers below this are the same as numbers with a fraction.
 EXACT: Final = 1 << 53
@@ -114,6 +114,12 @@ class Combinations:
     def is_product(self) -> bool:
         """Whether they are all combinations of `axes`."""
         return self.rows is None and self.where is None
+
+    @property
+    def kept_bytes(self) -> int:
+        """What those take that are listed as a whole."""
+        rows = self.listed if self.rows is not None or self.listed <= LISTED_ONCE else 0
+        return 8 * rows * len(self.names)
 
     @cached_property
     def whole(self) -> pl.DataFrame:

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stockstream.backtesting.rules import LEVELS
 from stockstream.errors import ParameterError
 from stockstream.research.budget import in_words
 from stockstream.research.collect import Batch
 from stockstream.research.desk import Desk, Shelf, panel_for, ranks, short_way
 from stockstream.research.jobs import CHUNK_BARS, MIN_CHUNK, PATH_BARS, AccountWork, Job, Package, SymbolWork, answer
-from stockstream.research.programs import Bound, CompiledRules, Needs, compile_rules, numbers_of
+from stockstream.research.programs import (
+    RADIX,
+    Bound,
+    CompiledRules,
+    Needs,
+    compile_rules,
+    nearby,
+    numbers_of,
+    refused_levels,
+)
 from stockstream.research.rows import Rows
 from stockstream.research.symbolic import symbolic_rules
 from stockstream.research.variants import variants
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from stockstream.research.checkpoint import Checkpoint
     from stockstream.research.collect import Collector
     from stockstream.research.crew import Crew
+    from stockstream.research.desk import Prepared
     from stockstream.research.grid import Combinations
     from stockstream.research.jobs import Work
     from stockstream.research.question import Question
@@ -41,20 +50,11 @@ if TYPE_CHECKING:
 #: Combinations whose rules are also built from numbers, to see that parameters stand for them.
 SAMPLED_RULES: Final = 16
 
-#: Combinations that are neighbours in the plan: four series of the first slot with each one of the last, so that four
-#: runs are compared with one series at once; and as many series of the last slot as stay in the second-level cache, 16.
-#: Both as bits: NumPy's division of 20,000 numbers takes longer than sorting them.
-CACHED_SERIES: Final = 2
-CACHED_OTHERS: Final = 4
-
 #: Combinations that the rules are tried on are taken from so many.
 LISTED_SAMPLE: Final = 100_000
 
 #: Combinations planned at once where each has rules of its own.
 UNSHARED_BATCH: Final = 2_000
-
-#: Numbers of 16 bits are sorted by their digits, five times faster.
-RADIX: Final = 1 << 16
 
 #: Series that evaluating one holds beside it, and those of a rank, which stand for all symbols.
 BESIDE: Final = 2
@@ -100,6 +100,8 @@ class Plan:
         One account for all symbols.
     symbolic
         The rules with parameters in the place of numbers, where they are known or have been found.
+    prepared
+        Symbol -> what its desks need, whatever the series.
     """
 
     strategy: type[RuleStrategy]
@@ -117,6 +119,7 @@ class Plan:
     symbolic: CompiledRules | None = None
     ways: Counter[str] = field(default_factory=Counter)
     recalled: int = 0
+    prepared: dict[int, Prepared] = field(default_factory=dict)
     compiled: float = 0.0
 
     @classmethod
@@ -147,6 +150,7 @@ class Plan:
             chunk=chunk_of(
                 bars,
                 question,
+                limits,
                 combinations=combinations.count,
                 rows_each=1 if shared else len(bars.symbols),
                 hands=crew.workers,
@@ -167,14 +171,16 @@ class Plan:
         """Rows of the result for each combination."""
         return 1 if self.shared else len(self.bars.symbols)
 
-    def jobs(self) -> Iterator[Job]:
-        """Give all jobs, in an order that fills batch after batch."""
+    def jobs(self) -> Iterator[Job | None]:
+        """Give all jobs, in an order that fills batch after batch; None while another batch would not fit."""
         if self.symbolic is None and not self.shared:
             self.symbolic = self._symbolic()
         unshared = self.symbolic is None and not self.shared
         size = min(self.budget.batch, UNSHARED_BATCH) if unshared else self.budget.batch
         first = 0
         for table in self.combinations.batches(size):
+            while self.collector.held >= self.budget.open:
+                yield None
             batch = Batch.of(first, table, self.rows_each, self.question.width)
             self.collector.begin(batch)
             if self.checkpoint is not None:
@@ -247,7 +253,7 @@ class Plan:
         """Cut combinations in halves until the series of each part fit."""
         needs = Needs.of(compiled, columns, len(places))
         numbers = numbers_of(compiled, columns, len(places))
-        waiting, each = [_nearby(needs.codes)], series_bytes(compiled, self.bars)
+        waiting, each = [nearby(needs.codes)], series_bytes(compiled, self.bars)
         while waiting:
             part = waiting.pop()
             wanted = needs.series(part) * each
@@ -267,7 +273,7 @@ class Plan:
 
     def _piece(self, batch: Batch, bound: Bound, values: NDArray[np.float64], places: NDArray[np.int64]) -> Piece:
         """Leave out what cannot run, and put combinations of the same settings side by side."""
-        refused = {**_refused_levels(bound.compiled, values), **bound.refused}
+        refused = {**refused_levels(bound.compiled, values), **bound.refused}
         self.collector.refuse(batch, {int(places[row]): reason for row, reason in refused.items()})
         if not refused and len(batch.settings) == 1 and batch.settings[0] is not None:
             cut = (batch.settings[0], slice(0, len(places)))
@@ -304,7 +310,7 @@ class Plan:
             idle = self.crew if batch.first == 0 and batch.open == 0 else None
             shelf = None if self.remote else Shelf.of(piece.rows, self.bars, symbol, whole, idle)
             for settings, cut in piece.cuts:
-                desk = None if shelf is None else Desk.of(piece.compiled, shelf, settings, self.question)
+                desk = None if shelf is None else self._desk(symbol, piece.compiled, shelf, settings)
                 seen = self.bars if shelf is None else shelf.bars
                 self.ways[why or short_way(piece.compiled, settings, seen)[1]] += 1
                 for part in self._parts(cut, pending):
@@ -315,6 +321,15 @@ class Plan:
                         into = (desk, out, piece.places[part])
                         work = SymbolWork(symbol, piece.compiled, NO_ROWS, slots, values, settings, *into)
                     yield Job(batch, symbol, piece.places[part], work)
+
+    def _desk(self, symbol: int, compiled: CompiledRules, shelf: Shelf, settings: Settings) -> Desk:
+        """Return a desk; what the first ones prepared stays for later pieces, which are many in little memory."""
+        desk = Desk.of(compiled, shelf, settings, self.question, self.prepared.get(symbol))
+        if not self.options and desk.tape is not None and symbol not in self.prepared:
+            size = sum(part.nbytes for part in desk.tape)
+            if (len(self.prepared) + 1) * size <= self.budget.tapes:
+                self.prepared[symbol] = desk.prepared
+        return desk
 
     def _parts(self, cut: slice, pending: NDArray[np.bool_]) -> Iterator[Any]:
         """Cut a range of combinations into jobs; those that are done already are left out."""
@@ -354,11 +369,20 @@ class Plan:
 
 
 def chunk_of(
-    bars: Bars, question: Question, *, combinations: int, rows_each: int, hands: int, remote: bool, shared: bool
+    bars: Bars,
+    question: Question,
+    limits: Budget,
+    *,
+    combinations: int,
+    rows_each: int,
+    hands: int,
+    remote: bool,
+    shared: bool,
 ) -> int:
     """Return how many combinations make a job; threads get the same number of jobs of the same size."""
+    combinations = min(combinations, limits.batch * (limits.open if remote else 1))
     sessions = len(bars.dates) * (len(bars.symbols) if shared else 1)
-    most = PATH_BARS if question.paths or shared else CHUNK_BARS
+    most = min(PATH_BARS, limits.paths // 8) if question.paths or shared else CHUNK_BARS
     if remote:  # jobs that travel are larger, but no fewer than a few for each of many workers
         most = int(np.clip(combinations * rows_each * sessions / 32, most, 8 * most))
     chunk = max(1 if shared else MIN_CHUNK, most // sessions)
@@ -372,30 +396,3 @@ def series_bytes(compiled: CompiledRules, bars: Bars) -> int:
     """Return what one series takes while it is computed and held; a rank stands for all symbols."""
     ranked = any(ranks(expression) for expression in compiled.slots)
     return 8 * len(bars.dates) * (1 + BESIDE) * (len(bars.symbols) if ranked else 1)
-
-
-def _refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dict[int, str]:
-    """Name the combinations whose stop or target is not above 0."""
-    refused: dict[int, str] = {}
-    for name, place in zip(LEVELS, compiled.levels, strict=True):
-        if place >= 0:
-            wrong = np.flatnonzero(~(values[:, place] > 0.0))
-            refused |= {int(row): f"expected {name} above 0; found {values[row, place]:g}" for row in wrong}
-    return refused
-
-
-def _nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Order combinations so that neighbours share their series.
-
-    A tile of a few series of the first and of the last slot stays in the first-level caches while all its pairs pass
-    by. In the order of the grid every run fetched 20 kB of series from further away: measured, four times the time of
-    the comparison itself.
-    """
-    first, last = codes[:, 0].astype(np.int64), codes[:, -1].astype(np.int64)
-    if codes.shape[1] == 1:
-        return np.argsort(first, kind="stable")
-    wide = (int(first.max()) >> CACHED_SERIES) + 1
-    tile = (last >> CACHED_OTHERS) * wide + (first >> CACHED_SERIES)
-    inner = (last & ((1 << CACHED_OTHERS) - 1)) << CACHED_SERIES | first & ((1 << CACHED_SERIES) - 1)
-    key = tile << (CACHED_OTHERS + CACHED_SERIES) | inner
-    return np.argsort(key.astype(np.uint16) if key.max() < RADIX else key, kind="stable")

@@ -51,6 +51,15 @@ INSTRUCTIONS: Final = {
 #: Levels of each stack; a rule deeper than this is refused with a message.
 DEPTH: Final = 12
 
+#: Combinations that are neighbours in the plan: four series of the first slot with each one of the last, so that four
+#: runs are compared with one series at once; and as many series of the last slot as stay in the second-level cache, 16.
+#: Both as bits: NumPy's division of 20,000 numbers takes longer than sorting them.
+CACHED_SERIES: Final = 2
+CACHED_OTHERS: Final = 4
+
+#: Numbers of 16 bits are sorted by their digits, five times faster.
+RADIX: Final = 1 << 16
+
 type Program = NDArray[np.int64]
 
 
@@ -167,6 +176,16 @@ def numbers_of(compiled: CompiledRules, columns: Mapping[str, NDArray[Any]], cou
     for place, expression in enumerate(compiled.numbers):
         values[:, place] = columns[expression.name] if isinstance(expression, Parameter) else expression.value  # type: ignore[attr-defined]
     return values
+
+
+def refused_levels(compiled: CompiledRules, values: NDArray[np.float64]) -> dict[int, str]:
+    """Name the combinations whose stop or target is not above 0."""
+    refused: dict[int, str] = {}
+    for name, place in zip(LEVELS, compiled.levels, strict=True):
+        if place >= 0:
+            wrong = np.flatnonzero(~(values[:, place] > 0.0))
+            refused |= {int(row): f"expected {name} above 0; found {values[row, place]:g}" for row in wrong}
+    return refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,6 +321,23 @@ def _used(codes: NDArray[np.int32], size: int) -> NDArray[np.int64]:
     present = np.zeros(size, dtype=bool)
     present[codes] = True
     return np.flatnonzero(present)
+
+
+def nearby(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Order combinations so that neighbours share their series.
+
+    A tile of a few series of the first and of the last slot stays in the first-level caches while all its pairs pass
+    by. In the order of the grid every run fetched 20 kB of series from further away: measured, four times the time of
+    the comparison itself.
+    """
+    first, last = codes[:, 0].astype(np.int64), codes[:, -1].astype(np.int64)
+    if codes.shape[1] == 1:
+        return np.argsort(first, kind="stable")
+    wide = (int(first.max()) >> CACHED_SERIES) + 1
+    tile = (last >> CACHED_OTHERS) * wide + (first >> CACHED_SERIES)
+    inner = (last & ((1 << CACHED_OTHERS) - 1)) << CACHED_SERIES | first & ((1 << CACHED_SERIES) - 1)
+    key = tile << (CACHED_OTHERS + CACHED_SERIES) | inner
+    return np.argsort(key.astype(np.uint16) if key.max() < RADIX else key, kind="stable")
 
 
 #: Whole numbers that lie so close together are told apart by a table instead of by sorting.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from stockstream.research.grid import Combinations
     from stockstream.research.results import Sweep
 
-#: Combinations hashed at once.
-AT_ONCE = 100_000
+#: Combinations hashed at once at most.
+AT_ONCE: Final = 100_000
 
 
 def entry_of(swept: Sweep, combinations: Combinations, sketch: distinct.Hashes) -> Entry:
@@ -45,9 +45,9 @@ def entry_of(swept: Sweep, combinations: Combinations, sketch: distinct.Hashes) 
     )
 
 
-def sketch_of(strategy: type, combinations: Combinations) -> distinct.Hashes:
-    """Return the smallest hashes of all combinations of a strategy."""
-    return distinct.smallest(_hashed(strategy, combinations))
+def sketch_of(strategy: type, combinations: Combinations, at_once: int = AT_ONCE) -> distinct.Hashes:
+    """Return the smallest hashes of all combinations of a strategy, so many of them looked at together."""
+    return distinct.smallest(_hashed(strategy, combinations, min(at_once, AT_ONCE)))
 
 
 def _family(swept: Sweep) -> str:
@@ -56,7 +56,7 @@ def _family(swept: Sweep) -> str:
     return hash_of(rule_of(swept.strategy).encode(), repr((swept.settings, swept.portfolio)).encode(), days)
 
 
-def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.uint64]]:
+def _hashed(strategy: type, combinations: Combinations, at_once: int) -> Iterator[NDArray[np.uint64]]:
     """Hash all combinations, those parameters included that were left at their defaults."""
     given = constructor_parameters(strategy)
     defaults = {
@@ -64,11 +64,11 @@ def _hashed(strategy: type, combinations: Combinations) -> Iterator[NDArray[np.u
         for name, value in given.items()
         if name not in combinations.names and isinstance(value, int | float)
     }
-    if combinations.is_product and combinations.count <= AT_ONCE:
+    if combinations.is_product and combinations.count <= at_once:
         ones = {name: np.array([value]) for name, value in defaults.items()}
         yield distinct.product_hashes({**combinations.axes, **ones})
         return
-    for batch in combinations.batches(AT_ONCE):
+    for batch in combinations.batches(at_once):
         columns = {name: batch.get_column(name).to_numpy().astype(np.float64) for name in batch.columns}
         columns |= {name: np.full(batch.height, value) for name, value in defaults.items()}
         yield distinct.hashes(columns, batch.height)

@@ -97,7 +97,7 @@ def returns_of_rows(swept: Sweep, rows: Sequence[Mapping[str, Any]], symbol: str
     package = Package(bars, question, swept.strategy if shared else None)
     crew = Alone(package, 1, None) if len(rows) * len(bars.dates) < SHORT else Crew(package, threads(None), None)
     most = FREE if isinstance(crew, Alone) else None
-    limits = limits_of(most, question, found.count, 1, len(found.names), hands=crew.workers, keeps=False)
+    limits = limits_of(most, question, found, 1, hands=crew.workers, keeps=False)
     limits = replace(limits, batch=min(limits.batch, max(PLANNED // question.width, 1)))
     returns = Returns((), (), found.failures, ())
     with crew:

@@ -111,7 +111,12 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
         ``"each"``: one row per symbol and combination. ``"shared"``: one row per combination, all symbols on one
         account. A rank sees all symbols in both.
     max_bytes
-        Bound of the memory that the sweep takes beside the bars; None for a quarter of what is free.
+        Bound of the bytes by which the sweep makes this process grow; None for a quarter of what is free: rows that are
+        kept, batches of combinations with their results until these are written, series, equity paths, the tapes of
+        symbols, results that wait for the checkpoint, and what allocators keep of what was given back. Not in it: the
+        bars; what a process takes once, on its first sweep, for kernels, libraries and threads (about 12 MB beside
+        their code); what a reduction takes, and other processes of an executor; making a list or sample of
+        combinations, which then count at 8 bytes a number.
     out
         A ``.parquet`` file for all rows; the frame then holds the best ones only.
     top_k, top_by
@@ -165,16 +170,16 @@ def sweep(  # noqa: PLR0913 one argument per thing that can be chosen
     hands = threads(workers)
     outlets = _outlets(question, out, top_k, top_by)
     rows_each = 1 if shared else len(bars.symbols)
-    limits = limits_of(
-        max_bytes, question, found.count, rows_each, len(found.names), hands=hands, keeps=isinstance(outlets[0], Keep)
-    )
+    limits = limits_of(max_bytes, question, found, rows_each, hands=hands, keeps=isinstance(outlets[0], Keep))
     memory, ratios = None, Ratios()
     if checkpoint is not None:
-        memory = Checkpoint.open(checkpoint, identity(strategy, bars, found, chosen, portfolio, question))
+        memory = Checkpoint.open(
+            checkpoint, identity(strategy, bars, found, chosen, portfolio, question), limits.waiting
+        )
     package = Package(bars, question, strategy if shared else None)
     short = not question.paths and found.count * rows_each * len(bars.dates) < SHORT
     with collector_paused() if short else nullcontext(), Crew(package, hands, executor) as crew:
-        sketch = crew.aside(functools.partial(sketch_of, strategy, found)) if record else None
+        sketch = crew.aside(functools.partial(sketch_of, strategy, found, limits.batch)) if record else None
         columns = (*question.names, *question.sums)
         collector = Collector(() if shared else bars.symbols, columns, found.failures, [*outlets, ratios])
         plan = Plan.of(strategy, chosen, found, limits, collector, crew, checkpoint=memory, shared=shared)

@@ -90,7 +90,7 @@ def test_a_sample_of_everything_is_everything():
         ({"fast_period": [True]}, {}, "expected finite numbers"),
         (GRID, {"where": FAST > 100}, "removes all 6 combinations"),
         (GRID, {"where": pl.col("fast") > 100}, "does not fit the parameters fast_period, slow_period"),
-        (GRID, {"sample": 7}, "at most the 6 combinations"),
+        (GRID, {"sample": 7}, "at most all there are, 6 combinations"),
         (GRID, {"sample": 0}, "at least one combination"),
         ({"costs.commission": [2.0]}, {"metrics": []}, "at least one metric"),
         (GRID, {"metrics": ["sharpe", "sharpe"]}, "each name once"),
