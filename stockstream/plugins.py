@@ -7,8 +7,11 @@ The built-in sources, steps, indicators and strategies are registered in the sam
 from __future__ import annotations
 
 import functools
+import importlib.util
+import sys
 import warnings
 from dataclasses import dataclass, field
+from importlib.machinery import SOURCE_SUFFIXES, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import PluginError, UnknownNameError, did_you_mean
@@ -16,6 +19,8 @@ from stockstream.errors import PluginError, UnknownNameError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
+    from pathlib import Path
+    from types import CodeType, ModuleType
 
     #: Raises when an object is not what its group expects.
     type Check = Callable[[Any], None]
@@ -159,3 +164,28 @@ def load_all(group: str, check: Check | None = None) -> dict[Plugin, Any]:
 def forget() -> None:
     """Look again when next asked: for a process that installs packages while it runs."""
     discover.cache_clear()
+
+
+class _Source(SourceFileLoader):
+    """Compiles a file as it is now: kept bytecode is known by whole seconds and size, which an edit may leave alike."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def module_of_file(path: Path, name: str) -> ModuleType | None:
+    """Import a file of the user's under a name, anew and as it is now; None when it is not named as a Python file.
+
+    Whatever it raises is raised.
+    """
+    if path.suffix not in SOURCE_SUFFIXES:
+        return None
+    loader = _Source(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    loader.exec_module(module)
+    return module

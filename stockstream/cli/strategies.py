@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 import typing
@@ -220,18 +219,11 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         message = f"there is no file {path} to read a strategy from"
         raise UnknownNameError(message)
-    name = f"{USERS_MODULE}{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        message = f"expected a Python file; found {path}"
-        raise ParameterError(message)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # its neighbours can be imported, as when Python runs the file
     try:
-        spec.loader.exec_module(module)
+        module = plugins.module_of_file(path, f"{USERS_MODULE}{path.stem}")
     except SyntaxError as error:
         message = f"{path} is not valid Python: {error.msg} in line {error.lineno}"
         raise StrategyError(message) from error
@@ -242,6 +234,9 @@ def load_file(path: Path) -> ModuleType:
             f"{path} failed while it was imported: {_said(error)}. Type the command with --debug for the traceback."
         )
         raise StrategyError(message) from error
+    if module is None:
+        message = f"expected a Python file; found {path}"
+        raise ParameterError(message)
     return module
 
 

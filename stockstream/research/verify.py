@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import importlib.util
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from stockstream import plugins
 from stockstream.backtesting.configured import ConfiguredRules
 from stockstream.backtesting.engine import backtest
 from stockstream.backtesting.rules import Rules
@@ -238,13 +237,7 @@ class _Remade:
 
 
 def _from_file(path: Path, name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"stockstream_strategy_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        return None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    found: Any = module
+    found: Any = plugins.module_of_file(path, f"stockstream_strategy_{path.stem}")
     for part in name.split("."):
         found = getattr(found, part, None)
     return found

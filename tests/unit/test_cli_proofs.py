@@ -193,7 +193,7 @@ def test_a_backtest_says_what_it_proves(bars: ss.Bars) -> None:
     ("command", "words"),
     [
         ("walk-forward --strategy MovingAverageCrossover", ["--param"]),
-        (f"{WALK} {PARAMS} --train 5000", ["5000 sessions", "400"]),
+        (f"{WALK} {PARAMS} --train 5000", ["5,000 sessions", "400"]),
         (f"{WALK} {PARAMS} --train 10 --test 5", ["at least 20 sessions"]),
         (f"{WALK} {PARAMS} --train 60 --purge 60", ["purge"]),
         (f"{WALK} {PARAMS} --train 60 --select sharp", ["'sharpe'"]),
