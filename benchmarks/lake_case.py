@@ -16,7 +16,7 @@ from typing import NamedTuple
 import duckdb
 
 from stockstream.lake import Lake
-from stockstream.lake.compact import LAYOUT, LAYOUTS
+from stockstream.lake.compact import layout
 from stockstream.lake.curated import DIVIDEND_TYPES, RUN_TYPES, key
 from stockstream.lake.query import EVENT_TYPES
 from stockstream.lake.write import COMPRESSION, ROW_GROUP_SIZE
@@ -126,7 +126,7 @@ def write_compacted(connection, root, size, days):
         names[part] = f"curated/{'latest' if part == 'latest' else 'history'}/2014-01-01T000000-made-{part}.parquet"
         path = Path(root) / names[part]
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection.sql(query).write_parquet(str(path), **LAYOUTS.get(part, LAYOUT))
+        connection.sql(query).write_parquet(str(path), **layout(part, remote=False))
     bars, revised = connection.execute(
         f"SELECT count(*), count(*) FILTER (lot = 7 AND d < {last}) FROM truth WHERE d <= {last}"
     ).fetchone()
@@ -157,7 +157,7 @@ def write_part(connection, whole, root, days, first):
             rows = rows.filter(f"date >= DATE '{session(first)}'").order("symbol, date")
         target = Path(root) / names[part]
         target.parent.mkdir(parents=True, exist_ok=True)
-        rows.write_parquet(str(target), **LAYOUTS.get(part, LAYOUT))
+        rows.write_parquet(str(target), **layout(part, remote=False))
     write_manifest(root, names, days - 1, 0)
 
 
@@ -184,7 +184,7 @@ def write_one_answer(lake, root):
         names[part] = f"curated/{'latest' if part == 'latest' else 'history'}/2024-01-01T000000-made-{part}.parquet"
         path = Path(root) / names[part]
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection.sql(query).write_parquet(str(path), **LAYOUTS.get(part, LAYOUT))
+        connection.sql(query).write_parquet(str(path), **layout(part, remote=False))
     write_manifest(root, names, 0, 0)
 
 
