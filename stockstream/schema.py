@@ -28,3 +28,6 @@ REQUIRED_COLUMNS: Final = ("symbol", "date", "open", "high", "low", "close", "vo
 
 #: What identifies one bar; versions of it differ by fetch_timestamp.
 KEY: Final = ("symbol", "date")
+
+#: What a row says of its bar.
+CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))

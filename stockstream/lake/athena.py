@@ -14,8 +14,8 @@ from stockstream.lake.as_of import EXCHANGES, SETTLED_AFTER, Reading, check_exch
 from stockstream.lake.curated import HISTORY, LATEST, NO_GENERATION
 from stockstream.lake.location import QUARANTINE, RAW_DATA, RAW_EVENTS
 from stockstream.lake.query import EVENT_TYPES
-from stockstream.lake.versions import CONTENT, VERDICT_TYPES
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.lake.versions import VERDICT_TYPES
+from stockstream.schema import CONTENT, KEY, ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

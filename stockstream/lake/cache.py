@@ -16,7 +16,6 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -81,18 +80,9 @@ class FileCache:
         wanted = {file: self._path_of(address, file) for file in files if file.size <= self.max_file_bytes}
         found = {file: path for file, path in wanted.items() if _touch(path, file.size)}
         missing = {path: file for file, path in wanted.items() if file not in found}
-        try:
-            reserved = self._reserve({path: file.size for path, file in missing.items()}) if missing else []
-        except OSError:  # nowhere to write, as in a function of the cloud: the bucket itself is read
-            return found
-        try:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                fetched = pool.map(lambda claim: self._fill(claim, partial(fetch, missing[claim.path])), reserved)
-                done = [claim.path for claim, whole in zip(reserved, fetched, strict=True) if whole]
-        finally:
-            for claim in reserved:
-                claim.temporary.unlink(missing_ok=True)
-        return found | {missing[path]: path for path in done}
+        sizes = {path: file.size for path, file in missing.items()}
+        stored = self._store(sizes, lambda path, temporary: fetch(missing[path], temporary))
+        return found | {missing[path]: path for path in stored}
 
     def kept(self, identity: str, name: str) -> Path | None:
         """Return the file that `keep` stored, None where there is none."""
@@ -112,19 +102,27 @@ class FileCache:
             Its bytes.
         """
 
-        def write(path: Path) -> bool:
-            path.write_bytes(content)
+        def write(_: Path, temporary: Path) -> bool:
+            temporary.write_bytes(content)
             return True
 
+        return bool(self._store({self._path(identity, name): len(content)}, write))
+
+    def _store(self, sizes: Mapping[Path, int], write: Callable[[Path, Path], bool]) -> list[Path]:
+        """Write files, each over a claim of its size, as far as there is room; return those that are there whole."""
+        if not sizes:
+            return []
         try:
-            for claim in self._reserve({self._path(identity, name): len(content)}):
-                try:
-                    return self._fill(claim, write)
-                finally:
-                    claim.temporary.unlink(missing_ok=True)
-        except OSError:  # nowhere to write
-            pass
-        return False
+            reserved = self._reserve(sizes)
+        except OSError:  # nowhere to write, as in a function of the cloud: the caller does without
+            return []
+        try:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                filled = pool.map(lambda claim: self._fill(claim, write), reserved)
+                return [claim.path for claim, whole in zip(reserved, filled, strict=True) if whole]
+        finally:
+            for claim in reserved:
+                claim.temporary.unlink(missing_ok=True)
 
     def _path_of(self, address: str, file: Stored) -> Path:
         identity = "\0".join((address, file.name, file.stamp, str(file.size)))
@@ -149,9 +147,9 @@ class FileCache:
                 room -= size
         return reserved
 
-    def _fill(self, claim: _Claim, write: Callable[[Path], bool]) -> bool:
+    def _fill(self, claim: _Claim, write: Callable[[Path, Path], bool]) -> bool:
         try:
-            if write(claim.temporary) and claim.temporary.stat().st_size == claim.size:
+            if write(claim.path, claim.temporary) and claim.temporary.stat().st_size == claim.size:
                 with locked(self.folder / _LOCK):  # or one who counts would miss it under both names
                     claim.path.parent.mkdir(exist_ok=True)
                     claim.temporary.replace(claim.path)

@@ -23,9 +23,8 @@ from stockstream.lake.parts import digest_of, lost_batches, stored_parts, what_t
 from stockstream.lake.query import bind_for_compaction
 from stockstream.lake.rows import first_line
 from stockstream.lake.sources import read_parquet
-from stockstream.lake.versions import CONTENT
 from stockstream.lake.write import timestamp
-from stockstream.schema import ROW_TYPES
+from stockstream.schema import CONTENT, ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockstream.errors import LakeError
 from stockstream.lake.manifest import fault
 from stockstream.lake.rows import first_line
-from stockstream.lake.versions import CONTENT
-from stockstream.schema import ROW_TYPES
+from stockstream.schema import CONTENT, ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

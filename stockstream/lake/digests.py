@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from stockstream.lake.gathered import distinct
 from stockstream.lake.tail import Counted
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.schema import CONTENT, ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -33,9 +34,6 @@ _LARGEST_PART: Final = 4
 _NAME: Final = "digest.npz"
 
 _ARRAYS: Final = ("days", "held", "counts", "floor", "ceiling", "odd", "code")
-
-#: Columns of a digest's rows that are arrays as they are.
-_VALUES: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 
 def digested(store: FileCache | None, made_of: Hashable, tell: Callable[[], Counted | None]) -> Counted | None:
@@ -67,16 +65,12 @@ def digested(store: FileCache | None, made_of: Hashable, tell: Callable[[], Coun
 
 def _content(told: Counted) -> bytes:
     """Return the bytes of a digest: an archive of arrays, each with its checksum."""
-    import polars as pl
-
     arrays: dict[str, NDArray[Any]] = {name: getattr(told, name) for name in _ARRAYS}
-    fetched = told.rows.get_column("fetch_timestamp")
-    stamps = fetched.unique().sort()
-    arrays["stamp"] = fetched.cast(pl.Enum(stamps)).to_physical().to_numpy().astype(np.int32)
-    texts = {"names": told.names, "first": told.first, "stamps": stamps.to_list()}
+    stamps, arrays["stamp"] = distinct(told.rows.get_column("fetch_timestamp"))
+    texts = {"names": told.names, "first": told.first, "stamps": stamps}
     arrays |= {name: np.array(text, dtype=np.str_) for name, text in texts.items()}
     arrays["date"] = told.rows.get_column("date").to_physical().to_numpy()
-    for name in _VALUES:
+    for name in CONTENT:
         values = told.rows.get_column(name)
         if values.null_count():
             arrays[f"{name} known"] = values.is_not_null().to_numpy()
@@ -105,7 +99,7 @@ def _counted(arrays: dict[str, NDArray[Any]]) -> Counted:
         "date": pl.Series(arrays["date"]).cast(pl.Date),
         "fetch_timestamp": pl.Series(arrays["stamps"].tolist(), dtype=pl.String).gather(arrays["stamp"]),
     }
-    for name in _VALUES:
+    for name in CONTENT:
         values = pl.Series(arrays[f"{name} value"])
         known = arrays.get(f"{name} known")
         columns[name] = values if known is None else values.zip_with(pl.Series(known), values.clear(len(values)))

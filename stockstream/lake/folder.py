@@ -8,6 +8,7 @@ import os
 import sys
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stockstream.errors import LakeError
@@ -15,7 +16,6 @@ from stockstream.lake.location import Content, Location, Stored, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     import duckdb
 
@@ -49,12 +49,12 @@ class LocalFolder(Location):
                     for entry in entries
                     if entry.name.startswith(start) and not entry.name.startswith(".") and entry.is_file()
                 ]
-        except FileNotFoundError:
-            return []
         except OSError as error:
-            if self.root.is_file():
+            if self.root.exists() and not self.root.is_dir():
                 message = f"expected a folder for the lake; {self.root} is a file"
                 raise LakeError(message) from None
+            if isinstance(error, FileNotFoundError):
+                return []
             message = f"cannot read the lake at {self.root}: {error.strerror}. Check its permissions."
             raise LakeError(message) from error
         return sorted(found)
@@ -62,7 +62,7 @@ class LocalFolder(Location):
     def folders(self, folder: str) -> list[str]:
         """Return the folders directly in a folder; see `Location.folders`."""
         try:
-            with os.scandir(self._path(folder)) as entries:
+            with os.scandir(self._text(folder)) as entries:
                 names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -164,7 +164,7 @@ class LocalFolder(Location):
         return configured_cache()
 
     def _path(self, name: str) -> Path:
-        return self.root / check_name(name)
+        return Path(self._text(name))
 
     def _text(self, name: str) -> str:
         """Return the path of a file as a text: objects for it took a tenth of the time of a small reading."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from stockstream.lake.as_of import settled
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.schema import CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stockstream.lake.as_of import Reading
-
-#: What a row says of its bar.
-VALUES: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 #: Bytes of files that are read at once, unless the files of one session are more: what Polars let go of stays with the
 #: process for a while, so larger parts cost several times their size in memory and save no time.
@@ -92,7 +89,7 @@ class Gathered(NamedTuple):
     counts
         ``(N,)``: whether it may count.
     values
-        N rows with the columns of `VALUES`.
+        N rows with the columns of `CONTENT`.
     """
 
     names: list[str]
@@ -162,7 +159,7 @@ class Gatherer:
         rows = np.flatnonzero(kept)
         run = np.repeat(np.arange(len(runs.bars), dtype=np.int32), runs.bars)[rows]
         self._rows.append((runs.code[run], runs.stamp[run], number[rows], counts[rows]))
-        self._values.append(frame.select(VALUES).filter(pl.Series(kept)))
+        self._values.append(frame.select(CONTENT).filter(pl.Series(kept)))
 
     def _final(self, runs: Runs, stamps: Sequence[str], number: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return of each row whether its session had settled when it was fetched."""
@@ -245,7 +242,7 @@ class _Symbols:
         """Return the numbers of a column's symbols."""
         pieces, lengths = _pieces(symbols)
         if self._last is None or not pieces.equals(self._last):
-            names, codes = _distinct(pieces)
+            names, codes = distinct(pieces)
             self._last, self._numbers = pieces, _known(self.places, names)[codes]
         return Texts(np.cumsum(lengths) - lengths, self._numbers)
 
@@ -329,7 +326,7 @@ def _settled(day: int, exchange: str) -> str:
 def coded(texts: pl.Series) -> tuple[list[str], Texts]:
     """Return the distinct texts of a column, sorted, and where they are."""
     pieces, lengths = _pieces(texts)
-    names, found = _distinct(pieces)
+    names, found = distinct(pieces)
     return names, Texts(np.cumsum(lengths) - lengths, found)
 
 
@@ -339,7 +336,7 @@ def _pieces(texts: pl.Series) -> tuple[pl.Series, NDArray[np.intp]]:
     return pieces.get_column("value"), pieces.get_column("len").to_numpy().astype(np.intp)
 
 
-def _distinct(texts: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
+def distinct(texts: pl.Series) -> tuple[list[str], NDArray[np.int32]]:
     """Return the distinct texts, sorted, and the place of each among them."""
     import polars as pl
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stockstream.errors import ParameterError
 from stockstream.lake.query import bind
-from stockstream.lake.versions import CONTENT
+from stockstream.schema import CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

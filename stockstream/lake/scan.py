@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.schema import CONTENT, KEY, ROW_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
-
-_CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 
 def row_schema() -> dict[str, type[pl.DataType]]:
@@ -62,7 +60,7 @@ def latest(
     if excluded is not None and excluded.height:
         rows = rows.join(excluded.lazy(), on=[*KEY, "fetch_timestamp"], how="anti")
     # Nulls sort first, so among versions of one instant a known value wins, as in SQL.
-    ordered = rows.sort([*KEY, "fetch_timestamp", *_CONTENT])
+    ordered = rows.sort([*KEY, "fetch_timestamp", *CONTENT])
     winners = ordered.group_by(list(KEY), maintain_order=True).last().select(list(ROW_TYPES))
     if gone is not None and gone.height:
         winners = winners.join(gone.lazy(), on=list(KEY), how="anti", maintain_order="left")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stockstream.schema import KEY, ROW_TYPES
+from stockstream.schema import CONTENT, ROW_TYPES
 
 if TYPE_CHECKING:
     from stockstream.lake.as_of import Reading
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 #: A source forgets bars for a day or a week and brings them back; after this many answers without it, a bar is gone.
 ABSENCES: Final = 5
 
-CONTENT: Final = tuple(name for name in ROW_TYPES if name not in (*KEY, "fetch_timestamp"))
 
 #: What a version is ranked by: its instant, then its content, a missing value least; so that files and their order
 #: decide nothing. DuckDB ranks NULL in a struct above all values, hence the stand-ins, which no stored row can hold.
